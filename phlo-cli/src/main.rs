@@ -1,0 +1,3 @@
+//! The `phlo` binary.
+
+fn main() {}

@@ -1,0 +1,135 @@
+//! Which provider serves a capability: a pure function to a choice or an explained refusal.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use phlo_spec::{CapabilityType, Code, nearest};
+
+use crate::error::{Error, Result};
+
+/// The prefix of run tags that choose a provider: `phlo/capability/table_store=delta`.
+pub const TAG_PREFIX: &str = "phlo/capability/";
+
+/// Who wishes which provider, strongest first.
+#[derive(Debug, Clone, Default)]
+pub struct Wishes<'a> {
+    /// The run's tags; those with [`TAG_PREFIX`] count.
+    pub run_tags: Option<&'a BTreeMap<String, String>>,
+    /// The asset's `capability_overrides`.
+    pub overrides: Option<&'a BTreeMap<CapabilityType, String>>,
+    /// The environment's choices.
+    pub environment: Option<&'a BTreeMap<CapabilityType, String>>,
+    /// `capabilities.defaults` of `phlo.yaml`.
+    pub defaults: Option<&'a BTreeMap<CapabilityType, String>>,
+}
+
+/// What made the choice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChosenBy {
+    /// A tag of the run.
+    RunTag,
+    /// The asset.
+    Asset,
+    /// The environment.
+    Environment,
+    /// `phlo.yaml`.
+    Project,
+    /// There is only one.
+    OnlyProvider,
+}
+
+impl fmt::Display for ChosenBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::RunTag => "the run's tag",
+            Self::Asset => "the asset's capability_overrides",
+            Self::Environment => "the environment",
+            Self::Project => "capabilities.defaults in phlo.yaml",
+            Self::OnlyProvider => "being the only provider",
+        })
+    }
+}
+
+/// A provider's name and what chose it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// The provider.
+    pub provider: String,
+    /// What chose it.
+    pub by: ChosenBy,
+}
+
+/// Chooses among the linked providers of a capability, by run tag, asset, environment, project, only one linked, in this order.
+///
+/// # Errors
+/// [`Code::MissingCapability`] if the wished provider is not linked (never a fallback) or there is none at all;
+/// [`Code::AmbiguousCapability`], with the candidates, if nothing decides.
+pub fn resolve(capability: CapabilityType, wishes: &Wishes<'_>, providers: &[String]) -> Result<Choice> {
+    let tag = format!("{TAG_PREFIX}{capability}");
+    let wished = [
+        (wishes.run_tags.and_then(|tags| tags.get(&tag)), ChosenBy::RunTag),
+        (wishes.overrides.and_then(|o| o.get(&capability)), ChosenBy::Asset),
+        (wishes.environment.and_then(|e| e.get(&capability)), ChosenBy::Environment),
+        (wishes.defaults.and_then(|d| d.get(&capability)), ChosenBy::Project),
+    ];
+    let list = || {
+        let mut sorted = providers.to_vec();
+        sorted.sort_unstable();
+        sorted.join(", ")
+    };
+    if let Some((wish, by)) = wished.into_iter().find_map(|(wish, by)| wish.map(|w| (w, by))) {
+        if providers.contains(wish) {
+            return Ok(Choice { provider: wish.clone(), by });
+        }
+        let error = Error::new(Code::MissingCapability, format!("{by} chooses the {capability} `{wish}`, which is not available"));
+        return Err(match nearest(wish, providers.iter().map(String::as_str)) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None if providers.is_empty() => error.hint(format!("no linked plugin provides a {capability}")),
+            None => error.hint(format!("available: {}", list())),
+        });
+    }
+    match providers {
+        [only] => Ok(Choice { provider: only.clone(), by: ChosenBy::OnlyProvider }),
+        [] => Err(Error::new(Code::MissingCapability, format!("no linked plugin provides a {capability}"))
+            .hint("see `phlo plugin list` for what is linked, and `phlo plugin check` for what is refused")),
+        _ => Err(Error::new(Code::AmbiguousCapability, format!("several plugins provide a {capability}: {}", list()))
+            .hint(format!("choose one in phlo.yaml: capabilities: {{ defaults: {{ {capability}: NAME }} }}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tag_beats_asset_beats_environment_beats_project_beats_only() {
+        let one = |name: &str| BTreeMap::from([(CapabilityType::TableStore, name.to_owned())]);
+        let tags = BTreeMap::from([("phlo/capability/table_store".to_owned(), "a".to_owned())]);
+        let (overrides, environment, defaults) = (one("b"), one("c"), one("d"));
+        let all: Vec<String> = ["a", "b", "c", "d"].map(str::to_owned).to_vec();
+        let full = Wishes { run_tags: Some(&tags), overrides: Some(&overrides), environment: Some(&environment), defaults: Some(&defaults) };
+        let cases = [
+            (full.clone(), "a", ChosenBy::RunTag),
+            (Wishes { run_tags: None, ..full.clone() }, "b", ChosenBy::Asset),
+            (Wishes { run_tags: None, overrides: None, ..full.clone() }, "c", ChosenBy::Environment),
+            (Wishes { defaults: Some(&defaults), ..Wishes::default() }, "d", ChosenBy::Project),
+        ];
+        for (wishes, provider, by) in cases {
+            assert_eq!(resolve(CapabilityType::TableStore, &wishes, &all).unwrap(), Choice { provider: provider.to_owned(), by });
+        }
+        let only = resolve(CapabilityType::TableStore, &Wishes::default(), &all[..1]).unwrap();
+        assert_eq!(only.by, ChosenBy::OnlyProvider);
+    }
+
+    #[test]
+    fn what_cannot_be_decided_lists_the_candidates_and_a_wrong_name_never_falls_back() {
+        let two = ["delta".to_owned(), "ducklake".to_owned()];
+        let err = resolve(CapabilityType::TableStore, &Wishes::default(), &two).unwrap_err();
+        assert_eq!((err.code(), err.message()), (Code::AmbiguousCapability, "several plugins provide a table_store: delta, ducklake"));
+        let defaults = BTreeMap::from([(CapabilityType::TableStore, "detla".to_owned())]);
+        let wishes = Wishes { defaults: Some(&defaults), ..Wishes::default() };
+        let err = resolve(CapabilityType::TableStore, &wishes, &two[..1]).unwrap_err();
+        assert_eq!((err.code(), err.hints()), (Code::MissingCapability, &["did you mean `delta`?".to_owned()][..]));
+        assert_eq!(resolve(CapabilityType::TableStore, &Wishes::default(), &[]).unwrap_err().code(), Code::MissingCapability);
+    }
+}

@@ -1,0 +1,186 @@
+//! Kind `quality`: a check as data that the engine compiles. The plugin says what holds; the engine says how it is found out,
+//! so that many checks become one pass.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow_array::{BooleanArray, RecordBatch};
+use arrow_schema::SchemaRef;
+use phlo_spec::{AssetKey, Node};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+use crate::context::{AnyPlugin, Plugin};
+use crate::error::Result;
+
+/// What a check is made for.
+#[derive(Debug, Clone)]
+pub struct CheckTarget {
+    /// The asset.
+    pub asset: AssetKey,
+    /// Its columns, if known when the check is made.
+    pub schema: Option<SchemaRef>,
+}
+
+/// A kind of check.
+pub trait Quality: Plugin {
+    /// The parameters, without `name`, `description`, `severity`, `tolerance` and `where`, which every check has.
+    type Params: DeserializeOwned + JsonSchema;
+
+    /// The parameter that is meant when a check is written without a map: `not_null: [a, b]` is `not_null: {columns: [a, b]}`.
+    const SHORTHAND: Option<&'static str> = None;
+
+    /// Makes a check.
+    ///
+    /// # Errors
+    /// Parameters that contradict each other.
+    fn check(&self, params: Self::Params, target: &CheckTarget) -> Result<CheckPlan>;
+}
+
+/// A check, ready for the engine.
+#[derive(Debug, Clone)]
+pub struct CheckPlan {
+    /// A name that is unique among checks of other parameters, e.g. `not_null(carrier, dest)`; used unless the file gives one.
+    pub name: String,
+    /// Columns that must be there. The engine refuses the check, with the nearest name, when one is not.
+    pub columns: Vec<String>,
+    /// What is wanted, for people, e.g. `no nulls in carrier, dest`.
+    pub expected: String,
+    /// How it is found out.
+    pub evaluation: Evaluation,
+}
+
+/// What the engine executes. SQL is DataFusion's; column names in it are quoted with [`quote`].
+#[derive(Clone)]
+pub enum Evaluation {
+    /// A boolean SQL expression over one row: true means that the row is good, and so does NULL, as in SQL's CHECK. Rides on the
+    /// write and looks at new rows only.
+    Rows {
+        /// The expression.
+        predicate: String,
+    },
+    /// Rows, judged by a function from a batch (all columns) to a mask: true or NULL means good. For logic that SQL cannot say.
+    /// Rides on the write.
+    Mask {
+        /// The function.
+        mask: MaskFn,
+    },
+    /// Aggregates over the table as it would be after the commit, and a verdict on their values.
+    Aggregates {
+        /// SQL aggregate expressions, e.g. `count(*)`.
+        expressions: Vec<String>,
+        /// Judges their values, in the same order.
+        verdict: VerdictFn,
+    },
+    /// A query over the table as it would be after the commit, named `this` in it (and `{table}` replaced by it); each row that it
+    /// returns is a violation. Other assets' tables can be joined.
+    Violations {
+        /// The query.
+        query: String,
+    },
+    /// A query over the same that answers one row with one number: surplus rows, groups or whatever the check counts as
+    /// violations; and a query that shows them.
+    Count {
+        /// The counting query.
+        count: String,
+        /// The showing query.
+        show: String,
+    },
+    /// A judgement of the table's schema alone; looks at no data.
+    Schema {
+        /// Judges the columns.
+        verdict: SchemaFn,
+    },
+}
+
+/// From a batch to a mask.
+pub type MaskFn = Arc<dyn Fn(&RecordBatch) -> Result<BooleanArray> + Send + Sync>;
+/// From aggregate values to a verdict.
+pub type VerdictFn = Arc<dyn Fn(&[Value]) -> Verdict + Send + Sync>;
+/// From a schema to a verdict.
+pub type SchemaFn = Arc<dyn Fn(&SchemaRef) -> Verdict + Send + Sync>;
+
+impl fmt::Debug for Evaluation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rows { predicate } => f.debug_struct("Rows").field("predicate", predicate).finish(),
+            Self::Mask { .. } => f.write_str("Mask"),
+            Self::Aggregates { expressions, .. } => f.debug_struct("Aggregates").field("expressions", expressions).finish_non_exhaustive(),
+            Self::Violations { query } => f.debug_struct("Violations").field("query", query).finish(),
+            Self::Count { count, show } => f.debug_struct("Count").field("count", count).field("show", show).finish(),
+            Self::Schema { .. } => f.write_str("Schema"),
+        }
+    }
+}
+
+/// One aggregate's value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// No value.
+    Null,
+    /// A boolean.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// Another number.
+    Float(f64),
+    /// A text; dates and decimals come as text.
+    Text(String),
+    /// A moment: microseconds since 1970 in UTC. Dates come as their midnight.
+    Timestamp(i64),
+}
+
+impl Value {
+    /// The number, if it is one.
+    pub fn as_f64(&self) -> Option<f64> {
+        match self {
+            Self::Int(i) => Some(*i as f64),
+            Self::Float(x) => Some(*x),
+            Self::Text(text) => text.parse().ok(),
+            _ => None,
+        }
+    }
+}
+
+/// What a check found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    /// Whether it holds, tolerance apart. The engine fails the check if this is false, or if violations exceed the tolerance.
+    pub passed: bool,
+    /// Rows (or what the check counts) that broke it.
+    pub violations: u64,
+    /// Rows that were looked at; `None` lets the engine use the table's row count.
+    pub total: Option<u64>,
+    /// What was found, for people.
+    pub observed: Option<String>,
+}
+
+/// [`Quality`] without its types: what the platform calls.
+pub trait AnyQuality: AnyPlugin {
+    /// Makes a check from its parameters, still a node.
+    ///
+    /// # Errors
+    /// With the place of the parameter that is wrong.
+    fn check(&self, params: &Node, target: &CheckTarget) -> Result<CheckPlan>;
+}
+
+impl<T: Quality> AnyQuality for T {
+    fn check(&self, params: &Node, target: &CheckTarget) -> Result<CheckPlan> {
+        let params = match (T::SHORTHAND, params.entries()) {
+            (Some(key), None) => params.clone().wrapped(key),
+            _ => params.clone(),
+        };
+        let typed = params.read()?;
+        Quality::check(self, typed, target).map_err(|err| err.at(params.place()))
+    }
+}
+
+/// A column's name as an SQL identifier: quoted, quotes inside doubled.
+pub fn quote(column: &str) -> String {
+    format!("\"{}\"", column.replace('"', "\"\""))
+}
+
+/// A text as an SQL literal.
+pub fn quote_text(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}

@@ -1,0 +1,526 @@
+//! The registry: every plugin of the binary, sorted, with what became of each. The only reader of the link-time registrations.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, OnceLock};
+
+use arrow_schema::SchemaRef;
+use async_trait::async_trait;
+use futures::{FutureExt, StreamExt};
+use phlo_spec::{CapabilityRef, CapabilityType, Code, Node, NodeKind, PluginKind, nearest};
+
+use crate::context::{AnyPlugin, InitContext};
+use crate::error::{Error, Result};
+use crate::hook::HookRegistration;
+use crate::quality::{AnyQuality, CheckPlan, CheckTarget};
+use crate::registration::{Instance, KnownPlugin, PACKAGES, PackageFacts, Registration};
+use crate::resource::Provider;
+use crate::source::{AnySource, ReadRequest, Reading, SourceConfig, SourceContext};
+use crate::transform::{AnyTransform, TransformPlan};
+
+/// What the project says about plugins.
+#[derive(Debug, Clone, Default)]
+pub struct Policy {
+    /// Only these, `name` or `kind:name`; all when empty.
+    pub allow: Vec<String>,
+    /// Never these; wins.
+    pub deny: Vec<String>,
+    /// Settings by kind and name.
+    pub settings: BTreeMap<(PluginKind, String), Node>,
+}
+
+/// What became of a plugin.
+#[derive(Debug, Clone)]
+pub enum PluginState {
+    /// Linked and usable; not made yet.
+    Ready,
+    /// Made.
+    Active,
+    /// Excluded by `plugins.allow` or `plugins.deny`.
+    Denied,
+    /// Refused: why.
+    Refused(Arc<Error>),
+}
+
+struct Entry {
+    registration: &'static Registration,
+    package: Option<PackageFacts>,
+    refusal: Option<Arc<Error>>,
+    denied: bool,
+    instance: OnceLock<Result<Instance, Arc<Error>>>,
+}
+
+/// A plugin as reports show it.
+#[derive(Clone)]
+pub struct PluginEntry<'a> {
+    /// What it registered.
+    pub registration: &'static Registration,
+    /// Its package, if it stated its facts.
+    pub package: Option<&'a PackageFacts>,
+    /// What became of it.
+    pub state: PluginState,
+}
+
+/// Every plugin of the binary.
+pub struct Registry {
+    entries: Vec<Entry>,
+    known: &'static [KnownPlugin],
+    policy: Policy,
+    context: Option<InitContext>,
+}
+
+impl Registry {
+    /// The plugins that are linked into this binary. `known` is the table of all that exist.
+    ///
+    /// # Errors
+    /// [`Code::DuplicatePlugin`] if two register the same kind and name.
+    pub fn linked(known: &'static [KnownPlugin]) -> Result<Self> {
+        let registrations = inventory::iter::<Registration>.into_iter().collect();
+        Self::from_registrations(registrations, &PACKAGES, known)
+    }
+
+    /// A registry of just these.
+    ///
+    /// # Errors
+    /// [`Code::DuplicatePlugin`] if two register the same kind and name.
+    pub fn from_registrations(
+        mut registrations: Vec<&'static Registration>,
+        packages: &[PackageFacts],
+        known: &'static [KnownPlugin],
+    ) -> Result<Self> {
+        // Link order means nothing; this order is the same in every build.
+        registrations.sort_by_key(|r| (r.kind, r.name, r.package));
+        for pair in registrations.windows(2) {
+            if (pair[0].kind, pair[0].name) == (pair[1].kind, pair[1].name) {
+                let (kind, name) = (pair[0].kind, pair[0].name);
+                return Err(Error::new(
+                    Code::DuplicatePlugin,
+                    format!("the {kind} `{name}` is registered by both {} and {}", pair[0].package, pair[1].package),
+                )
+                .hint("build without one of the two"));
+            }
+        }
+        let packages: BTreeMap<_, _> = packages.iter().map(|p| (p.name, *p)).collect();
+        let entries = registrations
+            .into_iter()
+            .map(|registration| Entry {
+                registration,
+                package: packages.get(registration.package).copied(),
+                refusal: check_registration(registration).err().map(Arc::new),
+                denied: false,
+                instance: OnceLock::new(),
+            })
+            .collect();
+        Ok(Self { entries, known, policy: Policy::default(), context: None })
+    }
+
+    /// Applies allow, deny and settings, and refuses plugins whose required capabilities nobody provides. Nothing is made yet.
+    ///
+    /// # Errors
+    /// [`Code::UnknownPlugin`] for a name in allow, deny or the settings that no linked plugin has, and [`Code::InertConfig`] for
+    /// settings of a plugin that is denied.
+    pub fn activate(mut self, policy: Policy, context: InitContext) -> Result<Self> {
+        for name in policy.allow.iter().chain(&policy.deny) {
+            if !self.entries.iter().any(|e| matches_name(e.registration, name)) {
+                return Err(self.unknown(None, name.rsplit(':').next().unwrap_or(name)).hint("named in `plugins.allow` or `plugins.deny`"));
+            }
+        }
+        for entry in &mut self.entries {
+            let listed = |names: &[String]| names.iter().any(|n| matches_name(entry.registration, n));
+            entry.denied = listed(&policy.deny) || (!policy.allow.is_empty() && !listed(&policy.allow));
+        }
+        for ((kind, name), settings) in &policy.settings {
+            match self.entries.iter().find(|e| e.registration.kind == *kind && e.registration.name == name) {
+                None => return Err(self.unknown(Some(*kind), name).at(settings.place())),
+                Some(entry) if entry.denied => {
+                    return Err(Error::new(Code::InertConfig, format!("settings are given for the {kind} `{name}`, which is not allowed"))
+                        .at(settings.place())
+                        .hint("remove the settings, or allow the plugin"));
+                }
+                Some(_) => {}
+            }
+        }
+        // A provider that is refused may be what another one requires: until nothing changes.
+        loop {
+            let available = self.available();
+            let mut changed = false;
+            for entry in self.entries.iter_mut().filter(|e| !e.denied && e.refusal.is_none()) {
+                let missing = entry.registration.requires.iter().find(|wanted| {
+                    wanted.parse::<CapabilityRef>().is_ok_and(|wanted| {
+                        !available.iter().any(|(c, p)| *c == wanted.capability && wanted.provider.as_ref().is_none_or(|w| w == p))
+                    })
+                });
+                if let Some(missing) = missing {
+                    let message = format!("the {} `{}` requires {missing}, which nobody provides", entry.registration.kind, entry.registration.name);
+                    entry.refusal = Some(Arc::new(
+                        Error::new(Code::MissingCapability, message).hint("link a plugin that provides it, and see `phlo plugin check`"),
+                    ));
+                    changed = true;
+                }
+            }
+            if !changed {
+                break;
+            }
+        }
+        self.policy = policy;
+        self.context = Some(context);
+        Ok(self)
+    }
+
+    fn available(&self) -> BTreeSet<(CapabilityType, String)> {
+        self.entries
+            .iter()
+            .filter(|e| !e.denied && e.refusal.is_none() && !matches!(e.instance.get(), Some(Err(_))))
+            .flat_map(|e| e.registration.provides)
+            .filter_map(|p| p.parse::<CapabilityRef>().ok())
+            .filter_map(|r| Some((r.capability, r.provider?)))
+            .collect()
+    }
+
+    /// The names of the usable providers of a capability, sorted.
+    pub fn providers_of(&self, capability: CapabilityType) -> Vec<String> {
+        self.available().into_iter().filter(|(c, _)| *c == capability).map(|(_, name)| name).collect()
+    }
+
+    /// Every plugin, sorted by kind and name.
+    pub fn entries(&self) -> impl Iterator<Item = PluginEntry<'_>> {
+        self.entries.iter().map(|e| PluginEntry { registration: e.registration, package: e.package.as_ref(), state: e.state() })
+    }
+
+    /// The table of all plugins that exist.
+    pub fn known(&self) -> &'static [KnownPlugin] {
+        self.known
+    }
+
+    /// The plugins of one name, in any kind.
+    pub fn find<'a>(&'a self, name: &'a str) -> impl Iterator<Item = PluginEntry<'a>> {
+        self.entries().filter(move |e| matches_name(e.registration, name))
+    }
+
+    /// An error that says that a plugin is not there: the nearest name, or the feature that would link it.
+    pub fn unknown(&self, kind: Option<PluginKind>, name: &str) -> Error {
+        let what = kind.map_or("plugin".to_owned(), |k| k.to_string());
+        let of_kind = |k: &str| kind.is_none_or(|kind| kind.as_str() == k);
+        if let Some(known) = self.known.iter().find(|k| of_kind(k.kind) && k.name == name && !k.linked) {
+            return Error::new(Code::UnknownPlugin, format!("the {what} `{name}` is not linked into this binary"))
+                .hint(format!("build with `--features phlo-bundle/{}`", known.feature));
+        }
+        let names: BTreeSet<&str> = self
+            .entries
+            .iter()
+            .filter(|e| of_kind(e.registration.kind.as_str()))
+            .map(|e| e.registration.name)
+            .chain(self.known.iter().filter(|k| of_kind(k.kind)).map(|k| k.name))
+            .collect();
+        let error = Error::new(Code::UnknownPlugin, format!("unknown {what} `{name}`"));
+        match nearest(name, names.iter().copied()) {
+            Some(near) => {
+                let unlinked = self.known.iter().find(|k| of_kind(k.kind) && k.name == near && !k.linked);
+                let error = error.hint(format!("did you mean `{near}`?"));
+                match unlinked {
+                    Some(known) => error.hint(format!("`{near}` is not linked: build with `--features phlo-bundle/{}`", known.feature)),
+                    None => error,
+                }
+            }
+            None => error.hint(format!("available: {}", names.into_iter().collect::<Vec<_>>().join(", "))),
+        }
+    }
+
+    fn entry(&self, kind: PluginKind, name: &str) -> Result<&Entry> {
+        let entry = self.entries.iter().find(|e| e.registration.kind == kind && e.registration.name == name);
+        entry.ok_or_else(|| self.unknown(Some(kind), name))
+    }
+
+    fn make(&self, entry: &Entry) -> Result<Instance> {
+        let (kind, name) = (entry.registration.kind, entry.registration.name);
+        if entry.denied {
+            return Err(Error::new(Code::PluginDenied, format!("the {kind} `{name}` is not allowed in this project"))
+                .hint("see `plugins.allow` and `plugins.deny` in phlo.yaml"));
+        }
+        if let Some(refusal) = &entry.refusal {
+            return Err(again(refusal));
+        }
+        let context = self.context.as_ref().ok_or_else(|| Error::internal("a plugin was asked for before the registry was activated"))?;
+        let made = entry.instance.get_or_init(|| {
+            let nothing = Node::synthetic(NodeKind::Map(Vec::new()));
+            let settings = self.policy.settings.get(&(kind, name.to_owned())).unwrap_or(&nothing);
+            let context = InitContext { emitter: context.emitter.producer(name), ..context.clone() };
+            guard(name, "its constructor", || (entry.registration.construct)(settings, &context)).map_err(|err| {
+                let place = err.place().cloned();
+                Arc::new(if err.code() == Code::PluginPanicked {
+                    err
+                } else {
+                    Error::new(Code::PluginFailed, format!("the {kind} `{name}` did not start")).at(place).because(err)
+                })
+            })
+        });
+        made.clone().map_err(|err| again(&err))
+    }
+
+    /// Makes (once) and answers a plugin.
+    ///
+    /// # Errors
+    /// It is unknown, denied, refused, or did not start.
+    pub fn instance(&self, kind: PluginKind, name: &str) -> Result<Instance> {
+        self.make(self.entry(kind, name)?)
+    }
+
+    /// Makes (once) every usable plugin of a kind. Those that do not start are left out; [`Registry::entries`] says why.
+    pub fn instances(&self, kind: PluginKind) -> Vec<(&'static Registration, Instance)> {
+        let of_kind = self.entries.iter().filter(|e| e.registration.kind == kind && !e.denied);
+        of_kind.filter_map(|e| Some((e.registration, self.make(e).ok()?))).collect()
+    }
+
+    /// A source by name. Its panics become errors that name it.
+    ///
+    /// # Errors
+    /// See [`Registry::instance`].
+    pub fn source(&self, name: &str) -> Result<Arc<dyn AnySource>> {
+        match self.instance(PluginKind::Source, name)? {
+            Instance::Source(inner) => Ok(Arc::new(Guarded { name: name.to_owned(), inner })),
+            _ => Err(wrong_kind(name)),
+        }
+    }
+
+    /// A kind of check by name. Its panics become errors that name it.
+    ///
+    /// # Errors
+    /// See [`Registry::instance`].
+    pub fn quality(&self, name: &str) -> Result<Arc<dyn AnyQuality>> {
+        match self.instance(PluginKind::Quality, name)? {
+            Instance::Quality(inner) => Ok(Arc::new(Guarded { name: name.to_owned(), inner })),
+            _ => Err(wrong_kind(name)),
+        }
+    }
+
+    /// A transform by name. Its panics become errors that name it.
+    ///
+    /// # Errors
+    /// See [`Registry::instance`].
+    pub fn transform(&self, name: &str) -> Result<Arc<dyn AnyTransform>> {
+        match self.instance(PluginKind::Transform, name)? {
+            Instance::Transform(inner) => Ok(Arc::new(Guarded { name: name.to_owned(), inner })),
+            _ => Err(wrong_kind(name)),
+        }
+    }
+
+    /// The handlers of every usable hook plugin, with the plugin's name, in the order in which they run; and what kept others out.
+    pub fn hooks(&self) -> (Vec<(String, HookRegistration)>, Vec<Error>) {
+        let (mut hooks, mut problems) = (Vec::new(), Vec::new());
+        for entry in self.entries.iter().filter(|e| e.registration.kind == PluginKind::Hook && !e.denied) {
+            let name = entry.registration.name;
+            let made = self.make(entry).and_then(|instance| match instance {
+                Instance::Hook(plugin) => guard(name, "registering its hooks", || plugin.hooks()),
+                _ => Err(wrong_kind(name)),
+            });
+            match made {
+                Err(err) => problems.push(err),
+                Ok(registrations) => match registrations.iter().find(|r| r.filter.events.is_empty()) {
+                    Some(empty) => problems.push(
+                        Error::new(Code::InvalidRegistration, format!("the hook `{}` of `{name}` filters for no event type at all", empty.name))
+                            .hint("list the event types, or use HookFilter::all()"),
+                    ),
+                    None => hooks.extend(registrations.into_iter().map(|r| (name.to_owned(), r))),
+                },
+            }
+        }
+        hooks.sort_by(|(a_plugin, a), (b_plugin, b)| (a.priority, a_plugin, &a.name).cmp(&(b.priority, b_plugin, &b.name)));
+        (hooks, problems)
+    }
+
+    /// A provider by capability and name.
+    ///
+    /// # Errors
+    /// The plugin that provides it did not start, or provides something else than it registered.
+    pub fn provider(&self, capability: CapabilityType, name: &str) -> Result<Provider> {
+        let stated = format!("{capability}:{name}");
+        let entry = self
+            .entries
+            .iter()
+            .find(|e| e.registration.kind == PluginKind::Resource && e.registration.provides.contains(&stated.as_str()))
+            .ok_or_else(|| Error::new(Code::MissingCapability, format!("no linked plugin provides {stated}")))?;
+        match self.make(entry)? {
+            Instance::Resource(plugin) => guard(entry.registration.name, "listing its providers", || plugin.providers())?
+                .into_iter()
+                .find(|p| p.capability == capability && p.name == name)
+                .ok_or_else(|| {
+                    Error::new(Code::InvalidRegistration, format!("`{}` registered {stated} and does not provide it", entry.registration.name))
+                }),
+            _ => Err(wrong_kind(entry.registration.name)),
+        }
+    }
+
+    /// Calls every made plugin's clean-up; answers what failed.
+    pub fn clean_up(&self) -> Vec<Error> {
+        let made = self.entries.iter().filter_map(|e| Some((e.registration.name, e.instance.get()?.as_ref().ok()?)));
+        made.filter_map(|(name, instance)| guard(name, "its clean-up", || instance.plugin().clean_up()).err()).collect()
+    }
+}
+
+impl Entry {
+    fn state(&self) -> PluginState {
+        match (&self.refusal, self.instance.get()) {
+            _ if self.denied => PluginState::Denied,
+            (Some(refusal), _) | (None, Some(Err(refusal))) => PluginState::Refused(refusal.clone()),
+            (None, Some(Ok(_))) => PluginState::Active,
+            (None, None) => PluginState::Ready,
+        }
+    }
+}
+
+fn matches_name(registration: &Registration, name: &str) -> bool {
+    match name.split_once(':') {
+        Some((kind, name)) => registration.kind.as_str() == kind && registration.name == name,
+        None => registration.name == name,
+    }
+}
+
+fn wrong_kind(name: &str) -> Error {
+    Error::new(Code::InvalidRegistration, format!("`{name}` made a plugin of another kind than it registered"))
+}
+
+fn check_registration(registration: &Registration) -> Result<()> {
+    let (kind, name) = (registration.kind, registration.name);
+    let refused = |why: String| Error::new(Code::InvalidRegistration, format!("the {kind} `{name}` {why}"));
+    let name_ok = name.starts_with(|c: char| c.is_ascii_lowercase()) && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    if !name_ok {
+        return Err(refused("has a name that is not lower-case letters, digits and `_`".to_owned()));
+    }
+    let stated = registration.requires.iter().chain(registration.optional).chain(registration.provides);
+    for capability in stated {
+        if let Err(err) = capability.parse::<CapabilityRef>() {
+            return Err(Error::new(Code::UnknownCapability, format!("the {kind} `{name}` names `{capability}`: {err}")));
+        }
+    }
+    for provided in registration.provides {
+        if !provided.contains(':') {
+            return Err(refused(format!("provides `{provided}` without a name; write `{provided}:NAME`")));
+        }
+    }
+    Ok(())
+}
+
+// An error that is kept cannot be given away: its copy has the same code, chain, hints and place.
+fn again(kept: &Arc<Error>) -> Error {
+    let chain = kept.chain();
+    let mut error = Error::new(kept.code(), chain[0].clone()).at(kept.place().cloned());
+    for hint in kept.hints() {
+        error = error.hint(hint.clone());
+    }
+    if chain.len() > 1 {
+        error = error.because(std::io::Error::other(chain[1..].join(": ")));
+    }
+    error
+}
+
+thread_local! {
+    static GUARDED: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+}
+
+/// Whether this thread is inside a guarded plugin call: a panic hook that prints should then stay silent.
+pub fn is_guarded() -> bool {
+    GUARDED.with(|depth| depth.get() > 0)
+}
+
+struct Depth;
+
+impl Depth {
+    fn enter() -> Self {
+        GUARDED.with(|depth| depth.set(depth.get() + 1));
+        Self
+    }
+}
+
+impl Drop for Depth {
+    fn drop(&mut self) {
+        GUARDED.with(|depth| depth.set(depth.get().saturating_sub(1)));
+    }
+}
+
+/// Calls into a plugin: a panic becomes [`Code::PluginPanicked`] with the plugin's name.
+///
+/// # Errors
+/// What the call returns, or its panic.
+pub fn guard<T>(plugin: &str, doing: &'static str, call: impl FnOnce() -> Result<T>) -> Result<T> {
+    let depth = Depth::enter();
+    let outcome = std::panic::catch_unwind(AssertUnwindSafe(call));
+    drop(depth);
+    outcome.unwrap_or_else(|panic| Err(panicked(plugin, doing, panic.as_ref())))
+}
+
+/// As [`guard`], for a future: each poll is guarded.
+///
+/// # Errors
+/// What the future returns, or its panic.
+pub async fn guard_async<T>(plugin: &str, doing: &'static str, call: impl Future<Output = Result<T>>) -> Result<T> {
+    let mut call = Box::pin(call);
+    let polled = std::future::poll_fn(|cx| {
+        let _depth = Depth::enter();
+        call.as_mut().poll(cx)
+    });
+    AssertUnwindSafe(polled).catch_unwind().await.unwrap_or_else(|panic| Err(panicked(plugin, doing, panic.as_ref())))
+}
+
+/// The error for a caught panic.
+pub fn panicked(plugin: &str, doing: &'static str, panic: &(dyn std::any::Any + Send)) -> Error {
+    let message = panic.downcast_ref::<&str>().map(|s| (*s).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
+    Error::new(Code::PluginPanicked, format!("the plugin `{plugin}` panicked in {doing}: {}", message.as_deref().unwrap_or("no message")))
+        .hint(format!("this is a bug in the plugin; `phlo plugin info {plugin}` says where to report it"))
+}
+
+/// A plugin whose panics become errors that name it.
+struct Guarded<T: ?Sized> {
+    name: String,
+    inner: Arc<T>,
+}
+
+impl<T: AnyPlugin + ?Sized> AnyPlugin for Guarded<T> {
+    fn test_itself(&self) -> Result<()> {
+        guard(&self.name, "its self-test", || self.inner.test_itself())
+    }
+    fn clean_up(&self) -> Result<()> {
+        guard(&self.name, "its clean-up", || self.inner.clean_up())
+    }
+}
+
+#[async_trait]
+impl AnySource for Guarded<dyn AnySource> {
+    fn parse(&self, config: &Node) -> Result<SourceConfig> {
+        guard(&self.name, "reading its config", || self.inner.parse(config))
+    }
+    async fn schema(&self, config: &SourceConfig, context: &SourceContext) -> Result<Option<SchemaRef>> {
+        guard_async(&self.name, "telling its schema", self.inner.schema(config, context)).await
+    }
+    async fn test_connection(&self, config: &SourceConfig, context: &SourceContext) -> Result<()> {
+        guard_async(&self.name, "testing its connection", self.inner.test_connection(config, context)).await
+    }
+    async fn read(&self, config: &SourceConfig, context: &SourceContext, request: ReadRequest) -> Result<Reading> {
+        let mut reading = guard_async(&self.name, "opening a reading", self.inner.read(config, context, request)).await?;
+        let streams = std::mem::take(&mut reading.streams);
+        reading.streams = streams
+            .into_iter()
+            .map(|mut stream| {
+                let name = self.name.clone();
+                let polled = futures::stream::poll_fn(move |cx| {
+                    let _depth = Depth::enter();
+                    stream.as_mut().poll_next(cx)
+                });
+                let caught = AssertUnwindSafe(polled).catch_unwind();
+                caught.map(move |item| item.unwrap_or_else(|panic| Err(panicked(&name, "reading", panic.as_ref())))).boxed()
+            })
+            .collect();
+        Ok(reading)
+    }
+}
+
+impl AnyQuality for Guarded<dyn AnyQuality> {
+    fn check(&self, params: &Node, target: &CheckTarget) -> Result<CheckPlan> {
+        guard(&self.name, "making a check", || self.inner.check(params, target))
+    }
+}
+
+impl AnyTransform for Guarded<dyn AnyTransform> {
+    fn plan(&self, params: &Node, input: &SchemaRef) -> Result<TransformPlan> {
+        guard(&self.name, "making a transform", || self.inner.plan(params, input))
+    }
+}

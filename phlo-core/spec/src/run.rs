@@ -1,0 +1,155 @@
+//! What is remembered of a run.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::code::Code;
+use crate::name::AssetKey;
+use crate::quality::CheckResult;
+
+/// How a run ended, or that it has not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunStatus {
+    /// Not ended; a run whose process died stays so until the next run marks it.
+    Running,
+    /// Every asset succeeded.
+    Success,
+    /// At least one asset failed.
+    Failed,
+    /// A blocking check failed, and nothing else did.
+    Blocked,
+    /// Interrupted.
+    Interrupted,
+}
+
+impl RunStatus {
+    /// The status as written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Success => "success",
+            Self::Failed => "failed",
+            Self::Blocked => "blocked",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// How an asset ended within a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AssetStatus {
+    /// Rows were committed.
+    Success,
+    /// The source had nothing new; nothing was committed.
+    Unchanged,
+    /// A blocking check failed; nothing was committed.
+    Blocked,
+    /// It failed; nothing was committed.
+    Failed,
+    /// Not run, because an upstream asset failed.
+    Skipped,
+    /// Interrupted; nothing was committed.
+    Interrupted,
+}
+
+impl AssetStatus {
+    /// The status as written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Unchanged => "unchanged",
+            Self::Blocked => "blocked",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// Whether what depends on the asset may run.
+    pub const fn is_ok(self) -> bool {
+        matches!(self, Self::Success | Self::Unchanged)
+    }
+}
+
+/// One asset's part of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AssetRun {
+    /// The asset.
+    pub asset: AssetKey,
+    /// How it ended.
+    pub status: AssetStatus,
+    /// The partition, if one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<String>,
+    /// Attempts made, from 1.
+    #[serde(default)]
+    pub attempts: u32,
+    /// Rows read or computed.
+    #[serde(default)]
+    pub rows_in: u64,
+    /// Rows added.
+    #[serde(default)]
+    pub rows_inserted: u64,
+    /// Rows replaced by a merge.
+    #[serde(default)]
+    pub rows_updated: u64,
+    /// Rows removed by an overwrite.
+    #[serde(default)]
+    pub rows_deleted: u64,
+    /// Bytes written.
+    #[serde(default)]
+    pub bytes: u64,
+    /// The table version that was committed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
+    /// Milliseconds from start to end.
+    #[serde(default)]
+    pub duration_ms: u64,
+    /// Results of the checks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckResult>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorRecord>,
+    /// Things that people should know, e.g. a dropped column.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// An error, as remembered and as sent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ErrorRecord {
+    /// Its code.
+    pub code: Code,
+    /// The message and the chain of causes, outermost first.
+    pub messages: Vec<String>,
+    /// Next steps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hints: Vec<String>,
+}
+
+/// One run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// Its id: sortable by time.
+    pub id: String,
+    /// How it ended.
+    pub status: RunStatus,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<DateTime<Utc>>,
+    /// What was selected, as written.
+    pub selection: String,
+    /// The run's tags.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+    /// Its assets, in the order in which they ended.
+    #[serde(default)]
+    pub assets: Vec<AssetRun>,
+}

@@ -1,0 +1,1 @@
+//! Test doubles, conformance suites and fixtures for phlo plugins.

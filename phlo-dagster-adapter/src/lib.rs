@@ -1,0 +1,1 @@
+//! phlo for Dagster: the assets as Dagster definitions.

@@ -1,0 +1,1 @@
+//! The query engine of phlo: DataFusion in process.

@@ -1,0 +1,1 @@
+//! Rows from REST APIs, page by page.

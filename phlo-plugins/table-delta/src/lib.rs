@@ -1,0 +1,1 @@
+//! Delta tables: staged, audited and committed atomically.

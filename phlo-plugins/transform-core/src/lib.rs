@@ -1,0 +1,1 @@
+//! Everyday transforms: rename, cast, deduplicate, select, drop, filter, derive.

@@ -1,0 +1,1 @@
+//! Integration, drift and conformance tests over the bundle.

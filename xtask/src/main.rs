@@ -1,0 +1,54 @@
+//! Upkeep of the repository: `cargo xtask COMMAND`.
+//!
+//! It reads manifests and calls `cargo`; it links no phlo crate, so that it builds in seconds and works while they do not.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks")]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod codegen;
+mod dist;
+mod process;
+mod repo;
+mod test;
+mod tidy;
+mod walls;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about, version)]
+enum Command {
+    /// Write what is derived from the plugin folders: the bundle crate and the plugin paths in the root Cargo.toml
+    Codegen {
+        /// Write nothing; fail if a file differs from what would be written
+        #[arg(long)]
+        check: bool,
+    },
+    /// Hold the tree against the walls of ARCHITECTURE.md and the house rules
+    Tidy,
+    /// Run every check and every test: what CI runs
+    Test(test::Args),
+    /// Build the static release binary and copy it to target/dist/phlo
+    Dist(dist::Args),
+}
+
+fn main() -> ExitCode {
+    match run(Command::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    let root = repo::root()?;
+    match command {
+        Command::Codegen { check } => codegen::run(&root, check),
+        Command::Tidy => tidy::run(&root),
+        Command::Test(args) => test::run(&root, &args),
+        Command::Dist(args) => dist::run(&root, &args),
+    }
+}
