@@ -144,8 +144,8 @@ impl Dependency {
     fn new(key: &str, entry: &Value, dev: bool, root: &Table) -> Self {
         let is_true = |name: &str| entry.get(name).and_then(Value::as_bool) == Some(true);
         let in_root = root.get("workspace").and_then(|it| it.get("dependencies")).and_then(|it| it.get(key));
-        let renamed = [Some(entry), in_root.filter(|_| is_true("workspace"))].into_iter().flatten();
-        let package = renamed.filter_map(|entry| entry.get("package").and_then(Value::as_str)).next().unwrap_or(key);
+        let mut renamed = [Some(entry), in_root.filter(|_| is_true("workspace"))].into_iter().flatten();
+        let package = renamed.find_map(|entry| entry.get("package").and_then(Value::as_str)).unwrap_or(key);
         let overridden = ["version", "path", "git", "package"].iter().any(|name| entry.get(name).is_some());
         Self {
             key: key.to_owned(),

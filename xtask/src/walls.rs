@@ -50,15 +50,7 @@ pub(crate) const ROOMS: &[Room] = &[
     room("phlo-plugins/*", CONTRACT),
     room(
         "phlo-cli",
-        &[
-            "phlo-bundle",
-            "phlo-api",
-            "phlo-services",
-            "phlo-runtime",
-            "phlo-project",
-            "phlo-plugin",
-            "phlo-spec",
-        ],
+        &["phlo-bundle", "phlo-api", "phlo-services", "phlo-runtime", "phlo-project", "phlo-plugin", "phlo-spec"],
     ),
     room("phlo-dagster-adapter", CONTRACT),
     Room { dev: &[], ..room("xtask", &[]) },

@@ -1,1 +1,54 @@
-//! Placeholder, written by codegen.
+//! The plugins that are linked into this binary, and the table of all that exist.
+//!
+//! Written by `cargo xtask codegen` from the folders of phlo-plugins; do not edit.
+//!
+//! rustc does not link a crate that nothing names: each plugin is named here, under its feature.
+#![deny(unused_crate_dependencies)]
+
+#[cfg(feature = "engine-datafusion")]
+use phlo_engine_datafusion as _;
+#[cfg(feature = "hook-history")]
+use phlo_hook_history as _;
+#[cfg(feature = "orchestrator-native")]
+use phlo_orchestrator_native as _;
+#[cfg(feature = "quality-core")]
+use phlo_quality_core as _;
+#[cfg(feature = "source-files")]
+use phlo_source_files as _;
+#[cfg(feature = "source-rest")]
+use phlo_source_rest as _;
+#[cfg(feature = "table-delta")]
+use phlo_table_delta as _;
+#[cfg(feature = "transform-core")]
+use phlo_transform_core as _;
+
+use phlo_plugin::KnownPlugin;
+
+/// Every plugin of the repository, linked or not, sorted by kind and name.
+#[rustfmt::skip]
+pub static KNOWN: &[KnownPlugin] = &[
+    KnownPlugin { kind: "hook", name: "history", package: "phlo-hook-history", feature: "hook-history", summary: "Run history in SQLite, fed by the hook bus alone", linked: cfg!(feature = "hook-history") },
+    KnownPlugin { kind: "orchestrator", name: "native", package: "phlo-orchestrator-native", feature: "orchestrator-native", summary: "The native orchestrator: every asset as soon as what it depends on has ended well", linked: cfg!(feature = "orchestrator-native") },
+    KnownPlugin { kind: "quality", name: "accepted_values", package: "phlo-quality-core", feature: "quality-core", summary: "Everyday checks: not_null, unique, accepted_values, range, row_count, pattern, freshness, schema, sql, business_rule", linked: cfg!(feature = "quality-core") },
+    KnownPlugin { kind: "quality", name: "business_rule", package: "phlo-quality-core", feature: "quality-core", summary: "Everyday checks: not_null, unique, accepted_values, range, row_count, pattern, freshness, schema, sql, business_rule", linked: cfg!(feature = "quality-core") },
+    KnownPlugin { kind: "quality", name: "freshness", package: "phlo-quality-core", feature: "quality-core", summary: "Everyday checks: not_null, unique, accepted_values, range, row_count, pattern, freshness, schema, sql, business_rule", linked: cfg!(feature = "quality-core") },
+    KnownPlugin { kind: "quality", name: "not_null", package: "phlo-quality-core", feature: "quality-core", summary: "Everyday checks: not_null, unique, accepted_values, range, row_count, pattern, freshness, schema, sql, business_rule", linked: cfg!(feature = "quality-core") },
+    KnownPlugin { kind: "quality", name: "pattern", package: "phlo-quality-core", feature: "quality-core", summary: "Everyday checks: not_null, unique, accepted_values, range, row_count, pattern, freshness, schema, sql, business_rule", linked: cfg!(feature = "quality-core") },
+    KnownPlugin { kind: "quality", name: "range", package: "phlo-quality-core", feature: "quality-core", summary: "Everyday checks: not_null, unique, accepted_values, range, row_count, pattern, freshness, schema, sql, business_rule", linked: cfg!(feature = "quality-core") },
+    KnownPlugin { kind: "quality", name: "row_count", package: "phlo-quality-core", feature: "quality-core", summary: "Everyday checks: not_null, unique, accepted_values, range, row_count, pattern, freshness, schema, sql, business_rule", linked: cfg!(feature = "quality-core") },
+    KnownPlugin { kind: "quality", name: "schema", package: "phlo-quality-core", feature: "quality-core", summary: "Everyday checks: not_null, unique, accepted_values, range, row_count, pattern, freshness, schema, sql, business_rule", linked: cfg!(feature = "quality-core") },
+    KnownPlugin { kind: "quality", name: "sql", package: "phlo-quality-core", feature: "quality-core", summary: "Everyday checks: not_null, unique, accepted_values, range, row_count, pattern, freshness, schema, sql, business_rule", linked: cfg!(feature = "quality-core") },
+    KnownPlugin { kind: "quality", name: "unique", package: "phlo-quality-core", feature: "quality-core", summary: "Everyday checks: not_null, unique, accepted_values, range, row_count, pattern, freshness, schema, sql, business_rule", linked: cfg!(feature = "quality-core") },
+    KnownPlugin { kind: "resource", name: "datafusion", package: "phlo-engine-datafusion", feature: "engine-datafusion", summary: "The query engine of phlo: DataFusion in process", linked: cfg!(feature = "engine-datafusion") },
+    KnownPlugin { kind: "resource", name: "delta", package: "phlo-table-delta", feature: "table-delta", summary: "Delta tables: staged, audited and committed atomically", linked: cfg!(feature = "table-delta") },
+    KnownPlugin { kind: "resource", name: "history", package: "phlo-hook-history", feature: "hook-history", summary: "Run history in SQLite, fed by the hook bus alone", linked: cfg!(feature = "hook-history") },
+    KnownPlugin { kind: "source", name: "files", package: "phlo-source-files", feature: "source-files", summary: "Rows from files: CSV, NDJSON, JSON and Parquet, compressed or not, local or in an object store", linked: cfg!(feature = "source-files") },
+    KnownPlugin { kind: "source", name: "rest_api", package: "phlo-source-rest", feature: "source-rest", summary: "Rows from REST APIs, page by page", linked: cfg!(feature = "source-rest") },
+    KnownPlugin { kind: "transform", name: "cast", package: "phlo-transform-core", feature: "transform-core", summary: "Everyday transforms: rename, cast, deduplicate, select, drop, filter, derive", linked: cfg!(feature = "transform-core") },
+    KnownPlugin { kind: "transform", name: "deduplicate", package: "phlo-transform-core", feature: "transform-core", summary: "Everyday transforms: rename, cast, deduplicate, select, drop, filter, derive", linked: cfg!(feature = "transform-core") },
+    KnownPlugin { kind: "transform", name: "derive", package: "phlo-transform-core", feature: "transform-core", summary: "Everyday transforms: rename, cast, deduplicate, select, drop, filter, derive", linked: cfg!(feature = "transform-core") },
+    KnownPlugin { kind: "transform", name: "drop", package: "phlo-transform-core", feature: "transform-core", summary: "Everyday transforms: rename, cast, deduplicate, select, drop, filter, derive", linked: cfg!(feature = "transform-core") },
+    KnownPlugin { kind: "transform", name: "filter", package: "phlo-transform-core", feature: "transform-core", summary: "Everyday transforms: rename, cast, deduplicate, select, drop, filter, derive", linked: cfg!(feature = "transform-core") },
+    KnownPlugin { kind: "transform", name: "rename", package: "phlo-transform-core", feature: "transform-core", summary: "Everyday transforms: rename, cast, deduplicate, select, drop, filter, derive", linked: cfg!(feature = "transform-core") },
+    KnownPlugin { kind: "transform", name: "select", package: "phlo-transform-core", feature: "transform-core", summary: "Everyday transforms: rename, cast, deduplicate, select, drop, filter, derive", linked: cfg!(feature = "transform-core") },
+];

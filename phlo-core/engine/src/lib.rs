@@ -1,1 +1,15 @@
-//! The engine of phlo: sessions, SQL transforms, checks compiled and executed, lineage from plans.
+//! The engine: SQL over tables, transforms of streams, checks compiled and executed. It speaks DataFusion so that nobody else
+//! has to; it reads no files of the project and knows no command line.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod check;
+pub mod conform;
+pub mod error;
+pub mod session;
+pub mod sql;
+pub mod stream;
+
+pub use check::{Check, RowAudit, RowTally};
+pub use conform::Conform;
+pub use error::map_error;
+pub use sql::Query;

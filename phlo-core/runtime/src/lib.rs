@@ -1,1 +1,23 @@
-//! The runtime of phlo: asset graph, planning, write-audit-publish, retries, the hook bus.
+//! The runtime: the asset graph, planning, write-audit-publish, retries, the hook bus, and the reports that commands show. It
+//! prints nothing and reads no environment; the command line and other faces are built on [`Platform`].
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod audit;
+mod bus;
+mod check;
+mod graph;
+mod materialize;
+mod partition;
+mod platform;
+mod query;
+mod report;
+mod run;
+mod select;
+
+pub use bus::Bus;
+pub use check::CheckReport;
+pub use graph::{Graph, Node as GraphNode};
+pub use platform::{Opened, Platform};
+pub use query::SqlAnswer;
+pub use report::{AssetState, Freshness, Lineage, PlanStep, PluginHealth, PluginRow};
+pub use run::{NoObserver, Observer, RunOptions};

@@ -1,5 +1,7 @@
 //! Settings of the plugin: `plugins.settings.resource.delta` of `phlo.yaml`.
 
+use phlo_plugin::{Error, Result};
+use phlo_spec::Code;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -30,6 +32,23 @@ impl Default for Settings {
             compression_level: 1,
             keep_failed_hours: 7 * 24,
             checkpoint_interval: 10,
+        }
+    }
+}
+
+impl Settings {
+    /// Refuses values that make no files.
+    pub(crate) fn check(&self) -> Result<()> {
+        let wrong = [
+            (self.target_file_bytes < 1 << 20, "`target_file_bytes` is 1048576 (1 MiB) or more"),
+            (self.row_group_rows == 0, "`row_group_rows` is 1 or more"),
+            (self.row_group_bytes < 1 << 20, "`row_group_bytes` is 1048576 (1 MiB) or more"),
+            (!(1..=22).contains(&self.compression_level), "`compression_level` is between 1 and 22"),
+            (self.checkpoint_interval == 0, "`checkpoint_interval` is 1 or more"),
+        ];
+        match wrong.iter().find(|(is, _)| *is) {
+            Some((_, rule)) => Err(Error::new(Code::InvalidValue, *rule)),
+            None => Ok(()),
         }
     }
 }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::prelude::SessionContext;
 use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore};
 use object_store::path::Path as StorePath;
 use object_store::{ObjectStore, ObjectStoreExt as _};
@@ -221,6 +223,15 @@ impl Folder {
                 },
             };
             gone?;
+        }
+        Ok(())
+    }
+
+    /// Lets a session read the folder's files.
+    pub(crate) fn register(&self, session: &SessionContext) -> Result<()> {
+        let url = ObjectStoreUrl::parse(&self.url[..url::Position::BeforePath]).map_err(|e| error::query("opening the storage", e))?;
+        if session.runtime_env().object_store(&url).is_err() {
+            session.runtime_env().register_object_store(url.as_ref(), Arc::clone(&self.store));
         }
         Ok(())
     }

@@ -71,12 +71,7 @@ impl TableLock {
         }
         let holder = Holder { pid: std::process::id(), run_id: run_id.to_owned(), since: chrono::Utc::now() };
         let text = serde_json::to_vec(&holder).map_err(|e| Error::internal("a lock's holder has no JSON").because(e))?;
-        let write = || {
-            file.set_len(0)?;
-            file.rewind()?;
-            file.write_all(&text)
-        };
-        { write }().map_err(failed)?;
+        file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(&text)).map_err(failed)?;
         Ok(Some(Self { file, path: path.to_owned() }))
     }
 

@@ -26,6 +26,12 @@ pub(crate) struct Evolution {
 }
 
 impl Evolution {
+    /// Whether the table's columns stay as they are.
+    pub(crate) fn is_same_as(&self, table: &Schema) -> bool {
+        self.schema.fields().len() == table.fields().len()
+            && self.schema.fields().iter().zip(table.fields()).all(|(a, b)| a.name() == b.name() && same(a.data_type(), b.data_type()))
+    }
+
     /// The changes in words, for reports and the run's notes.
     pub(crate) fn notes(&self) -> Vec<String> {
         let each = |what: &str, names: &[String]| -> Option<String> {
@@ -273,6 +279,14 @@ fn same(a: &DataType, b: &DataType) -> bool {
         },
         _ => a == b,
     }
+}
+
+/// Whether files with the columns `written` can be read as a table with the columns `table`.
+pub(crate) fn reads_as(written: &Schema, table: &Schema) -> bool {
+    let kept = written.fields().iter().all(|f| {
+        find(table, f.name()).is_some_and(|i| table.field(i).name() == f.name() && only_adds_fields(f.data_type(), table.field(i).data_type()))
+    });
+    kept && table.fields().iter().all(|f| f.is_nullable() || find(written, f.name()).is_some())
 }
 
 /// Whether `new` is `old` with more struct fields: old files then read as they are, with nulls.

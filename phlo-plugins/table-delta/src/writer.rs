@@ -18,7 +18,6 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use phlo_engine_api::StageWriter;
 use phlo_plugin::{Error, Result};
-use phlo_spec::Code;
 use tokio::task::JoinHandle;
 
 use crate::adapt::Adapter;
@@ -49,17 +48,20 @@ pub(crate) struct StagedFile {
 /// Writes one stream of batches to files of about the configured size.
 pub(crate) struct FileWriter {
     shared: Arc<Shared>,
+    schema: SchemaRef,
     adapter: Adapter,
     /// The top-level columns that may hold NaN.
     floats: Vec<usize>,
     file: Option<OpenFile>,
-    /// Rewritten files are kept apart from new rows.
+    finished: Vec<StagedFile>,
+    syncs: Vec<Sync>,
+    /// Whether these are rows of the table that are written anew.
     rewrite: bool,
     /// Tells the stage that a writer is open, until dropped.
     _open: Arc<()>,
 }
 
-struct OpenFile {
+pub(crate) struct OpenFile {
     name: String,
     encoder: ArrowWriter<Output>,
     upload: Option<WriteMultipart>,
@@ -87,11 +89,11 @@ impl Write for Output {
 }
 
 impl FileWriter {
-    pub(crate) fn new(shared: Arc<Shared>, rewrite: bool, open: Arc<()>) -> Self {
-        let schema = Arc::clone(&shared.schema);
+    pub(crate) fn new(shared: Arc<Shared>, schema: SchemaRef, rewrite: bool, open: Arc<()>) -> Self {
         let is_float = |t: &DataType| matches!(t, DataType::Float32 | DataType::Float64);
         let floats = schema.fields().iter().enumerate().filter(|(_, f)| is_float(f.data_type())).map(|(i, _)| i).collect();
-        Self { shared, adapter: Adapter::new(schema), floats, file: None, rewrite, _open: open }
+        let adapter = Adapter::new(Arc::clone(&schema));
+        Self { shared, schema, adapter, floats, file: None, finished: Vec::new(), syncs: Vec::new(), rewrite, _open: open }
     }
 
     pub(crate) async fn append(&mut self, batch: &RecordBatch) -> Result<()> {
@@ -99,10 +101,10 @@ impl FileWriter {
             return Ok(());
         }
         let batch = self.adapter.adapt(batch)?;
-        if self.file.is_none() {
-            self.file = Some(self.shared.create_file(&self.shared.schema).await?);
-        }
-        let Some(file) = &mut self.file else { return Err(Error::internal("a data file is open")) };
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(self.shared.create_file(&self.schema).await?),
+        };
         for &column in &self.floats {
             file.has_nan[column] = file.has_nan[column] || holds_nan(batch.column(column));
         }
@@ -117,31 +119,41 @@ impl FileWriter {
     }
 
     pub(crate) async fn finish(mut self) -> Result<()> {
-        self.finish_file().await
+        self.finish_file().await?;
+        self.shared.accept(std::mem::take(&mut self.finished), std::mem::take(&mut self.syncs), self.rewrite);
+        Ok(())
     }
 
     async fn finish_file(&mut self) -> Result<()> {
-        let Some(mut file) = self.file.take() else { return Ok(()) };
+        let Some(file) = &mut self.file else { return Ok(()) };
         let metadata = file.encoder.finish().map_err(|e| error::parquet(&file.name, e))?;
         let bytes = file.encoder.bytes_written() as u64;
         file.send_parts(true).await?;
-        let mut sync = None;
         if let Some(upload) = file.upload.take() {
             upload.finish().await.map_err(|e| error::store("uploading a data file", e))?;
         } else if let Output::File(handle) = file.encoder.inner_mut() {
             let handle = handle.try_clone().map_err(|e| error::io("writing a data file", &file.name, e))?;
             // The disk works while the rest is encoded and audited; the commit waits for it.
-            sync = Some(tokio::task::spawn_blocking(move || handle.sync_all()));
+            self.syncs.push(tokio::task::spawn_blocking(move || handle.sync_all()));
         }
         let staged = StagedFile {
-            stats: stats::to_json(&self.shared.schema, &metadata, &file.has_nan),
-            name: file.name,
+            stats: stats::to_json(&self.schema, &metadata, &file.has_nan),
+            name: file.name.clone(),
             bytes,
             rows: file.rows,
             modified: chrono::Utc::now().timestamp_millis(),
         };
-        self.shared.finished(staged, sync, self.rewrite);
+        self.finished.push(staged);
+        self.file = None;
         Ok(())
+    }
+}
+
+impl Drop for FileWriter {
+    fn drop(&mut self) {
+        // Not closed: its rows do not count.
+        let names = self.finished.drain(..).map(|f| f.name).chain(self.file.take().map(|f| f.name));
+        self.shared.reject(names);
     }
 }
 
@@ -207,8 +219,7 @@ fn holds_nan(column: &dyn Array) -> bool {
 }
 
 fn properties(settings: &Settings) -> Result<WriterProperties> {
-    let level = ZstdLevel::try_new(settings.compression_level)
-        .map_err(|e| Error::new(Code::InvalidValue, "`compression_level` is between 1 and 22").because(e))?;
+    let level = ZstdLevel::try_new(settings.compression_level).map_err(|e| Error::internal("the settings were checked").because(e))?;
     Ok(WriterProperties::builder()
         .set_created_by(concat!("phlo ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(Compression::ZSTD(level))

@@ -1,0 +1,90 @@
+//! DataFusion's errors as phlo's: our own errors that travelled through a plan come out unharmed, the others get a code.
+
+use arrow_schema::ArrowError;
+use datafusion::error::DataFusionError;
+use phlo_plugin::Error;
+use phlo_spec::Code;
+
+/// Maps an error of planning or executing. An [`Error`] that a stream put in comes out as it was.
+pub fn map_error(error: DataFusionError) -> Error {
+    match error {
+        DataFusionError::External(inner) => match inner.downcast::<Error>() {
+            Ok(ours) => *ours,
+            Err(other) => engine_failed(&DataFusionError::External(other)),
+        },
+        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => map_error(*inner),
+        DataFusionError::ArrowError(inner, backtrace) => match *inner {
+            ArrowError::ExternalError(inner) => map_error(DataFusionError::External(inner)),
+            other => engine_failed(&DataFusionError::ArrowError(Box::new(other), backtrace)),
+        },
+        DataFusionError::Shared(shared) => match std::sync::Arc::try_unwrap(shared) {
+            Ok(inner) => map_error(inner),
+            Err(shared) => match find_ours(&shared) {
+                Some(ours) => copy(ours),
+                None => engine_failed(&shared),
+            },
+        },
+        other => engine_failed(&other),
+    }
+}
+
+fn find_ours<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(ours) = error.downcast_ref::<Error>() {
+            return Some(ours);
+        }
+        next = error.source();
+    }
+    None
+}
+
+fn copy(error: &Error) -> Error {
+    let mut copy = Error::new(error.code(), error.chain().join(": ")).at(error.place().cloned());
+    for hint in error.hints() {
+        copy = copy.hint(hint.clone());
+    }
+    if error.is_retryable() { copy.retryable() } else { copy }
+}
+
+fn engine_failed(error: &DataFusionError) -> Error {
+    if let Some(ours) = find_ours(error) {
+        return copy(ours);
+    }
+    let code = match error {
+        DataFusionError::SQL(..) | DataFusionError::Plan(_) | DataFusionError::SchemaError(..) => Code::SqlError,
+        DataFusionError::IoError(_) | DataFusionError::ObjectStore(_) => Code::StorageFailed,
+        DataFusionError::Internal(_) => Code::Internal,
+        _ => Code::EngineFailed,
+    };
+    let failed = Error::new(code, text(error));
+    match error {
+        DataFusionError::ResourcesExhausted(_) => failed.hint("raise `run.memory_mib` in phlo.yaml, or lower `--jobs`"),
+        _ => failed,
+    }
+}
+
+/// The message alone: no kind prefixes, no backtraces.
+pub fn text(error: &DataFusionError) -> String {
+    let message = error.strip_backtrace();
+    let mut message = message.trim();
+    loop {
+        let prefixes = [
+            "Error during planning: ",
+            "Schema error: ",
+            "SQL error: ",
+            "Execution error: ",
+            "Optimizer rule failure: ",
+            "type_coercion\ncaused by\n",
+            "External error: ",
+            "Arrow error: ",
+            "This feature is not implemented: ",
+        ];
+        match prefixes.iter().find_map(|p| message.strip_prefix(p)) {
+            Some(rest) => message = rest.trim(),
+            None => break,
+        }
+    }
+    let message = message.strip_prefix("ParserError(\"").and_then(|m| m.strip_suffix("\")")).unwrap_or(message);
+    message.trim_end_matches('.').to_owned()
+}

@@ -1,0 +1,196 @@
+//! A SQL asset's query: which tables it reads, and its plan, with every problem placed in its file.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use datafusion::error::DataFusionError;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::prelude::SessionContext;
+use datafusion::sql::parser::{DFParserBuilder, Statement};
+use datafusion::sql::resolve::resolve_table_references;
+use datafusion::sql::sqlparser::ast::{self, visit_relations};
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use phlo_spec::{AssetKey, Code, Diagnostic, Place, Span};
+
+/// A parsed query: one `SELECT` (or `WITH`, `VALUES`).
+#[derive(Debug, Clone)]
+pub struct Query {
+    statement: Statement,
+    file: Arc<str>,
+    tables: Vec<(AssetKey, Option<Place>)>,
+}
+
+impl Query {
+    /// Parses a file's text.
+    ///
+    /// # Errors
+    /// [`Code::SqlError`] with its place; more than one statement, or one that is not a query, is one. [`Code::UnknownTable`] for a
+    /// table name without a group.
+    pub fn parse(text: &str, file: &str) -> Result<Self, Box<Diagnostic>> {
+        let file: Arc<str> = Arc::from(file);
+        let start = Place { file: file.clone(), span: Span { line: 1, column: 1, len: 0 } };
+        let failed = |message: &str| Box::new(Diagnostic::error(Code::SqlError, message).at(start.clone()));
+        let parsed = DFParserBuilder::new(text).with_dialect(&GenericDialect {}).build().and_then(|mut parser| parser.parse_statements());
+        let mut statements = parsed.map_err(|err| Box::new(parse_error(&err, &file)))?;
+        let statement = match (statements.pop_front(), statements.is_empty()) {
+            (Some(statement), true) => statement,
+            (None, _) => return Err(Box::new(Diagnostic::error(Code::SqlError, "the file holds no query").at(start).hint("write one SELECT"))),
+            (Some(_), false) => return Err(failed("the file holds more than one statement; one asset is one query")),
+        };
+        let Statement::Statement(inner) = &statement else { return Err(failed("only a query can make a table")) };
+        if !matches!(inner.as_ref(), ast::Statement::Query(_)) {
+            return Err(Box::new(
+                Diagnostic::error(Code::SqlError, "only a query can make a table")
+                    .at(start)
+                    .hint("write the SELECT alone; phlo creates and fills the table"),
+            ));
+        }
+        let (references, _) = resolve_table_references(&statement, true)
+            .map_err(|err| Box::new(Diagnostic::error(Code::SqlError, crate::error::text(&err)).at(start.clone())))?;
+        let mut tables = Vec::new();
+        let mut seen = BTreeSet::new();
+        for reference in references {
+            let name = reference.to_string();
+            let place = place_of_relation(inner, &name, &file);
+            match AssetKey::new(name.clone()) {
+                Ok(key) if seen.insert(key.clone()) => tables.push((key, place)),
+                Ok(_) => {}
+                Err(_) => {
+                    let diagnostic = Diagnostic::error(Code::UnknownTable, format!("`{name}` is not the name of a table"))
+                        .hint("tables are named `group.name`, e.g. `bronze.flights`");
+                    return Err(Box::new(match place {
+                        Some(place) => diagnostic.at(place),
+                        None => diagnostic.at(start),
+                    }));
+                }
+            }
+        }
+        tables.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok(Self { statement, file, tables })
+    }
+
+    /// The tables that it reads, sorted, each with where it is named first.
+    pub fn tables(&self) -> &[(AssetKey, Option<Place>)] {
+        &self.tables
+    }
+
+    /// Plans it over the tables that are registered in the session.
+    ///
+    /// # Errors
+    /// [`Code::SqlError`], with its place where the planner tells one.
+    pub async fn plan(&self, session: &SessionContext) -> Result<LogicalPlan, Box<Diagnostic>> {
+        let planned = session.state().statement_to_plan(self.statement.clone()).await;
+        let plan = planned.map_err(|err| Box::new(self.plan_error(&err)))?;
+        let mut names = BTreeSet::new();
+        for field in plan.schema().fields() {
+            if !names.insert(field.name()) {
+                let start = Place { file: self.file.clone(), span: Span { line: 1, column: 1, len: 0 } };
+                return Err(Box::new(
+                    Diagnostic::error(Code::SqlError, format!("the query has two columns named `{}`", field.name()))
+                        .at(start)
+                        .hint("name one of them with AS"),
+                ));
+            }
+        }
+        Ok(plan)
+    }
+
+    fn plan_error(&self, err: &DataFusionError) -> Diagnostic {
+        let (message, span, hints) = match err.diagnostic() {
+            Some(found) => {
+                let hints = found.helps.iter().chain(&[]).map(|h| h.message.clone()).chain(found.notes.iter().map(|n| n.message.clone()));
+                (lower_first(&found.message), found.span, hints.collect::<Vec<_>>())
+            }
+            None => (lower_first(&crate::error::text(err)), None, Vec::new()),
+        };
+        let span = match span {
+            Some(span) => Span {
+                line: span.start.line as u32,
+                column: span.start.column as u32,
+                len: if span.start.line == span.end.line { span.end.column.saturating_sub(span.start.column) as u32 } else { 1 },
+            },
+            None => Span { line: 1, column: 1, len: 0 },
+        };
+        let mut diagnostic = Diagnostic::error(Code::SqlError, message).at(Place { file: self.file.clone(), span });
+        diagnostic.hints = hints;
+        diagnostic
+    }
+}
+
+fn lower_first(text: &str) -> String {
+    let mut chars = text.chars();
+    match (chars.next(), chars.clone().next()) {
+        (Some(first), Some(second)) if first.is_uppercase() && second.is_lowercase() => first.to_lowercase().chain(chars).collect(),
+        _ => text.to_owned(),
+    }
+}
+
+// The parser tells places as text only: `…at Line: 3, Column: 7`.
+fn parse_error(err: &DataFusionError, file: &Arc<str>) -> Diagnostic {
+    let message = crate::error::text(err);
+    let mut span = Span { line: 1, column: 1, len: 0 };
+    let mut shown = message.clone();
+    if let Some((before, after)) = message.rsplit_once(" at Line: ") {
+        if let Some((line, column)) = after.split_once(", Column: ") {
+            let digits = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok();
+            if let (Some(line), Some(column)) = (digits(line), digits(column)) {
+                span = Span { line, column, len: 1 };
+                before.clone_into(&mut shown);
+            }
+        }
+    }
+    Diagnostic::error(Code::SqlError, lower_first(&shown)).at(Place { file: file.clone(), span })
+}
+
+fn place_of_relation(statement: &ast::Statement, name: &str, file: &Arc<str>) -> Option<Place> {
+    let mut found = None;
+    let _ = visit_relations(statement, |relation| {
+        let parts: Vec<_> = relation.0.iter().filter_map(|part| part.as_ident()).collect();
+        let written = parts.iter().map(|p| if p.quote_style.is_some() { p.value.clone() } else { p.value.to_lowercase() }).collect::<Vec<_>>().join(".");
+        if written == name {
+            if let (Some(first), Some(last)) = (parts.first(), parts.last()) {
+                let (start, end) = (first.span.start, last.span.end);
+                let len = if start.line == end.line { end.column.saturating_sub(start.column) as u32 } else { 1 };
+                found = Some(Place { file: file.clone(), span: Span { line: start.line as u32, column: start.column as u32, len } });
+            }
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    });
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_what_the_query_reads_and_nothing_else() {
+        for (sql, want) in [
+            ("select * from bronze.flights f join bronze.airlines a using (carrier)", "bronze.airlines bronze.flights"),
+            ("with x as (select 1 from a.b) select * from x, A.C", "a.b a.c"),
+            ("select (select max(v) from m.n) from a.b where k in (select k from c.d)", "a.b c.d m.n"),
+            ("select 'bronze.nothing' as t -- from a.z\n", ""),
+            ("/* phlo\ndescription: x\n*/ select 1 from a.b union all select 2 from a.b", "a.b"),
+        ] {
+            let query = Query::parse(sql, "q.sql").unwrap();
+            let got: Vec<_> = query.tables().iter().map(|(k, _)| k.to_string()).collect();
+            assert_eq!(got.join(" "), want, "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_one_query_is_refused_at_its_place() {
+        for (sql, want) in [
+            ("", "q.sql:1:1: P1012: the file holds no query"),
+            ("select 1; select 2", "q.sql:1:1: P1012: the file holds more than one"),
+            ("drop table a.b", "q.sql:1:1: P1012: only a query"),
+            ("select\n  from from x", "q.sql:2:"),
+            ("select * from flights", "q.sql:1:15: P1013: `flights` is not the name of a table"),
+        ] {
+            let got = Query::parse(sql, "q.sql").unwrap_err().to_string();
+            assert!(got.starts_with(want), "{sql}\n got {got}\nwant {want}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What commands show: plain data, ready to be rendered or serialized.
+
+use chrono::{DateTime, Utc};
+use phlo_spec::run::ErrorRecord;
+use phlo_spec::{AssetKey, AssetRun};
+use serde::Serialize;
+
+/// How fresh an asset is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Freshness {
+    /// Within its `freshness.max_age_hours`.
+    Fresh,
+    /// Beyond it.
+    Late,
+    /// Never committed.
+    Never,
+    /// It has no `freshness`.
+    Unset,
+}
+
+/// One asset as `phlo status` shows it.
+#[derive(Debug, Clone, Serialize)]
+pub struct AssetState {
+    /// The asset.
+    pub asset: AssetKey,
+    /// `ingest` or `sql`.
+    pub kind: String,
+    /// Its group.
+    pub group: String,
+    /// Its direct upstream assets.
+    pub upstream: Vec<AssetKey>,
+    /// The table's version; `None` if it does not exist.
+    pub version: Option<u64>,
+    /// Its rows, if known without reading data.
+    pub rows: Option<u64>,
+    /// Its bytes.
+    pub bytes: Option<u64>,
+    /// When it was committed last.
+    pub committed_at: Option<DateTime<Utc>>,
+    /// How fresh it is.
+    pub freshness: Freshness,
+    /// The latest run's id, when its part ended, and how.
+    pub last: Option<(String, DateTime<Utc>, AssetRun)>,
+}
+
+/// One step of a plan, as `--dry-run` shows it.
+#[derive(Debug, Clone, Serialize)]
+pub struct PlanStep {
+    /// The asset.
+    pub asset: AssetKey,
+    /// `ingest` or `sql`.
+    pub kind: String,
+    /// append, overwrite or merge.
+    pub strategy: String,
+    /// Selected assets that must end well first.
+    pub after: Vec<AssetKey>,
+    /// Its checks' names.
+    pub checks: Vec<String>,
+    /// The table store that will serve it, and what chose it.
+    pub table_store: String,
+}
+
+/// An asset's neighbours, by table.
+#[derive(Debug, Clone, Serialize)]
+pub struct Lineage {
+    /// The asset in the middle.
+    pub asset: AssetKey,
+    /// `(from, to)` edges upstream of it; a `from` outside the project is a URL or a table's name.
+    pub upstream: Vec<(String, String)>,
+    /// Edges downstream of it.
+    pub downstream: Vec<(String, String)>,
+}
+
+/// One plugin as `phlo plugin list` shows it.
+#[derive(Debug, Clone, Serialize)]
+pub struct PluginRow {
+    /// Its kind.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Its package.
+    pub package: String,
+    /// The package's version.
+    pub version: String,
+    /// What it is.
+    pub summary: String,
+    /// `ready`, `active`, `denied` or `refused`.
+    pub state: String,
+    /// Why it is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorRecord>,
+    /// Capabilities that it provides.
+    pub provides: Vec<String>,
+    /// Capabilities that it requires.
+    pub requires: Vec<String>,
+    /// Capabilities that it uses if they are there.
+    pub optional: Vec<String>,
+}
+
+/// What `phlo plugin check` found of one plugin.
+#[derive(Debug, Clone, Serialize)]
+pub struct PluginHealth {
+    /// The plugin.
+    #[serde(flatten)]
+    pub plugin: PluginRow,
+    /// Whether it started and passed its self-test.
+    pub healthy: bool,
+    /// Whether the project uses it.
+    pub used: bool,
+}

@@ -1,0 +1,312 @@
+//! Text as typed values: the one definition of what a value of each type looks like, used for inference and for decoding.
+//!
+//! The common shapes are parsed eight or sixteen digits at once; everything else goes the long way, through arrow-cast.
+
+use arrow_array::types::{Decimal128Type, Float32Type, Float64Type, Int64Type};
+use arrow_cast::parse::{Parser, parse_decimal};
+
+/// A field: a range of a buffer that goes on for at least 16 bytes behind it, or is merely parsed slower if it does not.
+#[derive(Clone, Copy)]
+pub(crate) struct Text<'a> {
+    buffer: &'a [u8],
+    start: usize,
+    end: usize,
+}
+
+impl<'a> Text<'a> {
+    /// The range `start..end` of the buffer.
+    #[inline]
+    pub(crate) fn new(buffer: &'a [u8], start: usize, end: usize) -> Self {
+        Self { buffer, start, end }
+    }
+
+    /// The bytes.
+    #[inline]
+    pub(crate) fn bytes(self) -> &'a [u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    #[inline]
+    pub(crate) fn len(self) -> usize {
+        self.end - self.start
+    }
+
+    /// Sixteen bytes from the beginning, whatever they are; `None` at the end of the buffer.
+    #[inline]
+    pub(crate) fn sixteen(self) -> Option<&'a [u8; 16]> {
+        self.buffer.get(self.start..)?.first_chunk()
+    }
+
+    #[inline]
+    fn eight(self) -> Option<u64> {
+        Some(u64::from_le_bytes(*self.buffer.get(self.start..)?.first_chunk()?))
+    }
+
+    fn str(self) -> Option<&'a str> {
+        std::str::from_utf8(self.bytes()).ok()
+    }
+
+    #[inline]
+    fn skip(self, bytes: usize) -> Self {
+        Self { start: self.start + bytes, ..self }
+    }
+
+    #[inline]
+    fn take(self, bytes: usize) -> Self {
+        Self { end: self.start + bytes, ..self }
+    }
+
+    #[inline]
+    fn starts_with(self, byte: u8) -> bool {
+        self.start < self.end && self.buffer[self.start] == byte
+    }
+}
+
+impl<'a> From<&'a [u8]> for Text<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self::new(bytes, 0, bytes.len())
+    }
+}
+
+const ZEROS: u64 = 0x3030_3030_3030_3030;
+
+/// The number that eight digit values make, the first in the lowest byte.
+#[inline]
+fn join_digits(mut digits: u64) -> u64 {
+    digits = digits * 10 + (digits >> 8);
+    let (even, odd) = (digits & 0x0000_00FF_0000_00FF, (digits >> 16) & 0x0000_00FF_0000_00FF);
+    (even.wrapping_mul(0x000F_4240_0000_0064).wrapping_add(odd.wrapping_mul(0x0000_2710_0000_0001))) >> 32
+}
+
+#[inline]
+fn all_digits(values: u64) -> bool {
+    (values.wrapping_add(0x7676_7676_7676_7676) | values) & 0x8080_8080_8080_8080 == 0
+}
+
+/// The value of up to eight characters of a word, if all are digits.
+#[inline]
+fn digits8(word: u64, len: usize) -> Option<u64> {
+    debug_assert!((1..=8).contains(&len));
+    // The characters move to the end of the word; zeros come before them.
+    let values = (word ^ ZEROS) << (64 - 8 * len);
+    all_digits(values).then(|| join_digits(values))
+}
+
+/// The value of 1 to 16 digits.
+#[inline]
+fn digits16(text: Text<'_>) -> Option<u64> {
+    let len = text.len();
+    if len <= 8 {
+        return digits8(text.eight()?, len);
+    }
+    let low = digits8(u64::from_le_bytes(*text.sixteen()?.first_chunk::<8>()?), 8)?;
+    let high = digits8(text.skip(8).eight()?, len - 8)?;
+    Some(low * 10_u64.pow(len as u32 - 8) + high)
+}
+
+/// A whole number.
+#[inline]
+pub(crate) fn int64(text: Text<'_>) -> Option<i64> {
+    let negative = text.starts_with(b'-');
+    let digits = text.skip(usize::from(negative));
+    if (1..=16).contains(&digits.len())
+        && let Some(value) = digits16(digits)
+    {
+        let value = value as i64;
+        return Some(if negative { -value } else { value });
+    }
+    int64_slow(text)
+}
+
+#[cold]
+fn int64_slow(text: Text<'_>) -> Option<i64> {
+    Int64Type::parse(text.str()?)
+}
+
+/// Digits with a point among them, as a whole number and the count of digits behind the point. At most 16 characters.
+#[inline]
+fn fixed_point(text: Text<'_>) -> Option<(u64, usize)> {
+    let len = text.len();
+    if len <= 8 {
+        if len == 0 {
+            return None;
+        }
+        let word = text.eight()?;
+        // A byte of the word is zero where the point is; above the first such byte the test may be wrong.
+        let other = word ^ 0x2E2E_2E2E_2E2E_2E2E;
+        let points = other.wrapping_sub(0x0101_0101_0101_0101) & !other & 0x8080_8080_8080_8080;
+        let at = (points.trailing_zeros() / 8) as usize;
+        if at >= len {
+            return Some((digits8(word, len)?, 0));
+        }
+        if len == 1 {
+            return None;
+        }
+        // Closes the gap that the point leaves.
+        let before = word & ((1 << (8 * at)) - 1);
+        let behind = (word >> 8) & !((1 << (8 * at)) - 1);
+        return Some((digits8(before | behind, len - 1)?, len - 1 - at));
+    }
+    if len > 16 {
+        return None;
+    }
+    let other = u128::from_le_bytes(*text.sixteen()?) ^ (u128::MAX / 255 * 0x2E);
+    let points = other.wrapping_sub(u128::MAX / 255) & !other & (u128::MAX / 255 * 0x80);
+    let at = (points.trailing_zeros() / 8) as usize;
+    if at >= len {
+        return Some((digits16(text)?, 0));
+    }
+    let behind = len - 1 - at;
+    let whole = if at == 0 { 0 } else { digits16(text.take(at))? };
+    let fraction = if behind == 0 { 0 } else { digits16(text.skip(at + 1))? };
+    Some((whole * 10_u64.pow(behind as u32) + fraction, behind))
+}
+
+const POWERS: [f64; 17] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16];
+
+/// A floating point number, correctly rounded.
+#[inline]
+pub(crate) fn float64(text: Text<'_>) -> Option<f64> {
+    let negative = text.starts_with(b'-');
+    if let Some((value, scale)) = fixed_point(text.skip(usize::from(negative)))
+        && value < 1 << 53
+    {
+        // Both are exact, so their quotient is rounded once.
+        let value = value as f64 / POWERS[scale];
+        return Some(if negative { -value } else { value });
+    }
+    float64_slow(text)
+}
+
+#[cold]
+fn float64_slow(text: Text<'_>) -> Option<f64> {
+    Float64Type::parse(text.str()?)
+}
+
+/// A floating point number of single precision, correctly rounded.
+pub(crate) fn float32(text: Text<'_>) -> Option<f32> {
+    Float32Type::parse(text.str()?)
+}
+
+/// A decimal number as its digits without the point.
+#[inline]
+pub(crate) fn decimal(text: Text<'_>, precision: u8, scale: i8) -> Option<i128> {
+    let negative = text.starts_with(b'-');
+    if let Some((value, found)) = fixed_point(text.skip(usize::from(negative)))
+        && let Some(missing) = (scale as usize).checked_sub(found)
+        && missing <= 18
+    {
+        let value = i128::from(value) * i128::from(10_u64.pow(missing as u32));
+        let fits = value < 10_i128.pow(u32::from(precision));
+        return fits.then_some(if negative { -value } else { value });
+    }
+    parse_decimal::<Decimal128Type>(text.str()?, precision, scale).ok()
+}
+
+/// `true` or `false` in any case. Declared columns may also say `t`, `f`, `yes`, `no`, `1` and `0`.
+pub(crate) fn boolean(text: Text<'_>) -> Option<bool> {
+    let bytes = text.bytes();
+    let is = |words: [&str; 4]| words.iter().any(|word| bytes.eq_ignore_ascii_case(word.as_bytes()));
+    if is(["true", "t", "yes", "1"]) {
+        return Some(true);
+    }
+    is(["false", "f", "no", "0"]).then_some(false)
+}
+
+/// Days from 1970-01-01 to a day of the proleptic Gregorian calendar, if there is such a day.
+#[inline]
+fn days(year: u32, month: u32, day: u32) -> Option<i32> {
+    const LENGTHS: [u8; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    // Days before a month, in a year that begins in March.
+    const BEFORE: [u16; 12] = [306, 337, 0, 31, 61, 92, 122, 153, 184, 214, 245, 275];
+    let index = month.wrapping_sub(1) as usize;
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let length = u32::from(*LENGTHS.get(index)?) + u32::from(month == 2 && leap);
+    if day == 0 || day > length {
+        return None;
+    }
+    // The year 0000 begins before the March of its own era: count from 400 years earlier.
+    let year = year + 400 - u32::from(month <= 2);
+    let day_of_era = year * 365 + year / 4 - year / 100 + year / 400 + u32::from(BEFORE[index]) + day - 1;
+    Some(day_of_era as i32 - 146_097 - 719_468)
+}
+
+/// `YYYY-MM-DD`, as days from 1970-01-01.
+#[inline]
+pub(crate) fn date(text: Text<'_>) -> Option<i32> {
+    if text.len() != 10 {
+        return None;
+    }
+    let bytes = text.bytes().first_chunk::<10>()?;
+    if bytes[4] != b'-' || bytes[7] != b'-' {
+        return None;
+    }
+    let values = [bytes[0], bytes[1], bytes[2], bytes[3], bytes[5], bytes[6], bytes[8], bytes[9]];
+    let values = u64::from_le_bytes(values) ^ ZEROS;
+    if !all_digits(values) {
+        return None;
+    }
+    let number = join_digits(values) as u32;
+    days(number / 10_000, number / 100 % 100, number % 100)
+}
+
+/// What a timestamp says about its zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Zone {
+    /// Nothing.
+    Unsaid,
+    /// `Z` or an offset.
+    Said,
+}
+
+/// `YYYY-MM-DD`, `T` or a space, `HH:MM`, then optionally `:SS`, a fraction, and `Z` or an offset; or a date alone. As
+/// microseconds from 1970-01-01, in UTC if an offset is given; digits beyond microseconds are cut off.
+pub(crate) fn timestamp(text: Text<'_>) -> Option<(i64, Zone)> {
+    let (day, rest) = text.bytes().split_at_checked(10)?;
+    let days = i64::from(date(Text::from(day))?);
+    if rest.is_empty() {
+        return Some((days * 86_400_000_000, Zone::Unsaid));
+    }
+    let two = |bytes: &[u8]| -> Option<i64> {
+        let [tens, ones] = bytes.first_chunk::<2>()?;
+        (tens.is_ascii_digit() && ones.is_ascii_digit()).then(|| i64::from((tens - b'0') * 10 + (ones - b'0')))
+    };
+    let rest = rest.strip_prefix(b"T").or_else(|| rest.strip_prefix(b" ")).or_else(|| rest.strip_prefix(b"t"))?;
+    let hours = two(rest)?;
+    let minutes = two(rest.get(2..)?.strip_prefix(b":")?)?;
+    let mut rest = &rest[5..];
+    let (mut seconds, mut micros) = (0, 0);
+    if let Some(after) = rest.strip_prefix(b":") {
+        seconds = two(after)?;
+        rest = &after[2..];
+        if let Some(fraction) = rest.strip_prefix(b".") {
+            let digits = fraction.iter().take_while(|b| b.is_ascii_digit()).count();
+            if !(1..=9).contains(&digits) {
+                return None;
+            }
+            let padded = fraction[..digits].iter().map(|b| i64::from(b - b'0')).chain(std::iter::repeat(0));
+            micros = padded.take(6).fold(0, |value, digit| value * 10 + digit);
+            rest = &fraction[digits..];
+        }
+    }
+    if hours > 23 || minutes > 59 || seconds > 59 {
+        return None;
+    }
+    let local = days * 86_400_000_000 + ((hours * 60 + minutes) * 60 + seconds) * 1_000_000 + micros;
+    let sign = match rest {
+        b"" => return Some((local, Zone::Unsaid)),
+        b"Z" | b"z" => return Some((local, Zone::Said)),
+        [b'+', ..] => 1,
+        [b'-', ..] => -1,
+        _ => return None,
+    };
+    let offset = &rest[1..];
+    let (hours, rest) = (two(offset)?, &offset[2..]);
+    let minutes = match rest {
+        b"" => 0,
+        [b':', _, _] => two(&rest[1..])?,
+        [_, _] => two(rest)?,
+        _ => return None,
+    };
+    (hours < 24 && minutes < 60).then_some((local - sign * (hours * 60 + minutes) * 60_000_000, Zone::Said))
+}

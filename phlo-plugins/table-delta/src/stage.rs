@@ -1,0 +1,515 @@
+//! A stage: rows on their way into a table. Its files lie in the table's folder from the start, and no reader sees them until
+//! one commit names them, together with the cursor, the run and the schema.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow_schema::SchemaRef;
+use async_trait::async_trait;
+use bytes::Bytes;
+use chrono::Utc;
+use datafusion::catalog::TableProvider;
+use datafusion::prelude::SessionContext;
+use deltalake_core::delta_datafusion::{DeltaScanConfig, DeltaScanNext};
+use deltalake_core::kernel::engine::arrow_conversion::{TryIntoArrow as _, TryIntoKernel as _};
+use deltalake_core::kernel::transaction::PROTOCOL;
+use deltalake_core::kernel::{Action, Add, EagerSnapshot, Metadata, MetadataExt as _, Protocol, StructType, new_metadata};
+use deltalake_core::protocol::{DeltaOperation, MergePredicate, SaveMode};
+use futures::FutureExt as _;
+use phlo_engine_api::{CommitOutcome, CommitRequest, KeptStage, Stage, StageRequest, StageSummary, StageWriter, WriteMode};
+use phlo_plugin::{Error, Result};
+use phlo_spec::Code;
+use serde_json::json;
+
+use crate::config::Settings;
+use crate::folder::Folder;
+use crate::lock::TableLock;
+use crate::log::{self, CURSOR, Landing};
+use crate::marker::{Kept, Marker, data_file, data_files};
+use crate::schema::{self, Evolution};
+use crate::writer::{FileWriter, OpenFile, StagedFile, Sync};
+use crate::{error, merge, protocol};
+
+/// What a stage and its writers share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) folder: Folder,
+    pub(crate) settings: Settings,
+    stage: String,
+    next_file: AtomicU32,
+    pile: Mutex<Pile>,
+}
+
+/// Finished files.
+#[derive(Debug, Default)]
+struct Pile {
+    /// New rows.
+    fresh: Vec<StagedFile>,
+    /// Rows of the table that had to be written anew.
+    rewritten: Vec<StagedFile>,
+    /// Files that nobody wants any more.
+    garbage: Vec<String>,
+    syncs: Vec<Sync>,
+}
+
+impl Shared {
+    fn pile(&self) -> std::sync::MutexGuard<'_, Pile> {
+        self.pile.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) async fn create_file(&self, schema: &SchemaRef) -> Result<OpenFile> {
+        let name = data_file(&self.stage, self.next_file.fetch_add(1, Ordering::Relaxed));
+        let path = self.folder.file(&name);
+        OpenFile::create(name, self.folder.dir.clone(), (&self.folder.store, path), schema, &self.settings).await
+    }
+
+    /// Takes over the files of a writer that was closed.
+    pub(crate) fn accept(&self, files: Vec<StagedFile>, syncs: Vec<Sync>, rewritten: bool) {
+        let mut pile = self.pile();
+        if rewritten { &mut pile.rewritten } else { &mut pile.fresh }.extend(files);
+        pile.syncs.extend(syncs);
+    }
+
+    /// Takes over the files of a writer that was dropped.
+    pub(crate) fn reject(&self, names: impl IntoIterator<Item = String>) {
+        self.pile().garbage.extend(names);
+    }
+}
+
+/// The table that a stage builds on.
+#[derive(Debug)]
+pub(crate) struct Base {
+    pub(crate) state: EagerSnapshot,
+    pub(crate) schema: SchemaRef,
+}
+
+impl Base {
+    async fn load(folder: &Folder) -> Result<Option<Self>> {
+        let Some(state) = log::state(folder.log.as_ref()).await? else { return Ok(None) };
+        let schema = state.schema().as_ref().try_into_arrow().map_err(|e| error::delta("reading the table's columns", e.into()))?;
+        Ok(Some(Self { state, schema: Arc::new(schema) }))
+    }
+
+    fn version(&self) -> u64 {
+        self.state.version()
+    }
+
+    /// The table as it is; with a column of file addresses, if one is named.
+    pub(crate) fn scan(&self, file_column: Option<&str>) -> Result<DeltaScanNext> {
+        let config = file_column.into_iter().fold(scan_config(), |config, name| config.with_file_column_name(name));
+        DeltaScanNext::new(self.state.clone(), config).map_err(|e| error::query("reading the table", e))
+    }
+
+    /// Rows, if every file tells.
+    fn rows(&self) -> Option<u64> {
+        self.state.log_data().iter().map(|file| live_rows(&file)).sum()
+    }
+}
+
+/// The rows of a file that are not deleted.
+pub(crate) fn live_rows(file: &deltalake_core::kernel::LogicalFileView) -> Option<u64> {
+    let deleted = file.deletion_vector_descriptor().map_or(0, |d| d.cardinality.unsigned_abs());
+    Some((file.num_records()? as u64).saturating_sub(deleted))
+}
+
+/// How all of this crate's providers read, so that published, staged and candidate tables have one schema.
+pub(crate) fn scan_config() -> DeltaScanConfig {
+    DeltaScanConfig::new()
+}
+
+/// A stage of a Delta table.
+#[derive(Debug)]
+pub(crate) struct DeltaStage {
+    shared: Arc<Shared>,
+    request: StageRequest,
+    marker: Marker,
+    lock: Option<TableLock>,
+    base: Option<Base>,
+    evolution: Evolution,
+    /// The columns of the files with new rows, fixed when the stage began.
+    written: SchemaRef,
+    /// A clone for each open writer.
+    open: Arc<()>,
+    resolved: Option<Resolved>,
+    /// Set when nothing is left to clean up.
+    done: bool,
+}
+
+/// What the commit will do.
+#[derive(Debug)]
+struct Resolved {
+    summary: StageSummary,
+    protocol: Option<Protocol>,
+    /// What the table's metadata becomes but for the cursor, and whether that is a change.
+    metadata: Metadata,
+    metadata_changed: bool,
+    /// Removes and adds.
+    files: Vec<Action>,
+}
+
+impl DeltaStage {
+    /// Opens a stage; the caller swept and holds the lock.
+    pub(crate) async fn open(folder: Folder, settings: Settings, request: StageRequest, lock: Option<TableLock>) -> Result<Self> {
+        let base = Base::load(&folder).await?;
+        if let Some(base) = &base {
+            writable(base, &request.mode)?;
+        }
+        let evolution = plan(base.as_ref(), &request)?;
+        if let WriteMode::Merge { keys } = &request.mode {
+            merge::check_keys(keys, &evolution.schema)?;
+        }
+        let stage = uuid::Uuid::now_v7().simple().to_string();
+        let marker = Marker {
+            stage: stage.clone(),
+            run_id: request.run_id.clone(),
+            pid: std::process::id(),
+            started: Utc::now(),
+            base: base.as_ref().map(Base::version),
+            kept: None,
+        };
+        marker.write(&folder).await?;
+        let written = Arc::clone(&evolution.schema);
+        let shared = Arc::new(Shared { folder, settings, stage, next_file: AtomicU32::new(0), pile: Mutex::default() });
+        Ok(Self { shared, request, marker, lock, base, evolution, written, open: Arc::new(()), resolved: None, done: false })
+    }
+
+    fn fresh(&self) -> Vec<StagedFile> {
+        self.shared.pile().fresh.clone()
+    }
+
+    fn writers_closed(&self) -> Result<()> {
+        if Arc::strong_count(&self.open) > 1 {
+            return Err(Error::internal("a stage was resolved while writers are open").with("table", &self.request.table));
+        }
+        Ok(())
+    }
+
+    /// Builds on the table as it is now, after another's commit.
+    async fn rebase(&mut self) -> Result<()> {
+        self.resolved = None;
+        self.base = Base::load(&self.shared.folder).await?;
+        if let Some(base) = &self.base {
+            writable(base, &self.request.mode)?;
+        }
+        self.evolution = plan(self.base.as_ref(), &self.request)?;
+        if !schema::reads_as(&self.written, &self.evolution.schema) {
+            return Err(Error::new(Code::CommitConflict, "another writer changed the table's columns while this run staged its rows")
+                .with("table", &self.request.table)
+                .hint("run again: the rows are then staged for the new columns")
+                .retryable());
+        }
+        Ok(())
+    }
+
+    /// Removes rewritten files of an earlier attempt, and those of writers that were dropped.
+    async fn clear_leftovers(&self) -> Result<()> {
+        let names = {
+            let mut pile = self.shared.pile();
+            let mut names = std::mem::take(&mut pile.garbage);
+            names.extend(std::mem::take(&mut pile.rewritten).into_iter().map(|f| f.name));
+            names
+        };
+        self.shared.folder.remove(&names).await
+    }
+
+    async fn rewrite(&self, session: &SessionContext, keys: &[String]) -> Result<merge::Rewrite> {
+        let Some(base) = &self.base else { return Ok(merge::Rewrite::default()) };
+        let scope = if self.evolution.rewrite { merge::Scope::AllFiles } else { merge::Scope::MatchingFiles };
+        let staged = if keys.is_empty() { None } else { Some(self.staged_scan(session).await?) };
+        let writer = || FileWriter::new(Arc::clone(&self.shared), Arc::clone(&self.evolution.schema), true, Arc::clone(&self.open));
+        let rows = self.fresh().iter().map(|f| f.rows).sum();
+        merge::rewrite(session, base, &self.shared.folder, staged.map(|provider| merge::Staged { provider, rows, keys }), scope, writer).await
+    }
+
+    /// A commit of these actions as bytes.
+    fn compose(&self, resolved: &Resolved, metadata: Option<Metadata>, facts: HashMap<String, serde_json::Value>) -> Result<Bytes> {
+        let mut actions = Vec::with_capacity(resolved.files.len() + 2);
+        actions.extend(resolved.protocol.clone().map(Action::Protocol));
+        actions.extend(metadata.map(Action::Metadata));
+        actions.extend(resolved.files.iter().cloned());
+        let operation = match &self.request.mode {
+            WriteMode::Append => DeltaOperation::Write { mode: SaveMode::Append, partition_by: None, predicate: None },
+            WriteMode::Overwrite => DeltaOperation::Write { mode: SaveMode::Overwrite, partition_by: None, predicate: None },
+            WriteMode::Merge { keys } => DeltaOperation::Merge {
+                predicate: None,
+                merge_predicate: Some(keys.iter().map(|k| format!("target.{k} = source.{k}")).collect::<Vec<_>>().join(" AND ")),
+                matched_predicates: vec![MergePredicate { action_type: "update".to_owned(), predicate: None }],
+                not_matched_predicates: vec![MergePredicate { action_type: "insert".to_owned(), predicate: None }],
+                not_matched_by_source_predicates: vec![],
+            },
+        };
+        log::compose(actions, operation, &self.request.run_id, &self.shared.stage, facts)
+    }
+
+    async fn staged_scan(&self, session: &SessionContext) -> Result<Arc<dyn TableProvider>> {
+        self.writers_closed()?;
+        let kernel = kernel_schema(&self.written)?;
+        let mut actions = vec![Action::Protocol(protocol::fresh(&self.written)?), Action::Metadata(table_metadata(&kernel)?)];
+        actions.extend(self.fresh().iter().map(|file| Action::Add(add(file, true))));
+        let operation = DeltaOperation::Write { mode: SaveMode::Append, partition_by: None, predicate: None };
+        let commit = log::compose(actions, operation, &self.request.run_id, &self.shared.stage, HashMap::new())?;
+        let state = log::state_alone(&self.shared.folder, commit).await?;
+        self.provider(session, state)
+    }
+
+    fn provider(&self, session: &SessionContext, state: EagerSnapshot) -> Result<Arc<dyn TableProvider>> {
+        self.shared.folder.register(session)?;
+        let scan = DeltaScanNext::new(state, scan_config()).map_err(|e| error::query("reading staged files", e))?;
+        Ok(Arc::new(scan))
+    }
+
+    fn next_version(&self) -> u64 {
+        self.base.as_ref().map_or(0, |base| base.version() + 1)
+    }
+
+    /// Removes all files of the stage, and its marker; and the table's folder, if the table never was.
+    async fn remove_all(&mut self) -> Result<()> {
+        let folder = &self.shared.folder;
+        let files = data_files(folder, &self.shared.stage).await?;
+        folder.remove(&files).await?;
+        folder.remove(&[Marker::name(&self.shared.stage)]).await?;
+        self.leave();
+        Ok(())
+    }
+
+    /// Releases the lock; an empty folder goes with it.
+    fn leave(&mut self) {
+        self.done = true;
+        let lock = self.lock.take();
+        if self.base.is_none() {
+            lock.iter().for_each(TableLock::remove_file);
+            self.shared.folder.remove_empty();
+        }
+    }
+
+    /// What is due after a commit. It stands whatever happens here.
+    async fn after_commit(&mut self, version: u64) {
+        self.done = true;
+        let folder = &self.shared.folder;
+        if let Err(e) = folder.remove(&[Marker::name(&self.shared.stage)]).await {
+            tracing::warn!(table = %self.request.table, error = ?e, "a committed stage's marker stays until the next run");
+        }
+        let properties = self.base.as_ref().map(|base| base.state.table_properties());
+        let interval = properties.and_then(|p| p.checkpoint_interval).map_or(self.shared.settings.checkpoint_interval, std::num::NonZero::get);
+        let clean_up = properties.and_then(|p| p.enable_expired_log_cleanup).unwrap_or(true);
+        if (version + 1).is_multiple_of(interval.max(1))
+            && let Err(e) = log::checkpoint(folder, version, clean_up).await
+        {
+            tracing::warn!(table = %self.request.table, version, error = ?e, "no checkpoint could be written");
+        }
+        self.lock = None;
+    }
+}
+
+#[async_trait]
+impl Stage for DeltaStage {
+    fn base_version(&self) -> Option<u64> {
+        self.base.as_ref().map(Base::version)
+    }
+
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.written)
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.evolution.notes()
+    }
+
+    async fn writer(&self) -> Result<Box<dyn StageWriter>> {
+        Ok(Box::new(FileWriter::new(Arc::clone(&self.shared), Arc::clone(&self.written), false, Arc::clone(&self.open))))
+    }
+
+    async fn resolve(&mut self, session: &SessionContext) -> Result<StageSummary> {
+        self.writers_closed()?;
+        self.clear_leftovers().await?;
+        self.resolved = None;
+
+        // What of the table goes, and what of that is written anew.
+        let mut rewrite = merge::Rewrite::default();
+        match &self.request.mode {
+            WriteMode::Overwrite => rewrite.removed = self.base.iter().flat_map(|base| base.state.log_data().iter().map(|f| f.remove_action(true)).collect::<Vec<_>>()).collect(),
+            WriteMode::Append if self.evolution.rewrite => rewrite = self.rewrite(session, &[]).await?,
+            WriteMode::Append => {}
+            WriteMode::Merge { keys } => {
+                merge::refuse_duplicates(session, self.staged_scan(session).await?, keys, &self.request.table).await?;
+                rewrite = self.rewrite(session, keys).await?;
+            }
+        }
+
+        let (fresh, rewritten) = {
+            let pile = self.shared.pile();
+            (pile.fresh.clone(), pile.rewritten.clone())
+        };
+        let rows = |files: &[StagedFile]| files.iter().map(|f| f.rows).sum::<u64>();
+        let (incoming, before) = (rows(&fresh), self.base.as_ref().map_or(Some(0), Base::rows));
+        let (updated, deleted, total) = match &self.request.mode {
+            WriteMode::Append => (0, 0, before.map(|b| b + incoming)),
+            WriteMode::Overwrite => (0, before.unwrap_or(0), Some(incoming)),
+            WriteMode::Merge { .. } => {
+                // More rows go than come where the table held a key several times.
+                let updated = rewrite.matched.min(incoming);
+                (updated, rewrite.matched - updated, before.map(|b| b - rewrite.matched.min(b) + incoming))
+            }
+        };
+        let staged: Vec<&StagedFile> = fresh.iter().chain(&rewritten).collect();
+        let summary = StageSummary {
+            inserted: incoming - updated,
+            updated,
+            deleted,
+            total,
+            bytes: staged.iter().map(|f| f.bytes).sum(),
+            files: staged.len() as u64,
+        };
+
+        let kernel = kernel_schema(&self.evolution.schema)?;
+        let (protocol, metadata, metadata_changed) = match &self.base {
+            None => {
+                let mut metadata = table_metadata(&kernel)?;
+                if let Some(description) = &self.request.description {
+                    metadata = metadata.with_description(description.clone()).map_err(|e| Error::internal("a table's description has no JSON").because(e))?;
+                }
+                (Some(protocol::fresh(&self.evolution.schema)?), metadata, true)
+            }
+            Some(base) => {
+                let old = base.state.metadata().clone();
+                let changed = !self.evolution.is_same_as(&base.schema);
+                let metadata = if changed { protocol::with_columns(old, &kernel)? } else { old };
+                (protocol::upgraded(base.state.protocol(), &self.evolution.schema)?, metadata, changed)
+            }
+        };
+        let data_change = matches!(self.request.mode, WriteMode::Merge { .. });
+        let files = rewrite
+            .removed
+            .into_iter()
+            .map(Action::Remove)
+            .chain(rewritten.iter().map(|f| Action::Add(add(f, data_change))))
+            .chain(fresh.iter().map(|f| Action::Add(add(f, true))))
+            .collect();
+        self.resolved = Some(Resolved { summary, protocol, metadata, metadata_changed, files });
+        Ok(summary)
+    }
+
+    async fn staged(&self, session: &SessionContext) -> Result<Arc<dyn TableProvider>> {
+        self.staged_scan(session).await
+    }
+
+    async fn candidate(&self, session: &SessionContext) -> Result<Arc<dyn TableProvider>> {
+        let resolved = self.resolved.as_ref().ok_or_else(|| Error::internal("a stage was looked at before it was resolved"))?;
+        let metadata = resolved.metadata_changed.then(|| resolved.metadata.clone());
+        let commit = self.compose(resolved, metadata, HashMap::new())?;
+        let state = log::state_with(&self.shared.folder, self.next_version(), commit).await?;
+        self.provider(session, state)
+    }
+
+    async fn commit(&mut self, commit: CommitRequest) -> Result<CommitOutcome> {
+        let resolved = self.resolved.as_ref().ok_or_else(|| Error::internal("a stage was committed before it was resolved"))?;
+        let folder = &self.shared.folder;
+
+        // Data first: a commit must never name a file that a power failure can take away.
+        let syncs = std::mem::take(&mut self.shared.pile().syncs);
+        for sync in syncs {
+            let written = sync.await.map_err(|e| Error::internal("flushing a data file stopped").because(e))?;
+            written.map_err(|e| error::io("flushing a data file to the disk", &folder.url, e))?;
+        }
+        folder.sync_dirs()?;
+        if self.lock.is_none() && folder.get(&Marker::name(&self.shared.stage)).await?.is_none() {
+            return Err(Error::new(Code::CommitConflict, "this stage was so old that another run swept it").with("table", &self.request.table).retryable());
+        }
+
+        let cursor = commit.cursor.map(|cursor| cursor.to_string());
+        let cursor_changed = cursor.is_some() && cursor.as_ref() != resolved.metadata.configuration().get(CURSOR);
+        let metadata = match cursor {
+            Some(cursor) if cursor_changed => {
+                Some(resolved.metadata.clone().add_config_key(CURSOR.to_owned(), cursor).map_err(|e| Error::internal("a cursor has no JSON").because(e))?)
+            }
+            _ => resolved.metadata_changed.then(|| resolved.metadata.clone()),
+        };
+        let StageSummary { inserted, updated, deleted, bytes, files, .. } = resolved.summary;
+        let mut facts: HashMap<_, _> = commit.metadata.into_iter().collect();
+        let metrics = json!({
+            "numOutputRows": inserted + updated, "numOutputBytes": bytes, "numFiles": files,
+            "numTargetRowsInserted": inserted, "numTargetRowsUpdated": updated, "numTargetRowsDeleted": deleted,
+        });
+        facts.insert("operationMetrics".to_owned(), metrics);
+        let commit = self.compose(resolved, metadata, facts)?;
+
+        let version = self.next_version();
+        match log::land(folder, version, &commit, &self.shared.stage).await? {
+            Landing::Landed => {
+                self.after_commit(version).await;
+                Ok(CommitOutcome::Committed { version })
+            }
+            Landing::Taken => {
+                self.rebase().await?;
+                let version = self.base_version().ok_or_else(|| Error::internal("a version that is taken is nowhere"))?;
+                Ok(CommitOutcome::Moved { version })
+            }
+        }
+    }
+
+    async fn keep(mut self: Box<Self>, reason: &str) -> Result<KeptStage> {
+        self.clear_leftovers().await?;
+        let fresh: Vec<String> = self.fresh().into_iter().map(|f| f.name).collect();
+        let folder = self.shared.folder.clone();
+        let unfinished: Vec<String> = data_files(&folder, &self.shared.stage).await?.into_iter().filter(|n| !fresh.contains(n)).collect();
+        folder.remove(&unfinished).await?;
+        let id = self.shared.stage.clone();
+        if fresh.is_empty() {
+            self.remove_all().await?;
+            return Ok(KeptStage { id, files: Vec::new() });
+        }
+        let until = Utc::now() + chrono::TimeDelta::hours(self.shared.settings.keep_failed_hours.min(24 * 366) as i64);
+        self.marker.kept = Some(Kept { reason: reason.to_owned(), until });
+        self.marker.write(&folder).await?;
+        self.done = true;
+        Ok(KeptStage { id, files: fresh.iter().map(|name| folder.address(name)).collect() })
+    }
+
+    async fn discard(mut self: Box<Self>) -> Result<()> {
+        self.remove_all().await
+    }
+}
+
+impl Drop for DeltaStage {
+    fn drop(&mut self) {
+        if self.done || self.shared.folder.dir.is_none() {
+            return;
+        }
+        // On a disk nothing in there waits. What cannot be removed is swept by the next run.
+        if let Some(Err(e)) = self.remove_all().now_or_never() {
+            tracing::warn!(error = ?e, "a dropped stage's files stay until the next run");
+        }
+    }
+}
+
+fn plan(base: Option<&Base>, request: &StageRequest) -> Result<Evolution> {
+    let replace = request.mode == WriteMode::Overwrite;
+    schema::evolve(base.map(|b| b.schema.as_ref()), &request.schema, request.schema_policy, replace).map_err(|e| e.with("table", &request.table))
+}
+
+/// Refuses tables of other writers whose promises this writer cannot keep.
+fn writable(base: &Base, mode: &WriteMode) -> Result<()> {
+    PROTOCOL.can_write_to(&base.state).map_err(|e| error::delta("writing the table", e.into()))?;
+    protocol::refuse_promises(&base.state, mode)
+}
+
+fn kernel_schema(schema: &SchemaRef) -> Result<StructType> {
+    schema.as_ref().try_into_kernel().map_err(|e| Error::internal("a stored type has no Delta type").because(e))
+}
+
+fn table_metadata(schema: &StructType) -> Result<Metadata> {
+    new_metadata(schema, Vec::<String>::new(), Vec::<(String, String)>::new()).map_err(|e| Error::internal("a table's metadata has no JSON").because(e))
+}
+
+fn add(file: &StagedFile, data_change: bool) -> Add {
+    Add {
+        path: file.name.clone(),
+        size: file.bytes as i64,
+        modification_time: file.modified,
+        data_change,
+        stats: Some(file.stats.clone()),
+        ..Add::default()
+    }
+}
+
