@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
-use arrow_schema::{DataType, Schema, SchemaRef, TimeUnit};
+use arrow_schema::{DataType, SchemaRef, TimeUnit};
 use datafusion::catalog::TableProvider;
 use datafusion::common::DFSchema;
 use datafusion::physical_plan::PhysicalExpr;
@@ -17,6 +17,11 @@ use phlo_spec::{CheckOutcome, CheckResult, CheckSeverity, Code, Place, nearest};
 
 use crate::error::map_error;
 use crate::session::register_bare;
+
+/// Stands for the new rows in the `sql` of a row-level check's result, until the runtime knows where people find them.
+pub const ROWS: &str = "{rows}";
+/// Stands for the table in the `sql` of another check's result.
+pub const TABLE: &str = "{table}";
 
 /// Failing rows that a result keeps.
 pub const SAMPLE_ROWS: usize = 100;
@@ -199,8 +204,8 @@ impl RowAudit {
         }
     }
 
-    /// The results, the tallies of all streams taken together. `kept` is what shows the rows that failed: a table expression.
-    pub fn results(&self, checks: &[Check], tallies: Vec<RowTally>, kept: Option<&str>) -> Vec<(usize, CheckResult)> {
+    /// The results, the tallies of all streams taken together. Their `sql` selects from [`ROWS`].
+    pub fn results(&self, checks: &[Check], tallies: Vec<RowTally>) -> Vec<(usize, CheckResult)> {
         let mut merged: Vec<Tally> = self.checks.iter().map(|_| Tally::default()).collect();
         for tally in tallies {
             for (all, one) in merged.iter_mut().zip(tally.counts) {
@@ -217,10 +222,10 @@ impl RowAudit {
                 Some(err) => check.errored(&err),
                 None => {
                     let verdict = Verdict { passed: true, violations: tally.violations, total: Some(tally.total), observed: None };
-                    let sql = match (&check.plan.evaluation, tally.violations, kept) {
-                        (Evaluation::Rows { predicate }, 1.., Some(kept)) => {
+                    let sql = match (&check.plan.evaluation, tally.violations) {
+                        (Evaluation::Rows { predicate }, 1..) => {
                             let filter = check.filter.as_ref().map(|f| format!("({f}) AND ")).unwrap_or_default();
-                            Some(format!("SELECT * FROM {kept} WHERE {filter}NOT ({predicate})"))
+                            Some(format!("SELECT * FROM {ROWS} WHERE {filter}NOT ({predicate})"))
                         }
                         _ => None,
                     };
@@ -300,21 +305,13 @@ fn to_json(batches: &[RecordBatch], limit: usize) -> Vec<serde_json::Value> {
     rows
 }
 
-/// A table to look at: the whole of it, as a name in SQL that `phlo sql` understands, for the results.
-pub struct Subject<'a> {
-    /// The table, as it would be after the commit.
-    pub table: Arc<dyn TableProvider>,
-    /// How people can name it.
-    pub name: &'a str,
-}
-
 /// Executes the checks that are not row-level, and counts the table's rows. Aggregates without a filter share one scan.
 ///
 /// # Errors
 /// Only if the table itself cannot be read; a check that fails to run is a result.
-pub async fn audit_table(session: &SessionContext, subject: &Subject<'_>, checks: &[Check]) -> Result<(u64, Vec<(usize, CheckResult)>)> {
-    let schema: SchemaRef = subject.table.schema();
-    register_bare(session, "this", subject.table.clone())?;
+pub async fn audit_table(session: &SessionContext, table: &Arc<dyn TableProvider>, checks: &[Check]) -> Result<(u64, Vec<(usize, CheckResult)>)> {
+    let schema: SchemaRef = table.schema();
+    register_bare(session, "this", table.clone())?;
     let mut results = Vec::new();
 
     // Which checks share the one scan.
@@ -353,7 +350,7 @@ pub async fn audit_table(session: &SessionContext, subject: &Subject<'_>, checks
                 result.duration_ms = shared_ms;
                 result
             }),
-            _ => run_alone(session, subject, &schema, check, total).await,
+            _ => run_alone(session, table, &schema, check, total).await,
         };
         let mut result = outcome.unwrap_or_else(|err| check.errored(&err));
         if result.duration_ms == 0 {
@@ -372,22 +369,22 @@ fn judge(check: &Check, values: &[Value], total: u64) -> Result<CheckResult> {
     Ok(check.result(&verdict, total))
 }
 
-async fn run_alone(session: &SessionContext, subject: &Subject<'_>, schema: &SchemaRef, check: &Check, total: u64) -> Result<CheckResult> {
+async fn run_alone(session: &SessionContext, table: &Arc<dyn TableProvider>, schema: &SchemaRef, check: &Check, total: u64) -> Result<CheckResult> {
     // A filter narrows what the check calls `this`, for as long as it runs.
-    let Some(filter) = &check.filter else { return run_query(session, subject, schema, check, total).await };
+    let Some(filter) = &check.filter else { return run_query(session, table, schema, check, total).await };
     let frame = session.sql(&format!("SELECT * FROM this WHERE {filter}")).await.map_err(map_error)?;
     register_bare(session, "this", frame.into_view())?;
     let result = async {
         let count = one_row(session, "this", &["count(*)".to_owned()]).await?;
         let total = if let Some(Value::Int(count)) = count.first() { *count as u64 } else { 0 };
-        run_query(session, subject, schema, check, total).await
+        run_query(session, table, schema, check, total).await
     };
     let result = result.await;
-    register_bare(session, "this", subject.table.clone())?;
+    register_bare(session, "this", table.clone())?;
     result
 }
 
-async fn run_query(session: &SessionContext, subject: &Subject<'_>, schema: &SchemaRef, check: &Check, total: u64) -> Result<CheckResult> {
+async fn run_query(session: &SessionContext, table: &Arc<dyn TableProvider>, schema: &SchemaRef, check: &Check, total: u64) -> Result<CheckResult> {
     let result = match &check.plan.evaluation {
         Evaluation::Aggregates { expressions, .. } => judge(check, &one_row(session, "this", expressions).await?, total)?,
         Evaluation::Schema { verdict } => {
@@ -400,7 +397,7 @@ async fn run_query(session: &SessionContext, subject: &Subject<'_>, schema: &Sch
             register_bare(session, "violations", frame.clone().into_view())?;
             let count = one_row(session, "violations", &["count(*)".to_owned()]).await?;
             let violations = if let Some(Value::Int(count)) = count.first() { *count as u64 } else { 0 };
-            counted(check, violations, total, frame, &query, subject.name).await?
+            counted(check, violations, total, frame, &query).await?
         }
         Evaluation::Count { count, show } => {
             let batches = session.sql(&count.replace("{table}", "this")).await.map_err(map_error)?.collect().await.map_err(map_error)?;
@@ -408,20 +405,20 @@ async fn run_query(session: &SessionContext, subject: &Subject<'_>, schema: &Sch
             let violations = value.and_then(|v| v.as_f64()).ok_or_else(|| Error::new(Code::CheckErrored, "the counting query answered no number"))?;
             let show = show.replace("{table}", "this");
             let frame = session.sql(&show).await.map_err(map_error)?;
-            counted(check, violations as u64, total, frame, &show, subject.name).await?
+            counted(check, violations as u64, total, frame, &show).await?
         }
         Evaluation::Rows { .. } | Evaluation::Mask { .. } => return Err(Error::internal("a row-level check was given to the table audit")),
     };
     Ok(result)
 }
 
-async fn counted(check: &Check, violations: u64, total: u64, show: datafusion::prelude::DataFrame, query: &str, name: &str) -> Result<CheckResult> {
+async fn counted(check: &Check, violations: u64, total: u64, show: datafusion::prelude::DataFrame, query: &str) -> Result<CheckResult> {
     let observed = (violations > 0).then(|| format!("{violations} of {total} rows"));
     let verdict = Verdict { passed: true, violations, total: None, observed };
     let mut result = check.result(&verdict, total);
     if violations > 0 {
         let filter = check.filter.as_ref().map(|f| format!(" WHERE {f}")).unwrap_or_default();
-        result.sql = Some(format!("WITH this AS (SELECT * FROM {name}{filter}) {query}"));
+        result.sql = Some(format!("WITH this AS (SELECT * FROM {TABLE}{filter}) {query}"));
         let sample = show.limit(0, Some(SAMPLE_ROWS)).map_err(map_error)?.collect().await.map_err(map_error)?;
         result.sample = to_json(&sample, SAMPLE_ROWS);
     }
@@ -432,18 +429,18 @@ async fn counted(check: &Check, violations: u64, total: u64, show: datafusion::p
 ///
 /// # Errors
 /// If the table cannot be read.
-pub async fn audit_rows(session: &SessionContext, subject: &Subject<'_>, checks: &[Check]) -> Result<Vec<(usize, CheckResult)>> {
+pub async fn audit_rows(session: &SessionContext, table: &Arc<dyn TableProvider>, checks: &[Check]) -> Result<Vec<(usize, CheckResult)>> {
     use futures::StreamExt;
-    let audit = RowAudit::compile(session, &subject.table.schema(), checks);
+    let audit = RowAudit::compile(session, &table.schema(), checks);
     if audit.checks.is_empty() {
-        return Ok(audit.results(checks, Vec::new(), None));
+        return Ok(audit.results(checks, Vec::new()));
     }
-    let mut stream = session.read_table(subject.table.clone()).map_err(map_error)?.execute_stream().await.map_err(map_error)?;
+    let mut stream = session.read_table(table.clone()).map_err(map_error)?.execute_stream().await.map_err(map_error)?;
     let mut tally = audit.tally();
     while let Some(batch) = stream.next().await {
         audit.look(&batch.map_err(map_error)?, &mut tally);
     }
-    Ok(audit.results(checks, vec![tally], Some(subject.name)))
+    Ok(audit.results(checks, vec![tally]))
 }
 
 async fn one_row(session: &SessionContext, table: &str, expressions: &[String]) -> Result<Vec<Value>> {
@@ -472,11 +469,6 @@ fn value_at(column: &ArrayRef, row: usize) -> Option<Value> {
         }
         _ => Value::Text(arrow_cast::display::array_value_to_string(column, row).ok()?),
     })
-}
-
-/// A schema's columns as a schema without metadata, for comparison.
-pub fn bare_schema(schema: &Schema) -> Schema {
-    Schema::new(schema.fields().iter().map(|f| f.as_ref().clone().with_metadata(std::collections::HashMap::new())).collect::<Vec<_>>())
 }
 
 /// Checks that two checks of one asset do not share a name.

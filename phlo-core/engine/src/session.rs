@@ -18,7 +18,8 @@ use crate::error::map_error;
 /// A key of more parts.
 pub fn register(session: &SessionContext, key: &AssetKey, table: Arc<dyn TableProvider>) -> Result<()> {
     let parts: Vec<&str> = key.parts().collect();
-    let default = session.state().config_options().catalog.default_catalog.clone();
+    // Not `state()`, which copies every function table.
+    let default = session.state_ref().read().config_options().catalog.default_catalog.clone();
     let (catalog, schema, name) = match parts[..] {
         [schema, name] => (default.as_str(), schema, name),
         [catalog, schema, name] => (catalog, schema, name),

@@ -141,6 +141,18 @@ pub async fn transform(session: &SessionContext, schema: SchemaRef, streams: Vec
     execute(session, frame.into_unoptimized_plan()).await
 }
 
+/// A query's plan with transforms behind it.
+///
+/// # Errors
+/// A transform that does not plan.
+pub async fn extend_plan(session: &SessionContext, plan: LogicalPlan, steps: &[Step]) -> Result<LogicalPlan> {
+    if steps.is_empty() {
+        return Ok(plan);
+    }
+    let frame = DataFrame::new(session.state(), plan);
+    Ok(apply(session, frame, steps).await?.into_unoptimized_plan())
+}
+
 /// Executes a plan, in the engine's parallelism.
 ///
 /// # Errors

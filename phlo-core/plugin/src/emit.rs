@@ -43,6 +43,11 @@ impl Emitter {
         Self { correlation, ..self.clone() }
     }
 
+    /// What this emitter's events belong to.
+    pub fn correlation(&self) -> &Correlation {
+        &self.correlation
+    }
+
     /// The same sink, for events with these tags.
     #[must_use]
     pub fn tagged(&self, tags: BTreeMap<String, String>) -> Self {

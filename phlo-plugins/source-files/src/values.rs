@@ -5,66 +5,73 @@
 use arrow_array::types::{Decimal128Type, Float32Type, Float64Type, Int64Type};
 use arrow_cast::parse::{Parser, parse_decimal};
 
-/// A field: a range of a buffer that goes on for at least 16 bytes behind it, or is merely parsed slower if it does not.
+/// A field: the beginning of a slice that goes on behind it for at least 16 bytes, or is merely parsed slower if it does not.
 #[derive(Clone, Copy)]
 pub(crate) struct Text<'a> {
-    buffer: &'a [u8],
-    start: usize,
-    end: usize,
+    tail: &'a [u8],
+    len: usize,
 }
 
 impl<'a> Text<'a> {
-    /// The range `start..end` of the buffer.
+    /// The first `len` bytes of `tail`.
     #[inline]
-    pub(crate) fn new(buffer: &'a [u8], start: usize, end: usize) -> Self {
-        Self { buffer, start, end }
+    pub(crate) fn new(tail: &'a [u8], len: usize) -> Self {
+        Self { tail, len }
     }
 
     /// The bytes.
     #[inline]
     pub(crate) fn bytes(self) -> &'a [u8] {
-        &self.buffer[self.start..self.end]
+        &self.tail[..self.len]
     }
 
     #[inline]
     pub(crate) fn len(self) -> usize {
-        self.end - self.start
+        self.len
     }
 
-    /// Sixteen bytes from the beginning, whatever they are; `None` at the end of the buffer.
+    /// The bytes and what follows them.
     #[inline]
-    pub(crate) fn sixteen(self) -> Option<&'a [u8; 16]> {
-        self.buffer.get(self.start..)?.first_chunk()
+    pub(crate) fn tail(self) -> &'a [u8] {
+        self.tail
+    }
+
+    #[inline]
+    fn sixteen(self) -> Option<u128> {
+        Some(u128::from_le_bytes(*self.tail.first_chunk()?))
     }
 
     #[inline]
     fn eight(self) -> Option<u64> {
-        Some(u64::from_le_bytes(*self.buffer.get(self.start..)?.first_chunk()?))
+        Some(u64::from_le_bytes(*self.tail.first_chunk()?))
     }
 
     fn str(self) -> Option<&'a str> {
         std::str::from_utf8(self.bytes()).ok()
     }
 
+    /// Without the first bytes.
     #[inline]
-    fn skip(self, bytes: usize) -> Self {
-        Self { start: self.start + bytes, ..self }
+    pub(crate) fn skip(self, bytes: usize) -> Self {
+        Self { tail: &self.tail[bytes..], len: self.len - bytes }
     }
 
+    /// Only the first bytes.
     #[inline]
-    fn take(self, bytes: usize) -> Self {
-        Self { end: self.start + bytes, ..self }
+    pub(crate) fn take(self, bytes: usize) -> Self {
+        Self { len: bytes, ..self }
     }
 
+    /// Whether this is the first byte.
     #[inline]
-    fn starts_with(self, byte: u8) -> bool {
-        self.start < self.end && self.buffer[self.start] == byte
+    pub(crate) fn starts_with(self, byte: u8) -> bool {
+        self.len > 0 && self.tail.first() == Some(&byte)
     }
 }
 
 impl<'a> From<&'a [u8]> for Text<'a> {
     fn from(bytes: &'a [u8]) -> Self {
-        Self::new(bytes, 0, bytes.len())
+        Self::new(bytes, bytes.len())
     }
 }
 
@@ -99,7 +106,7 @@ fn digits16(text: Text<'_>) -> Option<u64> {
     if len <= 8 {
         return digits8(text.eight()?, len);
     }
-    let low = digits8(u64::from_le_bytes(*text.sixteen()?.first_chunk::<8>()?), 8)?;
+    let low = digits8(text.eight()?, 8)?;
     let high = digits8(text.skip(8).eight()?, len - 8)?;
     Some(low * 10_u64.pow(len as u32 - 8) + high)
 }
@@ -150,7 +157,7 @@ fn fixed_point(text: Text<'_>) -> Option<(u64, usize)> {
     if len > 16 {
         return None;
     }
-    let other = u128::from_le_bytes(*text.sixteen()?) ^ (u128::MAX / 255 * 0x2E);
+    let other = text.sixteen()? ^ (u128::MAX / 255 * 0x2E);
     let points = other.wrapping_sub(u128::MAX / 255) & !other & (u128::MAX / 255 * 0x80);
     let at = (points.trailing_zeros() / 8) as usize;
     if at >= len {

@@ -7,9 +7,9 @@ use arrow_array::types::{
     TimestampMicrosecondType,
 };
 use arrow_array::{
-    Array, ArrayRef, BinaryArray, BooleanArray, PrimitiveArray, RecordBatch, RecordBatchOptions, StringArray, new_null_array,
+    ArrayRef, BinaryArray, BooleanArray, PrimitiveArray, RecordBatch, RecordBatchOptions, StringArray, new_null_array,
 };
-use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBuffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
+use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
 use memchr::memchr;
 
@@ -31,9 +31,8 @@ impl Nulls {
     }
 
     /// Whether the text means a missing value.
-    #[inline]
     pub(crate) fn contains(&self, text: &[u8]) -> bool {
-        self.lengths >> text.len().min(63) & 1 != 0 && self.texts.iter().any(|null| **null == *text)
+        self.texts.iter().any(|null| **null == *text)
     }
 }
 
@@ -112,28 +111,28 @@ struct Column<'a> {
     rows: usize,
 }
 
-/// A value that is not of the wanted type.
-struct Misfit;
+/// Most texts are no longer than this.
+const SHORT: usize = 32;
 
 impl Column<'_> {
     fn decode(self, data_type: &DataType) -> Result<ArrayRef, Fault> {
         match data_type {
             DataType::Boolean => self.booleans(),
-            DataType::Int8 => self.primitives::<Int8Type>(|text| values::int64(text)?.try_into().ok()),
-            DataType::Int16 => self.primitives::<Int16Type>(|text| values::int64(text)?.try_into().ok()),
-            DataType::Int32 => self.primitives::<Int32Type>(|text| values::int64(text)?.try_into().ok()),
-            DataType::Int64 => self.primitives::<Int64Type>(values::int64),
-            DataType::Float32 => self.primitives::<Float32Type>(values::float32),
-            DataType::Float64 => self.primitives::<Float64Type>(values::float64),
-            DataType::Date32 => self.primitives::<Date32Type>(values::date),
-            DataType::Timestamp(TimeUnit::Microsecond, None) => self.primitives::<TimestampMicrosecondType>(|text| {
+            DataType::Int8 => self.primitives::<Int8Type>(data_type, |text| values::int64(text)?.try_into().ok()),
+            DataType::Int16 => self.primitives::<Int16Type>(data_type, |text| values::int64(text)?.try_into().ok()),
+            DataType::Int32 => self.primitives::<Int32Type>(data_type, |text| values::int64(text)?.try_into().ok()),
+            DataType::Int64 => self.primitives::<Int64Type>(data_type, values::int64),
+            DataType::Float32 => self.primitives::<Float32Type>(data_type, values::float32),
+            DataType::Float64 => self.primitives::<Float64Type>(data_type, values::float64),
+            DataType::Date32 => self.primitives::<Date32Type>(data_type, values::date),
+            DataType::Timestamp(TimeUnit::Microsecond, None) => self.primitives::<TimestampMicrosecondType>(data_type, |text| {
                 values::timestamp(text).filter(|(_, zone)| *zone == Zone::Unsaid).map(|(micros, _)| micros)
             }),
             DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => {
-                self.primitives::<TimestampMicrosecondType>(|text| values::timestamp(text).map(|(micros, _)| micros))
+                self.primitives::<TimestampMicrosecondType>(data_type, |text| values::timestamp(text).map(|(micros, _)| micros))
             }
             DataType::Decimal128(precision, scale) => {
-                self.primitives::<Decimal128Type>(|text| values::decimal(text, *precision, *scale))
+                self.primitives::<Decimal128Type>(data_type, |text| values::decimal(text, *precision, *scale))
             }
             DataType::Utf8 => {
                 let (offsets, bytes, nulls) = self.texts()?;
@@ -146,75 +145,75 @@ impl Column<'_> {
             }
             other => unreachable!("no column can be declared or inferred as {other}"),
         }
-        .map(|array: ArrayRef| {
-            // Time zone, precision and scale are of the type, not of the values.
-            if array.data_type() == data_type { array } else { retyped(array, data_type) }
-        })
     }
 
     fn fault(&self, row: usize, kind: FaultKind) -> Fault {
         Fault { at: self.decoder.fields.origin(row), kind }
     }
 
-    /// Calls `each` with every value, without quotes; `None` where it is missing.
+    /// Calls `each` with the row and the text, without quotes, of every value; answers which are missing. Of texts, a missing one
+    /// is shown as empty; of other types, an empty one is missing and a missing one is not shown.
+    #[expect(clippy::inline_always, reason = "the loop over the values is worth a copy for each type")]
     #[inline(always)]
-    fn each(self, empty_is_null: bool, mut each: impl FnMut(Option<Text<'_>>) -> Result<(), Misfit>) -> Result<(), Fault> {
+    fn each(self, texts: bool, mut each: impl FnMut(usize, Text<'_>) -> bool) -> Result<Option<NullBuffer>, Fault> {
         let nulls = &self.decoder.nulls;
-        let quote = self.decoder.fields.raw_quotes(self.decoder.dialect);
-        let mut unescaped = Vec::new();
-        for (row, (mut start, mut end)) in self.decoder.fields.column(self.column).enumerate() {
-            let mut buffer = self.data;
-            if let Some(quote) = quote
-                && buffer[start] == quote
-            {
-                if end - start >= 2 && buffer[end - 1] == quote && memchr(quote, &buffer[start + 1..end - 1]).is_none() {
-                    (start, end) = (start + 1, end - 1);
-                } else {
-                    unescape(quote, &buffer[start..end], &mut unescaped);
-                    (buffer, start, end) = (&unescaped, 0, unescaped.len());
-                }
+        let null_lengths = nulls.lengths | u64::from(!texts);
+        // No byte equals 256.
+        let quote = self.decoder.fields.raw_quotes(self.decoder.dialect).map_or(256, u16::from);
+        let (mut missing, mut unescaped) = (Vec::new(), Vec::new());
+        for (row, (start, end)) in self.decoder.fields.column(self.column).enumerate() {
+            let mut text = Text::new(&self.data[start..], end - start);
+            if u16::from(self.data[start]) == quote {
+                text = unquoted(text, &mut unescaped);
             }
-            let text = Text::new(buffer, start, end);
-            let missing = (empty_is_null && start == end) || nulls.contains(text.bytes());
-            if each((!missing).then_some(text)).is_err() {
+            if null_lengths >> text.len().min(63) & 1 != 0 && (text.len() == 0 && !texts || nulls.contains(text.bytes())) {
+                missing.push(row);
+                if !texts {
+                    continue;
+                }
+                text = text.take(0);
+            }
+            if !each(row, text) {
                 return Err(self.fault(row, FaultKind::Value(self.index, text.bytes().to_vec())));
             }
         }
-        Ok(())
+        if missing.is_empty() {
+            return Ok(None);
+        }
+        let mut valid = BooleanBufferBuilder::new(self.rows);
+        valid.append_n(self.rows, true);
+        missing.into_iter().for_each(|row| valid.set_bit(row, false));
+        Ok(Some(NullBuffer::new(valid.finish())))
     }
 
-    #[inline(always)]
-    fn primitives<T: ArrowPrimitiveType>(self, parse: impl Fn(Text<'_>) -> Option<T::Native>) -> Result<ArrayRef, Fault> {
-        let mut values = Vec::with_capacity(self.rows);
-        let mut valid = NullBufferBuilder::new(self.rows);
-        self.each(true, |text| {
-            values.push(match text {
-                Some(text) => {
-                    valid.append_non_null();
-                    parse(text).ok_or(Misfit)?
-                }
-                None => {
-                    valid.append_null();
-                    T::Native::default()
-                }
-            });
-            Ok(())
+    fn primitives<T: ArrowPrimitiveType>(
+        self,
+        data_type: &DataType,
+        parse: impl Fn(Text<'_>) -> Option<T::Native>,
+    ) -> Result<ArrayRef, Fault> {
+        let mut values = vec![T::Native::default(); self.rows];
+        let nulls = self.each(false, |row, text| match parse(text) {
+            Some(value) => {
+                values[row] = value;
+                true
+            }
+            None => false,
         })?;
-        Ok(Arc::new(PrimitiveArray::<T>::new(ScalarBuffer::from(values), valid.finish())))
+        let array = PrimitiveArray::<T>::new(ScalarBuffer::from(values), nulls);
+        // Time zone, precision and scale are of the type, not of the values.
+        Ok(Arc::new(array.with_data_type(data_type.clone())))
     }
 
     fn booleans(self) -> Result<ArrayRef, Fault> {
-        let mut values = BooleanBufferBuilder::new(self.rows);
-        let mut valid = NullBufferBuilder::new(self.rows);
-        self.each(true, |text| {
-            valid.append(text.is_some());
-            values.append(match text {
-                Some(text) => values::boolean(text).ok_or(Misfit)?,
-                None => false,
-            });
-            Ok(())
+        let mut values = vec![false; self.rows];
+        let nulls = self.each(false, |row, text| match values::boolean(text) {
+            Some(value) => {
+                values[row] = value;
+                true
+            }
+            None => false,
         })?;
-        Ok(Arc::new(BooleanArray::new(values.finish(), valid.finish())))
+        Ok(Arc::new(BooleanArray::new(BooleanBuffer::from(values), nulls)))
     }
 
     fn texts(self) -> Result<(OffsetBuffer<i32>, Buffer, Option<NullBuffer>), Fault> {
@@ -222,29 +221,22 @@ impl Column<'_> {
         if i32::try_from(most).is_err() {
             return Err(self.fault(0, FaultKind::TooLong(self.index)));
         }
-        let mut bytes = vec![0_u8; most + 16];
-        let mut offsets = Vec::with_capacity(self.rows + 1);
-        offsets.push(0);
-        let mut valid = NullBufferBuilder::new(self.rows);
+        let mut bytes = vec![0_u8; most + SHORT];
+        let mut offsets = vec![0_i32; self.rows + 1];
         let mut at = 0;
-        self.each(false, |text| {
-            if let Some(text) = text {
-                valid.append_non_null();
-                let len = text.len();
-                // Most texts are short: copying always sixteen bytes is cheaper than asking how many.
-                match (bytes[at..].first_chunk_mut::<16>(), text.sixteen()) {
-                    (Some(to), Some(from)) if len <= 16 => *to = *from,
-                    _ => bytes[at..at + len].copy_from_slice(text.bytes()),
-                }
-                at += len;
-            } else {
-                valid.append_null();
+        let nulls = self.each(true, |row, text| {
+            let len = text.len();
+            // Copying always as much is cheaper than asking how much.
+            match (bytes[at..].first_chunk_mut::<SHORT>(), text.tail().first_chunk::<SHORT>()) {
+                (Some(to), Some(from)) if len <= SHORT => *to = *from,
+                _ => bytes[at..at + len].copy_from_slice(text.bytes()),
             }
-            offsets.push(at as i32);
-            Ok(())
+            at += len;
+            offsets[row + 1] = at as i32;
+            true
         })?;
         bytes.truncate(at);
-        Ok((OffsetBuffer::new(ScalarBuffer::from(offsets)), Buffer::from_vec(bytes), valid.finish()))
+        Ok((OffsetBuffer::new(ScalarBuffer::from(offsets)), Buffer::from_vec(bytes), nulls))
     }
 }
 
@@ -254,9 +246,22 @@ fn first_invalid(offsets: &OffsetBuffer<i32>, bytes: &[u8]) -> usize {
     offsets.windows(2).position(|pair| !valid(pair)).unwrap_or(0)
 }
 
-/// The content of a quoted field: a doubled quote is one, and what follows the closing quote is taken as it is.
-fn unescape(quote: u8, raw: &[u8], into: &mut Vec<u8>) {
+/// The content of a quoted field.
+#[inline]
+fn unquoted<'a>(raw: Text<'a>, unescaped: &'a mut Vec<u8>) -> Text<'a> {
+    let (quote, len) = (raw.bytes()[0], raw.len());
+    if len >= 2 && raw.bytes()[len - 1] == quote && memchr(quote, &raw.bytes()[1..len - 1]).is_none() {
+        return raw.skip(1).take(len - 2);
+    }
+    unescape(raw.bytes(), unescaped);
+    Text::from(&**unescaped)
+}
+
+/// A doubled quote is one, and what follows the closing quote is taken as it is.
+#[cold]
+fn unescape(raw: &[u8], into: &mut Vec<u8>) {
     into.clear();
+    let quote = raw[0];
     let mut rest = &raw[1..];
     while let Some(at) = memchr(quote, rest) {
         into.extend_from_slice(&rest[..at]);
@@ -268,10 +273,4 @@ fn unescape(quote: u8, raw: &[u8], into: &mut Vec<u8>) {
         rest = after;
     }
     into.extend_from_slice(rest);
-}
-
-/// The same values under a type that differs only in zone, precision or scale.
-fn retyped(array: ArrayRef, data_type: &DataType) -> ArrayRef {
-    let data = array.to_data().into_builder().data_type(data_type.clone());
-    arrow_array::make_array(data.build().expect("the types have the same layout"))
 }

@@ -249,11 +249,16 @@ impl Fields {
                 self.ends.resize((found + 64).max(self.ends.len() * 2), 0);
             }
             let count = structure.count_ones() as usize;
-            let out = &mut self.ends[found..found + 64];
             let mut rest = structure;
-            for end in out.iter_mut().take(count) {
-                *end = (base + rest.trailing_zeros() as usize) as u32;
-                rest &= rest.wrapping_sub(1);
+            // Eight at a time, and more than there are: what is too much is overwritten, and no branch is mispredicted.
+            for ends in self.ends[found..found + 64].as_chunks_mut::<8>().0 {
+                for end in ends {
+                    *end = (base as u32).wrapping_add(rest.trailing_zeros());
+                    rest &= rest.wrapping_sub(1);
+                }
+                if rest == 0 {
+                    break;
+                }
             }
             while line_ends != 0 {
                 let bit = line_ends.trailing_zeros();
@@ -333,7 +338,7 @@ fn leading_blank(dialect: Dialect, data: &[u8]) -> usize {
 }
 
 /// One bit for each byte that matches. Written so that LLVM compares 16 or more bytes at once on every target.
-#[inline(always)]
+#[inline]
 fn bits(chunk: &[u8; 64], matches: impl Fn(u8) -> bool) -> u64 {
     let mut flags = [0_u8; 64];
     for (flag, &byte) in flags.iter_mut().zip(chunk) {
@@ -348,7 +353,7 @@ fn bits(chunk: &[u8; 64], matches: impl Fn(u8) -> bool) -> u64 {
 }
 
 /// Each bit is the parity of the bits up to and including it.
-#[inline(always)]
+#[inline]
 fn parity(mut mask: u64) -> u64 {
     for shift in [1, 2, 4, 8, 16, 32] {
         mask ^= mask << shift;

@@ -1,0 +1,45 @@
+//! An asset's checks, made by their plugins.
+
+use arrow_schema::SchemaRef;
+use phlo_engine::Check;
+use phlo_engine::check::unique_names;
+use phlo_plugin::quality::CheckTarget;
+use phlo_plugin::{Registry, Result};
+use phlo_spec::{AssetSpec, Diagnostics};
+
+/// Makes every check of an asset; all problems are told.
+pub(crate) fn checks(registry: &Registry, spec: &AssetSpec, schema: Option<&SchemaRef>) -> (Vec<Check>, Diagnostics) {
+    let target = CheckTarget { asset: spec.key.clone(), schema: schema.cloned() };
+    let (mut made, mut problems) = (Vec::new(), Diagnostics::default());
+    for check in &spec.checks {
+        let plan = registry.quality(&check.kind).and_then(|plugin| plugin.check(&check.params, &target));
+        match plan {
+            Ok(plan) => made.push(Check {
+                name: check.name.clone().unwrap_or_else(|| plan.name.clone()),
+                kind: check.kind.clone(),
+                severity: check.severity,
+                tolerance: check.tolerance,
+                filter: check.filter.clone(),
+                plan,
+                place: check.place.clone(),
+            }),
+            Err(err) => problems.push(err.at(check.place.clone()).into_diagnostic()),
+        }
+    }
+    if let Err(err) = unique_names(&made) {
+        problems.push(err.into_diagnostic());
+    }
+    (made, problems)
+}
+
+/// As [`checks`], for a run: the first problem is the error.
+///
+/// # Errors
+/// The first problem.
+pub(crate) fn checks_or_first(registry: &Registry, spec: &AssetSpec, schema: Option<&SchemaRef>) -> Result<Vec<Check>> {
+    let (made, problems) = checks(registry, spec, schema);
+    match problems.into_iter().next() {
+        Some(problem) => Err(problem.into()),
+        None => Ok(made),
+    }
+}

@@ -1,0 +1,317 @@
+//! `phlo check`: everything that can be known before anything runs, offline.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_schema::{Field, Schema, SchemaRef};
+use datafusion::prelude::SessionContext;
+use phlo_engine::conform::Metadata;
+use phlo_engine::session::{empty, register};
+use phlo_engine::stream::{Step, TransformStep, extend_plan, transformed_schema};
+use phlo_plugin::quality::quote;
+use phlo_plugin::{Error, Result};
+use phlo_spec::asset::{Keep, WriteStrategy};
+use phlo_spec::{AssetKey, AssetSpec, CapabilityType, Code, Diagnostic, Diagnostics, Place, PluginKind, Severity, Span, nearest};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use crate::graph::{Graph, Node};
+use crate::platform::Platform;
+use crate::{audit, partition, select};
+
+/// What a check of the project found.
+#[derive(Debug, Clone, Serialize)]
+pub struct CheckReport {
+    /// Problems, sorted by place.
+    pub diagnostics: Diagnostics,
+    /// Assets looked at.
+    pub assets: usize,
+    /// SQL assets whose types were checked.
+    pub sql: usize,
+    /// Assets whose columns are not known before they have run once; what reads them could not be type-checked.
+    pub unknown: Vec<AssetKey>,
+}
+
+impl Platform {
+    /// Validates and type-checks the whole project. Reads local files' headers at most; asks no network.
+    pub async fn check(&self) -> CheckReport {
+        let (graph, mut diagnostics) = self.graph();
+        for capability in [CapabilityType::TableStore, CapabilityType::QueryEngine, CapabilityType::Orchestrator] {
+            if let Err(err) = self.choose(capability, None, None) {
+                diagnostics.push(err.into_diagnostic());
+            }
+        }
+        for (capability, name) in &self.inner.project.file.capabilities.defaults {
+            if !self.inner.registry.providers_of(*capability).contains(name) && !diagnostics.0.iter().any(|d| d.message.contains(&format!("`{name}`"))) {
+                if let Err(err) = self.choose(*capability, None, None) {
+                    diagnostics.push(err.into_diagnostic());
+                }
+            }
+        }
+        self.check_inert(&graph, &mut diagnostics);
+        let (mut sql, mut unknown) = (0, Vec::new());
+        match self.engine(None, None).and_then(|engine| engine.session()) {
+            Ok(session) => {
+                let mut analysis = Analysis { platform: self, session, known: BTreeMap::new(), diagnostics: Diagnostics::default(), planned: 0 };
+                for key in graph.order() {
+                    if let Some(node) = graph.get(key) {
+                        analysis.look(node).await;
+                    }
+                }
+                unknown.extend(graph.order().iter().filter(|k| !analysis.known.contains_key(*k)).cloned());
+                sql = analysis.planned;
+                diagnostics.extend(analysis.diagnostics);
+            }
+            Err(err) => diagnostics.push(err.into_diagnostic()),
+        }
+        // What was said twice, e.g. by the graph and by a plan, is told once.
+        let mut seen = std::collections::BTreeSet::new();
+        diagnostics.0.retain(|d| seen.insert((d.code, d.place.clone(), d.message.clone())));
+        CheckReport { diagnostics: diagnostics.sorted(), assets: graph.nodes().count(), sql, unknown }
+    }
+
+    // What is configured and nothing would execute.
+    fn check_inert(&self, graph: &Graph, diagnostics: &mut Diagnostics) {
+        let project = &self.inner.project;
+        let services: Vec<&str> = self.inner.registry.entries().filter(|e| e.registration.kind == PluginKind::Service).map(|e| e.registration.name).collect();
+        for (name, node) in &project.services {
+            if !services.contains(&name.as_str()) {
+                diagnostics.push(self.inner.registry.unknown(Some(PluginKind::Service), name).at(node.place()).into_diagnostic());
+            }
+        }
+        let native = self.choose(CapabilityType::Orchestrator, None, None).is_ok_and(|c| c.provider == "native");
+        for (i, schedule) in project.file.schedules.iter().enumerate() {
+            let place = |field: &str| project.places.get(&format!("schedules[{i}].{field}")).or_else(|| project.places.get(&format!("schedules[{i}]"))).cloned();
+            if let Err(err) = select::select(graph, std::slice::from_ref(&schedule.select), &[]) {
+                diagnostics.push(err.at(place("select")).into_diagnostic());
+            }
+            if native {
+                let error = Error::new(Code::InertConfig, format!("the schedule `{}` would never run: this binary has no scheduler", schedule.name))
+                    .hint(format!("run `phlo run --select '{}'` from cron or a systemd timer", schedule.select))
+                    .hint("or choose an orchestrator that schedules, e.g. `capabilities: {defaults: {orchestrator: dagster}}`");
+                diagnostics.push(error.at(place("name")).into_diagnostic());
+            }
+        }
+    }
+
+    /// The transforms of an asset and what phlo adds to them, as steps over rows of `schema`.
+    pub(crate) fn steps(&self, spec: &AssetSpec, schema: &SchemaRef, partition: Option<&str>) -> Result<Vec<Step>> {
+        let mut steps = Vec::new();
+        for transform in &spec.transforms {
+            let plugin = self.inner.registry.transform(&transform.name)?;
+            steps.push(Step::Transform(TransformStep { name: transform.name.clone(), plugin, params: transform.params.clone() }));
+        }
+        if let (Some(key), Some(partitions)) = (partition, &spec.partitions) {
+            let has_zone = schema
+                .field_with_name(&partitions.column)
+                .is_ok_and(|f| matches!(f.data_type(), arrow_schema::DataType::Timestamp(_, Some(_))));
+            steps.push(Step::Sql(format!("SELECT * FROM input WHERE {}", partition::predicate(partitions, key, has_zone)?)));
+        }
+        if let Some(deduplicate) = &spec.write.deduplicate {
+            let list = |columns: &[String]| columns.iter().map(|c| quote(c)).collect::<Vec<_>>().join(", ");
+            let direction = if deduplicate.keep == Keep::First { "ASC" } else { "DESC" };
+            let order: Vec<_> = deduplicate.order_by.iter().map(|c| format!("{} {direction} NULLS LAST", quote(c))).collect();
+            // A row without a key equals no other; it is not a duplicate.
+            let keyless: Vec<_> = spec.write.unique_key.iter().map(|c| format!("{} IS NULL", quote(c))).collect();
+            steps.push(Step::Sql(format!(
+                "SELECT * EXCLUDE (_phlo_rank) FROM (SELECT *, row_number() OVER (PARTITION BY {} ORDER BY {}) AS _phlo_rank FROM input) \
+                 WHERE _phlo_rank = 1 OR {}",
+                list(&spec.write.unique_key),
+                order.join(", "),
+                keyless.join(" OR ")
+            )));
+        }
+        Ok(steps)
+    }
+
+    /// The columns that a write of these rows delivers: declared types in force, phlo's own columns behind.
+    pub(crate) fn written_schema(&self, spec: &AssetSpec, incoming: &SchemaRef, metadata: Option<&Metadata>) -> Result<SchemaRef> {
+        let mut fields = Vec::with_capacity(incoming.fields().len());
+        for field in incoming.fields() {
+            let declared = spec.columns.get(field.name()).map(|c| phlo_plugin::schema::to_arrow(*c));
+            let data_type = declared.unwrap_or_else(|| field.data_type().clone());
+            fields.push(Field::new(field.name(), data_type, true));
+        }
+        for column in spec.columns.keys() {
+            self.require(spec, incoming, column, "columns")?;
+        }
+        let schema = Arc::new(Schema::new(fields));
+        match metadata {
+            Some(metadata) => metadata.extend(&schema),
+            None => Ok(schema),
+        }
+    }
+
+    fn require(&self, spec: &AssetSpec, schema: &SchemaRef, column: &str, setting: &str) -> Result<()> {
+        if schema.column_with_name(column).is_some() {
+            return Ok(());
+        }
+        let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
+        let error = Error::new(Code::UnknownColumn, format!("`{setting}` of `{}` names the column `{column}`, which is not there", spec.key));
+        let error = match nearest(column, names.iter().copied()) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None => error.hint(format!("columns: {}", names.join(", "))),
+        };
+        Err(error.at(self.locate(spec, setting, column)))
+    }
+
+    /// Where a setting's value stands in an asset's file: the first line at or below the setting that holds the word.
+    fn locate(&self, spec: &AssetSpec, setting: &str, word: &str) -> Option<Place> {
+        let place = spec.place.clone()?;
+        let leaf = setting.rsplit('.').next().unwrap_or(setting);
+        let mut inside = false;
+        for line in 1.. {
+            let Some(text) = self.inner.texts.line(&place.file, line) else { break };
+            inside |= text.contains(leaf);
+            let found = text.match_indices(word).find(|(at, _)| {
+                let before = text[..*at].chars().next_back();
+                let after = text[at + word.len()..].chars().next();
+                ![before, after].into_iter().flatten().any(|c| c.is_alphanumeric() || c == '_')
+            });
+            if let (true, Some((at, _))) = (inside, found) {
+                let span = Span { line, column: text[..at].chars().count() as u32 + 1, len: word.chars().count() as u32 };
+                return Some(Place { file: place.file, span });
+            }
+        }
+        Some(place)
+    }
+
+    /// Compares an asset's settings that name columns with the rows that arrive.
+    pub(crate) fn check_columns(&self, spec: &AssetSpec, incoming: &SchemaRef) -> Vec<Error> {
+        let mut wanted: Vec<(&str, &str)> = spec.write.unique_key.iter().map(|c| (c.as_str(), "write.unique_key")).collect();
+        if let Some(deduplicate) = &spec.write.deduplicate {
+            wanted.extend(deduplicate.order_by.iter().map(|c| (c.as_str(), "write.deduplicate.order_by")));
+        }
+        if let Some(partitions) = &spec.partitions {
+            wanted.push((&partitions.column, "partitions.column"));
+        }
+        wanted.extend(spec.columns.keys().map(|c| (c.as_str(), "columns")));
+        wanted.into_iter().filter_map(|(column, setting)| self.require(spec, incoming, column, setting).err()).collect()
+    }
+}
+
+struct Analysis<'a> {
+    platform: &'a Platform,
+    session: SessionContext,
+    known: BTreeMap<AssetKey, SchemaRef>,
+    diagnostics: Diagnostics,
+    planned: usize,
+}
+
+impl Analysis<'_> {
+    async fn look(&mut self, node: &Node) {
+        let spec = &node.spec;
+        let written = match self.written(node).await {
+            Ok(written) => written,
+            Err(problem) => {
+                self.diagnostics.push(problem);
+                None
+            }
+        };
+        let (checks, problems) = audit::checks(&self.platform.inner.registry, spec, written.as_ref());
+        self.diagnostics.extend(problems);
+        let Some(schema) = written else { return };
+        for check in &checks {
+            if let Err(err) = check.verify(&self.session, &schema).await {
+                self.diagnostics.push(err.into_diagnostic());
+            }
+        }
+        if let Err(err) = register(&self.session, &spec.key, empty(schema.clone())) {
+            self.diagnostics.push(err.at(spec.place.clone()).into_diagnostic());
+        }
+        self.known.insert(spec.key.clone(), schema);
+    }
+
+    // The columns that the asset's table will have, as far as they can be known.
+    async fn written(&mut self, node: &Node) -> Result<Option<SchemaRef>, Diagnostic> {
+        let spec = &node.spec;
+        let at = |err: Error| err.at(spec.place.clone()).into_diagnostic();
+        let incoming = match (&node.source, &node.query) {
+            (Some((source, config)), _) => {
+                let context = self.platform.source_context(spec, true, CancellationToken::new());
+                match source.schema(config, &context).await {
+                    Ok(Some(schema)) => {
+                        let steps = self.platform.steps(spec, &schema, None).map_err(at)?;
+                        Some(transformed_schema(&self.session, schema, &steps).await.map_err(at)?)
+                    }
+                    Ok(None) => None,
+                    Err(err) => {
+                        // Data that has not arrived is not a mistake in the project; a run will tell it.
+                        let mut problem = err.at(spec.place.clone()).into_diagnostic();
+                        if problem.code == Code::SourceNotFound {
+                            problem.severity = Severity::Warning;
+                        }
+                        self.diagnostics.push(problem);
+                        None
+                    }
+                }
+            }
+            (None, Some(query)) => {
+                for (key, place) in &node.external {
+                    self.external(node, key, place.as_ref()).await?;
+                }
+                if node.upstream.iter().any(|u| query.tables().iter().any(|(t, _)| t == u) && !self.known.contains_key(u)) {
+                    return self.published(spec).await;
+                }
+                let plan = query.plan(&self.session).await.map_err(|problem| *problem)?;
+                self.planned += 1;
+                let schema: SchemaRef = Arc::new(plan.schema().as_arrow().clone());
+                let steps = self.platform.steps(spec, &schema, None).map_err(at)?;
+                let plan = extend_plan(&self.session, plan, &steps).await.map_err(at)?;
+                Some(Arc::new(plan.schema().as_arrow().clone()))
+            }
+            // Its own problem was told when it was prepared.
+            (None, None) => return Ok(None),
+        };
+        let Some(incoming) = incoming else { return self.published(spec).await };
+        let problems = self.platform.check_columns(spec, &incoming);
+        if !problems.is_empty() {
+            self.diagnostics.extend(problems.into_iter().map(at));
+            return Ok(None);
+        }
+        let metadata = (spec.write.metadata == Some(true)).then(Metadata::default);
+        let written = self.platform.written_schema(spec, &incoming, metadata.as_ref()).map_err(at)?;
+        // Columns that only the table has stay there, unless it is overwritten.
+        if spec.write.strategy == Some(WriteStrategy::Overwrite) {
+            return Ok(Some(written));
+        }
+        let Some(published) = self.published(spec).await? else { return Ok(Some(written)) };
+        let extra = published.fields().iter().filter(|f| written.column_with_name(f.name()).is_none()).cloned();
+        let fields: Vec<_> = written.fields().iter().cloned().chain(extra).collect();
+        Ok(Some(Arc::new(Schema::new(fields))))
+    }
+
+    async fn published(&self, spec: &AssetSpec) -> Result<Option<SchemaRef>, Diagnostic> {
+        // A remote store would be a network; only what is on this machine is looked at.
+        if self.platform.inner.project.storage.root.scheme() != "file" {
+            return Ok(None);
+        }
+        let Ok((store, _)) = self.platform.table_store(Some(spec), None) else { return Ok(None) };
+        let info = store.describe(&spec.key, None).await.map_err(|err| err.at(spec.place.clone()).into_diagnostic())?;
+        Ok(info.map(|i| i.schema))
+    }
+
+    async fn external(&self, node: &Node, key: &AssetKey, place: Option<&Place>) -> Result<(), Diagnostic> {
+        let found = async {
+            let (store, _) = self.platform.table_store(Some(&node.spec), None)?;
+            match store.provider(key, None).await? {
+                Some(table) => register(&self.session, key, table).map(|()| true),
+                None => Ok(false),
+            }
+        };
+        match found.await {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let assets: Vec<String> = self.platform.inner.project.assets.iter().map(|a| a.key.to_string()).collect();
+                let near = nearest(key.as_str(), assets.iter().map(String::as_str).filter(|a| *a != node.spec.key.as_str()));
+                let problem = Diagnostic::error(Code::UnknownTable, format!("no asset makes the table `{key}`, and the store does not hold it"))
+                    .hint(near.map_or_else(|| format!("add `assets/{}.yaml` or `.sql`", key.as_str().replace('.', "/")), |n| format!("did you mean `{n}`?")));
+                Err(match place {
+                    Some(place) => problem.at(place.clone()),
+                    None => problem,
+                })
+            }
+            Err(err) => Err(err.at(place.cloned()).into_diagnostic()),
+        }
+    }
+}

@@ -1,0 +1,447 @@
+//! One asset, once: write, audit, publish.
+//!
+//! Rows stream from the source or the query into a stage that no reader sees; row-level checks look at them on the way. Then
+//! the other checks look at the table as it would be. Only if nothing blocks, one commit makes data, cursor and run id visible.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use arrow_schema::SchemaRef;
+use chrono::Utc;
+use datafusion::prelude::SessionContext;
+use futures::StreamExt;
+use phlo_engine::check::{ROWS, TABLE, audit_table};
+use phlo_engine::conform::Metadata;
+use phlo_engine::session::register;
+use phlo_engine::stream::{Rows, execute, extend_plan, transform};
+use phlo_engine::{Check, Conform, RowAudit, RowTally};
+use phlo_engine_api::{CommitOutcome, CommitRequest, KeptStage, Stage, StageRequest, StageSummary, WriteMode};
+use phlo_plugin::registry::guard_async;
+use phlo_plugin::source::{BatchStream, Checkpoint, ReadRequest};
+use phlo_plugin::{Emitter, Error, Result};
+use phlo_spec::event::{AssetStart, Correlation, LineageEdges, LogLevel};
+use phlo_spec::{AssetBody, AssetKey, AssetRun, AssetSpec, AssetStatus, CheckOutcome, CheckResult, Code, Payload, WriteStrategy};
+use tokio::task::JoinSet;
+
+use crate::audit;
+use crate::graph::{Graph, Node};
+use crate::platform::Platform;
+use crate::query::origin;
+use crate::run::{Observer, RunOptions};
+
+/// How often an asset is audited again because somebody else committed meanwhile.
+const MAX_MOVES: usize = 5;
+/// Rows per batch.
+const BATCH_ROWS: usize = 8192;
+
+/// One asset's part of a run.
+pub(crate) struct Job {
+    pub(crate) platform: Platform,
+    pub(crate) graph: Arc<Graph>,
+    pub(crate) key: AssetKey,
+    pub(crate) run_id: String,
+    pub(crate) options: RunOptions,
+    pub(crate) emitter: Emitter,
+    pub(crate) observer: Arc<dyn Observer>,
+}
+
+/// A part of a run in which nothing happened yet.
+pub(crate) fn empty_run(key: &AssetKey, status: AssetStatus, partition: Option<&str>) -> AssetRun {
+    AssetRun {
+        asset: key.clone(),
+        status,
+        partition: partition.map(str::to_owned),
+        attempts: 0,
+        rows_in: 0,
+        rows_inserted: 0,
+        rows_updated: 0,
+        rows_deleted: 0,
+        bytes: 0,
+        version: None,
+        duration_ms: 0,
+        checks: Vec::new(),
+        error: None,
+        notes: Vec::new(),
+    }
+}
+
+/// The strategy that an asset is written with.
+pub(crate) fn strategy(spec: &AssetSpec) -> WriteStrategy {
+    spec.write.strategy.unwrap_or(match spec.body {
+        AssetBody::Ingest(_) => WriteStrategy::Append,
+        AssetBody::Sql(_) => WriteStrategy::Overwrite,
+    })
+}
+
+/// Tells the bus that an asset ended. A hook's refusal comes back, so that it can be told.
+pub(crate) fn emit_end(node: Option<&Node>, emitter: &Emitter, run: &AssetRun) -> Option<Error> {
+    let correlation = Correlation { run_id: emitter_run(emitter), asset: Some(run.asset.clone()), partition: run.partition.clone(), attempt: Some(run.attempts) };
+    let payload = match node {
+        Some(node) if node.is_ingestion() => Payload::IngestionEnd(Box::new(run.clone())),
+        _ => Payload::TransformEnd(Box::new(run.clone())),
+    };
+    emitter.correlated(correlation).emit(payload).err()
+}
+
+fn emitter_run(emitter: &Emitter) -> Option<String> {
+    emitter.correlation().run_id.clone()
+}
+
+/// Runs one asset, again if its error says that this can help. Never fails: what went wrong is in the answer.
+pub(crate) async fn materialize(job: Job) -> AssetRun {
+    let clock = Instant::now();
+    let Some(node) = job.graph.get(&job.key) else {
+        let mut run = empty_run(&job.key, AssetStatus::Failed, None);
+        run.error = Some(Error::internal("an asset of the plan is not in the graph").record());
+        return run;
+    };
+    let partition = node.spec.partitions.as_ref().and(job.options.partition.clone());
+    let attempts = node.spec.retry.max_attempts.max(1);
+    let mut run = empty_run(&job.key, AssetStatus::Failed, partition.as_deref());
+    for attempt in 1..=attempts {
+        let correlation = Correlation { run_id: Some(job.run_id.clone()), asset: Some(job.key.clone()), partition: partition.clone(), attempt: Some(attempt) };
+        let emitter = job.emitter.correlated(correlation);
+        run = empty_run(&job.key, AssetStatus::Failed, partition.as_deref());
+        run.attempts = attempt;
+        let mut work = Work { job: &job, node, partition: partition.clone(), emitter: emitter.clone(), run: &mut run };
+        let outcome = guard_async("phlo", "running an asset", work.once()).await;
+        let Err(err) = outcome else { break };
+        run.status = if err.code() == Code::Interrupted { AssetStatus::Interrupted } else { AssetStatus::Failed };
+        run.error = Some(err.record());
+        if !err.is_retryable() || attempt == attempts || job.options.cancel.is_cancelled() {
+            break;
+        }
+        let backoff = Duration::from_secs_f64((node.spec.retry.delay * f64::from(1_u32 << (attempt - 1).min(10))).clamp(0.0, 3600.0));
+        let wait = err.wait().unwrap_or(backoff).max(backoff);
+        emitter.log(LogLevel::Warn, format!("attempt {attempt} of {attempts} failed, next in {:.1} s: {}", wait.as_secs_f64(), err.chain().join(": ")));
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = job.options.cancel.cancelled() => break,
+        }
+    }
+    run.duration_ms = clock.elapsed().as_millis() as u64;
+    if let Some(err) = emit_end(Some(node), &job.emitter, &run) {
+        run.notes.push(format!("a hook refused the end of this asset: {}", err.chain().join(": ")));
+        if run.status.is_ok() {
+            run.status = AssetStatus::Failed;
+            run.error = Some(err.record());
+        }
+    }
+    run
+}
+
+struct Work<'a> {
+    job: &'a Job,
+    node: &'a Node,
+    partition: Option<String>,
+    emitter: Emitter,
+    run: &'a mut AssetRun,
+}
+
+/// What a write delivers, before it is staged.
+struct Incoming {
+    rows: Rows,
+    checkpoint: Option<Checkpoint>,
+    origins: Vec<String>,
+}
+
+impl Work<'_> {
+    async fn once(&mut self) -> Result<()> {
+        let (job, spec) = (self.job, &self.node.spec);
+        let platform = &job.platform;
+        let strategy = strategy(spec);
+        let tool = match &spec.body {
+            AssetBody::Ingest(source) => source.plugin.clone(),
+            AssetBody::Sql(_) => "sql".to_owned(),
+        };
+        let start = AssetStart { tool, strategy: strategy.to_string() };
+        self.emitter.emit(if self.node.is_ingestion() { Payload::IngestionStart(start) } else { Payload::TransformStart(start) })?;
+
+        let (store, _) = platform.table_store(Some(spec), Some(&job.options.tags))?;
+        let session = platform.engine(Some(spec), Some(&job.options.tags))?.session()?;
+        let info = store.describe(&spec.key, None).await?;
+        let rebuild = job.options.full_refresh || strategy == WriteStrategy::Overwrite;
+        let cursor = if rebuild { None } else { info.as_ref().and_then(|i| i.cursor.clone()) };
+        let incoming = self.open(&session, cursor.clone()).await?;
+
+        if let Some(err) = platform.check_columns(spec, &incoming.rows.schema).into_iter().next() {
+            return Err(err);
+        }
+        let metadata = (spec.write.metadata == Some(true))
+            .then(|| Metadata { run_id: job.run_id.clone(), ingested_at: Utc::now().timestamp_micros(), partition: self.partition.clone() });
+        let written = platform.written_schema(spec, &incoming.rows.schema, metadata.as_ref())?;
+        let mode = match (rebuild, strategy) {
+            (true, _) | (_, WriteStrategy::Overwrite) => WriteMode::Overwrite,
+            (false, WriteStrategy::Merge) => WriteMode::Merge { keys: spec.write.unique_key.clone() },
+            (false, WriteStrategy::Append) => WriteMode::Append,
+        };
+        let mut stage = store
+            .begin(StageRequest {
+                table: spec.key.clone(),
+                run_id: job.run_id.clone(),
+                schema: written,
+                mode: mode.clone(),
+                schema_policy: spec.write.schema,
+                lock_wait: Duration::from_secs(spec.write.lock_wait),
+                description: spec.description.clone(),
+            })
+            .await?;
+        // The cursor was read before the lock was taken: somebody may have moved it in between.
+        if stage.base_version() != info.as_ref().map(|i| i.version) {
+            stage.discard().await?;
+            return Err(Error::new(Code::CommitConflict, format!("`{}` was committed to while its run began", spec.key)).retryable());
+        }
+        for note in stage.notes() {
+            self.emitter.log(LogLevel::Warn, note.clone());
+            self.run.notes.push(note);
+        }
+        let (checkpoint, origins) = (incoming.checkpoint, incoming.origins);
+        match self.write_audit(&session, &mut stage, incoming.rows, metadata.as_ref(), info.is_some(), &mode, cursor.as_ref(), checkpoint.as_ref()).await {
+            Ok(Verdict::Committed(version)) => {
+                self.run.status = AssetStatus::Success;
+                self.run.version = Some(version);
+                self.point_results(&[], &mode, false);
+                self.lineage(origins)?;
+                Ok(())
+            }
+            Ok(Verdict::Unchanged) => {
+                self.run.status = AssetStatus::Unchanged;
+                self.run.version = info.map(|i| i.version);
+                stage.discard().await
+            }
+            Ok(Verdict::Blocked) => {
+                let failed: Vec<_> = self.run.checks.iter().filter(|c| c.blocks()).map(|c| c.name.clone()).collect();
+                let KeptStage { id, files } = stage.keep(&format!("blocked by {}", failed.join(", "))).await?;
+                self.point_results(&files, &mode, info.is_some());
+                self.run.status = AssetStatus::Blocked;
+                self.run.notes.push(format!("the rejected rows are kept as stage {id}"));
+                let error = Error::new(Code::CheckFailed, format!("blocked by {}", failed.join(", ")))
+                    .hint(format!("see the failing rows with `phlo quality show {} --rows`", spec.key));
+                self.run.error = Some(error.record());
+                Ok(())
+            }
+            Err(err) => {
+                // The cause is told; a stage that cannot be removed now is swept by the next run.
+                let _ = stage.discard().await;
+                Err(err)
+            }
+        }
+    }
+
+    async fn open(&self, session: &SessionContext, cursor: Option<serde_json::Value>) -> Result<Incoming> {
+        let (platform, spec) = (&self.job.platform, &self.node.spec);
+        match (&self.node.source, &self.node.query) {
+            (Some((source, config)), _) => {
+                let context = platform.source_context(spec, false, self.job.options.cancel.clone());
+                let request = ReadRequest { cursor, parallelism: platform.inner.parallelism, batch_rows: BATCH_ROWS };
+                let reading = source.read(config, &context, request).await?;
+                let steps = platform.steps(spec, &reading.schema, self.partition.as_deref())?;
+                let rows = transform(session, reading.schema, reading.streams, &steps).await?;
+                Ok(Incoming { rows, checkpoint: Some(reading.checkpoint), origins: reading.origins })
+            }
+            (None, Some(query)) => {
+                let mut origins = Vec::new();
+                for (key, place) in query.tables() {
+                    let owner = self.job.graph.get(key).map(|n| &n.spec);
+                    let (store, _) = platform.table_store(owner.or(Some(spec)), Some(&self.job.options.tags))?;
+                    let table = store.provider(key, None).await?.ok_or_else(|| {
+                        Error::new(Code::UnknownTable, format!("the table `{key}` does not exist yet"))
+                            .at(place.clone())
+                            .hint(format!("run its asset too: `phlo run +{}`", spec.key))
+                    })?;
+                    register(session, key, table)?;
+                    origins.push(key.to_string());
+                }
+                let plan = query.plan(session).await?;
+                let schema: SchemaRef = Arc::new(plan.schema().as_arrow().clone());
+                let steps = platform.steps(spec, &schema, self.partition.as_deref())?;
+                let plan = extend_plan(session, plan, &steps).await?;
+                Ok(Incoming { rows: execute(session, plan).await?, checkpoint: None, origins })
+            }
+            (None, None) => Err(Error::internal("an asset without a source and without a query")),
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one call that hands over everything a write is made of")]
+    async fn write_audit(
+        &mut self,
+        session: &SessionContext,
+        stage: &mut Box<dyn Stage>,
+        rows: Rows,
+        metadata: Option<&Metadata>,
+        exists: bool,
+        mode: &WriteMode,
+        cursor: Option<&serde_json::Value>,
+        checkpoint: Option<&Checkpoint>,
+    ) -> Result<Verdict> {
+        let platform = &self.job.platform;
+        let spec = &self.node.spec;
+        let schema = stage.schema();
+        let checks = Arc::new(audit::checks_or_first(&platform.inner.registry, spec, Some(&schema))?);
+        for check in checks.iter() {
+            check.verify(session, &schema).await?;
+        }
+        let audit = Arc::new(RowAudit::compile(session, &schema, &checks));
+        let tallies = self.write(stage.as_ref(), rows, metadata, &audit).await?;
+        let cursor_now = checkpoint.and_then(Checkpoint::get);
+        if self.run.rows_in == 0 && exists && *mode != WriteMode::Overwrite && cursor_now.as_ref().is_none_or(|now| Some(now) == cursor) {
+            return Ok(Verdict::Unchanged);
+        }
+        let row_results = audit.results(&checks, tallies);
+        for _ in 0..MAX_MOVES {
+            self.interrupted()?;
+            let summary = stage.resolve(session).await?;
+            self.count(&summary);
+            let candidate = stage.candidate(session).await?;
+            platform.register_published(session, spec).await?;
+            let (_, table_results) = audit_table(session, &candidate, &checks).await?;
+            let mut results = row_results.clone();
+            results.extend(table_results);
+            results.sort_by_key(|(at, _)| *at);
+            self.gate(&checks, results.into_iter().map(|(_, r)| r).collect())?;
+            if self.run.checks.iter().any(CheckResult::blocks) {
+                return Ok(Verdict::Blocked);
+            }
+            self.interrupted()?;
+            let request = CommitRequest { cursor: cursor_now.clone(), metadata: vec![("phlo.asset".to_owned(), spec.key.as_str().into())] };
+            match stage.commit(request).await? {
+                CommitOutcome::Committed { version } => return Ok(Verdict::Committed(version)),
+                CommitOutcome::Moved { version } => {
+                    self.emitter.log(LogLevel::Info, format!("somebody else committed version {version}; auditing again on top of it"));
+                }
+            }
+        }
+        Err(Error::new(Code::CommitConflict, format!("`{}` was committed to {MAX_MOVES} times while this run audited its rows", spec.key))
+            .hint("run again when the other writer is done")
+            .retryable())
+    }
+
+    // A check that did not run is a failed one: every check must have its result, and every hook may refuse it.
+    fn gate(&mut self, checks: &[Check], results: Vec<CheckResult>) -> Result<()> {
+        self.run.checks = results;
+        for check in checks {
+            if !self.run.checks.iter().any(|r| r.name == check.name) {
+                self.run.checks.push(check.errored(&Error::new(Code::CheckErrored, "the check did not run")));
+            }
+        }
+        for result in &self.run.checks {
+            self.emitter.emit(Payload::QualityResult(Box::new(result.clone())))?;
+            if result.outcome == CheckOutcome::Errored {
+                self.emitter.log(LogLevel::Error, format!("the check `{}` could not run: {}", result.name, result.error.clone().unwrap_or_default()));
+            }
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, summary: &StageSummary) {
+        self.run.rows_inserted = summary.inserted;
+        self.run.rows_updated = summary.updated;
+        self.run.rows_deleted = summary.deleted;
+        self.run.bytes = summary.bytes;
+    }
+
+    fn interrupted(&self) -> Result<()> {
+        if self.job.options.cancel.is_cancelled() { Err(interruption()) } else { Ok(()) }
+    }
+
+    /// Streams the rows into the stage, one writer per stream, looking at each batch on the way.
+    async fn write(&mut self, stage: &dyn Stage, rows: Rows, metadata: Option<&Metadata>, audit: &Arc<RowAudit>) -> Result<Vec<RowTally>> {
+        let written = Arc::new(AtomicU64::new(0));
+        let mut streams: JoinSet<Result<RowTally>> = JoinSet::new();
+        for stream in rows.streams {
+            let conform = Conform::new(&rows.schema, &stage.schema(), metadata)?;
+            let writer = stage.writer().await?;
+            let one = OneStream {
+                conform,
+                audit: audit.clone(),
+                written: written.clone(),
+                observer: self.job.observer.clone(),
+                key: self.job.key.clone(),
+                cancel: self.job.options.cancel.clone(),
+            };
+            streams.spawn(one.run(stream, writer));
+        }
+        let mut tallies = Vec::new();
+        while let Some(joined) = streams.join_next().await {
+            // Leaving early drops the set, which ends the other streams.
+            let tally = joined.map_err(|err| {
+                let what = if err.is_panic() { "panicked" } else { "was stopped" };
+                Error::internal(format!("a stream of `{}` {what}", self.job.key))
+            })??;
+            tallies.push(tally);
+        }
+        self.run.rows_in = written.load(Ordering::Relaxed);
+        Ok(tallies)
+    }
+
+    fn lineage(&self, origins: Vec<String>) -> Result<()> {
+        let mut from = origins;
+        if let (true, AssetBody::Ingest(source)) = (from.is_empty(), &self.node.spec.body) {
+            from.push(origin(source));
+        }
+        let to = self.node.spec.key.to_string();
+        self.emitter.emit(Payload::LineageEdges(LineageEdges { edges: from.into_iter().map(|f| (f, to.clone())).collect() }))
+    }
+
+    /// Makes the results' SQL runnable: new rows are in the kept files, or, once committed, in the table.
+    fn point_results(&mut self, kept: &[String], mode: &WriteMode, exists: bool) {
+        let table = self.job.key.as_str();
+        let (rows, whole) = if kept.is_empty() {
+            (table.to_owned(), table.to_owned())
+        } else {
+            let files: Vec<_> = kept.iter().map(|f| format!("SELECT * FROM '{}'", f.replace('\'', "''"))).collect();
+            let rows = if let [file] = kept { format!("'{}'", file.replace('\'', "''")) } else { format!("({})", files.join(" UNION ALL BY NAME ")) };
+            let whole = if *mode == WriteMode::Append && exists {
+                format!("(SELECT * FROM {table} UNION ALL BY NAME {})", files.join(" UNION ALL BY NAME "))
+            } else {
+                rows.clone()
+            };
+            (rows, whole)
+        };
+        for check in &mut self.run.checks {
+            check.sql = check.sql.take().map(|sql| sql.replace(ROWS, &rows).replace(TABLE, &whole));
+        }
+    }
+}
+
+fn interruption() -> Error {
+    Error::new(Code::Interrupted, "interrupted; nothing was committed")
+}
+
+enum Verdict {
+    Committed(u64),
+    Unchanged,
+    Blocked,
+}
+
+struct OneStream {
+    conform: Conform,
+    audit: Arc<RowAudit>,
+    written: Arc<AtomicU64>,
+    observer: Arc<dyn Observer>,
+    key: AssetKey,
+    cancel: tokio_util::sync::CancellationToken,
+}
+
+impl OneStream {
+    async fn run(mut self, mut stream: BatchStream, mut writer: Box<dyn phlo_engine_api::StageWriter>) -> Result<RowTally> {
+        let mut tally = self.audit.tally();
+        loop {
+            let next = tokio::select! {
+                biased;
+                () = self.cancel.cancelled() => return Err(interruption()),
+                next = stream.next() => next,
+            };
+            let Some(batch) = next else { break };
+            let batch = self.conform.apply(batch?)?;
+            self.audit.look(&batch, &mut tally);
+            let rows = batch.num_rows() as u64;
+            writer.write(batch).await?;
+            let total = self.written.fetch_add(rows, Ordering::Relaxed) + rows;
+            self.observer.progress(&self.key, total);
+        }
+        writer.close().await?;
+        Ok(tally)
+    }
+}

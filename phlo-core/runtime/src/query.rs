@@ -1,0 +1,276 @@
+//! Looking at tables: SQL over everything that is published, versions, history, lineage, status.
+
+use std::collections::BTreeSet;
+
+use arrow_schema::SchemaRef;
+use chrono::Utc;
+use futures::StreamExt;
+use phlo_engine::session::register;
+use phlo_engine::stream::execute;
+use phlo_engine::{check, map_error};
+use phlo_engine_api::{TableInfo, TableVersion};
+use phlo_plugin::source::BatchStream;
+use phlo_plugin::{Error, Result};
+use phlo_spec::{AssetBody, AssetKey, CheckResult, Code, Diagnostics, nearest};
+
+use crate::audit;
+use crate::platform::Platform;
+use crate::report::{AssetState, Freshness, Lineage};
+
+/// Rows that answer a query.
+pub struct SqlAnswer {
+    /// Their schema.
+    pub schema: SchemaRef,
+    /// The rows.
+    pub stream: BatchStream,
+}
+
+impl Platform {
+    /// Runs a query over the published tables; `'file.parquet'` in FROM reads a file.
+    ///
+    /// # Errors
+    /// It does not plan; a table is unknown, with the nearest name.
+    pub async fn sql(&self, text: &str) -> Result<SqlAnswer> {
+        let session = self.engine(None, None)?.session()?.enable_url_table();
+        let state = session.state();
+        let dialect = state.config_options().sql_parser.dialect;
+        let statement = state.sql_to_statement(text, &dialect).map_err(map_error)?;
+        let references = state.resolve_table_references(&statement).map_err(map_error)?;
+        let (store, _) = self.table_store(None, None)?;
+        for reference in references {
+            // Anything else is a file, or a name that the planner will not find and say so.
+            let Ok(key) = AssetKey::new(reference.to_string()) else { continue };
+            let owner = self.inner.project.asset(&key);
+            let store = match owner {
+                Some(spec) => self.table_store(Some(spec), None)?.0,
+                None => store.clone(),
+            };
+            match store.provider(&key, None).await? {
+                Some(table) => register(&session, &key, table)?,
+                None => return Err(self.no_table(&key).await),
+            }
+        }
+        let plan = state.statement_to_plan(statement).await.map_err(|err| {
+            let message = phlo_engine::error::text(&err);
+            let hints = err.diagnostic().map(|d| d.helps.iter().map(|h| h.message.clone()).collect::<Vec<_>>()).unwrap_or_default();
+            hints.into_iter().fold(Error::new(Code::SqlError, message), Error::hint)
+        })?;
+        if !matches!(plan, datafusion::logical_expr::LogicalPlan::Ddl(_) | datafusion::logical_expr::LogicalPlan::Dml(_) | datafusion::logical_expr::LogicalPlan::Copy(_)) {
+            let rows = execute(&session, plan).await?;
+            let stream = futures::stream::iter(rows.streams).flatten().boxed();
+            return Ok(SqlAnswer { schema: rows.schema, stream });
+        }
+        Err(Error::new(Code::Usage, "`phlo sql` only reads").hint("tables are written by assets, so that nothing unaudited is visible"))
+    }
+
+    async fn no_table(&self, key: &AssetKey) -> Error {
+        let mut names: BTreeSet<String> = self.inner.project.assets.iter().map(|a| a.key.to_string()).collect();
+        if let Ok((store, _)) = self.table_store(None, None) {
+            names.extend(store.list().await.unwrap_or_default().iter().map(ToString::to_string));
+        }
+        if names.contains(key.as_str()) {
+            return Error::new(Code::UnknownTable, format!("the table `{key}` does not exist yet")).hint(format!("make it with `phlo run {key}`"));
+        }
+        let error = Error::new(Code::UnknownTable, format!("there is no table `{key}`"));
+        match nearest(key.as_str(), names.iter().map(String::as_str)) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None => error.hint("`phlo table list` shows the tables"),
+        }
+    }
+
+    /// The tables of the store, sorted.
+    ///
+    /// # Errors
+    /// If the storage cannot be read.
+    pub async fn tables(&self) -> Result<Vec<TableInfo>> {
+        let (store, _) = self.table_store(None, None)?;
+        let mut tables = Vec::new();
+        for key in store.list().await? {
+            tables.extend(store.describe(&key, None).await?);
+        }
+        tables.sort_by(|a, b| a.table.cmp(&b.table));
+        Ok(tables)
+    }
+
+    async fn store_of(&self, table: &AssetKey) -> Result<std::sync::Arc<dyn phlo_engine_api::TableStore>> {
+        Ok(self.table_store(self.inner.project.asset(table), None)?.0)
+    }
+
+    /// One table, now or at a version.
+    ///
+    /// # Errors
+    /// There is no such table or version.
+    pub async fn table(&self, table: &AssetKey, at: Option<u64>) -> Result<TableInfo> {
+        match self.store_of(table).await?.describe(table, at).await? {
+            Some(info) => Ok(info),
+            None => Err(self.no_table(table).await),
+        }
+    }
+
+    /// A table's latest commits, newest first.
+    ///
+    /// # Errors
+    /// There is no such table.
+    pub async fn table_history(&self, table: &AssetKey, limit: usize) -> Result<Vec<TableVersion>> {
+        self.table(table, None).await?;
+        self.store_of(table).await?.history(table, limit).await
+    }
+
+    /// Some rows of a table, now or at a version.
+    ///
+    /// # Errors
+    /// There is no such table or version.
+    pub async fn preview(&self, table: &AssetKey, at: Option<u64>, limit: usize) -> Result<SqlAnswer> {
+        let Some(provider) = self.store_of(table).await?.provider(table, at).await? else { return Err(self.no_table(table).await) };
+        let session = self.engine(None, None)?.session()?;
+        let frame = session.read_table(provider).and_then(|f| f.limit(0, Some(limit))).map_err(map_error)?;
+        let rows = execute(&session, frame.into_unoptimized_plan()).await?;
+        Ok(SqlAnswer { schema: rows.schema, stream: futures::stream::iter(rows.streams).flatten().boxed() })
+    }
+
+    /// Audits a published table now, every check over the whole of it.
+    ///
+    /// # Errors
+    /// The asset or its table is unknown, or its checks are wrong.
+    pub async fn quality(&self, asset: &AssetKey) -> Result<Vec<CheckResult>, Diagnostics> {
+        let told = |err: Error| Diagnostics(vec![err.into_diagnostic()]);
+        let spec = self.inner.project.asset(asset).ok_or_else(|| told(self.no_asset(asset)))?;
+        let work = async {
+            let (store, _) = self.table_store(Some(spec), None)?;
+            let Some(table) = store.provider(asset, None).await? else { return Err(self.no_table(asset).await) };
+            let session = self.engine(Some(spec), None)?.session()?;
+            let checks = audit::checks_or_first(&self.inner.registry, spec, Some(&table.schema()))?;
+            self.register_published(&session, spec).await?;
+            let mut results = check::audit_rows(&session, &table, &checks).await?;
+            results.extend(check::audit_table(&session, &table, &checks).await?.1);
+            results.sort_by_key(|(at, _)| *at);
+            let name = asset.as_str();
+            Ok(results
+                .into_iter()
+                .map(|(_, mut result)| {
+                    result.sql = result.sql.map(|sql| sql.replace(check::ROWS, name).replace(check::TABLE, name));
+                    result
+                })
+                .collect())
+        };
+        work.await.map_err(told)
+    }
+
+    /// The published tables of the project, for checks whose queries read other assets.
+    pub(crate) async fn register_published(&self, session: &datafusion::prelude::SessionContext, spec: &phlo_spec::AssetSpec) -> Result<()> {
+        use phlo_spec::NodeKind;
+        // Only tables that a check's text names are opened.
+        let mut texts = String::new();
+        for check in &spec.checks {
+            if let NodeKind::Map(_) | NodeKind::Str(_) = check.params.kind {
+                texts.push_str(&check.params.to_json().to_string());
+            }
+        }
+        for asset in &self.inner.project.assets {
+            if asset.key != spec.key && texts.contains(asset.key.as_str()) {
+                let (store, _) = self.table_store(Some(asset), None)?;
+                if let Some(table) = store.provider(&asset.key, None).await? {
+                    register(session, &asset.key, table)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn no_asset(&self, key: &AssetKey) -> Error {
+        let error = Error::new(Code::UnknownAsset, format!("there is no asset `{key}`"));
+        match nearest(key.as_str(), self.inner.project.assets.iter().map(|a| a.key.as_str())) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None => error.hint("`phlo status` lists the assets"),
+        }
+    }
+
+    /// An asset's neighbours, by table.
+    ///
+    /// # Errors
+    /// The project is wrong, or the asset unknown.
+    pub async fn lineage(&self, asset: &AssetKey) -> Result<Lineage, Diagnostics> {
+        let (graph, problems) = self.graph();
+        if problems.has_errors() {
+            return Err(problems.sorted());
+        }
+        if graph.get(asset).is_none() {
+            return Err(Diagnostics(vec![self.no_asset(asset).into_diagnostic()]));
+        }
+        let one = BTreeSet::from([asset.clone()]);
+        let mut upstream = Vec::new();
+        for key in graph.reach(&one, |n| &n.upstream).into_iter().chain([asset.clone()]) {
+            let Some(node) = graph.get(&key) else { continue };
+            upstream.extend(node.upstream.iter().map(|u| (u.to_string(), key.to_string())));
+            upstream.extend(node.external.iter().map(|(u, _)| (u.to_string(), key.to_string())));
+            if let AssetBody::Ingest(source) = &node.spec.body {
+                upstream.push((origin(source), key.to_string()));
+            }
+        }
+        let mut downstream = Vec::new();
+        for key in graph.reach(&one, |n| &n.downstream).into_iter().chain([asset.clone()]) {
+            downstream.extend(graph.get(&key).into_iter().flat_map(|n| n.downstream.iter().map(|d| (key.to_string(), d.to_string()))));
+        }
+        upstream.sort();
+        downstream.sort();
+        Ok(Lineage { asset: asset.clone(), upstream, downstream })
+    }
+
+    /// Every asset's table and latest run.
+    ///
+    /// # Errors
+    /// If the storage or the history cannot be read.
+    pub async fn status(&self) -> Result<Vec<AssetState>> {
+        let (graph, _) = self.graph();
+        let latest = match self.history() {
+            Ok(history) => history.latest()?,
+            // Without a history plugin the tables still tell their state.
+            Err(_) => Vec::new(),
+        };
+        let mut states = Vec::new();
+        for node in graph.nodes() {
+            let spec = &node.spec;
+            let (store, _) = self.table_store(Some(spec), None)?;
+            let info = store.describe(&spec.key, None).await?;
+            let committed_at = info.as_ref().and_then(|i| i.committed_at);
+            let freshness = match (&spec.freshness, committed_at) {
+                (_, None) => Freshness::Never,
+                (None, Some(_)) => Freshness::Unset,
+                (Some(wanted), Some(at)) => {
+                    let hours = (Utc::now() - at).num_seconds() as f64 / 3600.0;
+                    if hours <= wanted.max_age_hours { Freshness::Fresh } else { Freshness::Late }
+                }
+            };
+            states.push(AssetState {
+                asset: spec.key.clone(),
+                kind: spec.kind().to_owned(),
+                group: spec.group.clone(),
+                upstream: node.upstream.iter().cloned().collect(),
+                version: info.as_ref().map(|i| i.version),
+                rows: info.as_ref().and_then(|i| i.rows),
+                bytes: info.as_ref().map(|i| i.bytes),
+                committed_at,
+                freshness,
+                last: latest.iter().find(|(_, _, run)| run.asset == spec.key).cloned(),
+            });
+        }
+        Ok(states)
+    }
+}
+
+// What a source reads, as far as its config tells without opening it.
+pub(crate) fn origin(source: &phlo_spec::SourceSpec) -> String {
+    let text = |key: &str| source.config.get(key).and_then(|n| n.as_str().map(str::to_owned));
+    match (text("path"), text("base_url"), text("endpoint")) {
+        (Some(path), _, _) => path,
+        (None, Some(base), endpoint) => {
+            let base = url::Url::parse(&base).map_or(base, |mut url| {
+                let _ = url.set_password(None);
+                let _ = url.set_username("");
+                url.to_string()
+            });
+            format!("{}/{}", base.trim_end_matches('/'), endpoint.unwrap_or_default().trim_start_matches('/'))
+        }
+        _ => format!("source:{}", source.plugin),
+    }
+}

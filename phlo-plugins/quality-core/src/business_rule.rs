@@ -1,0 +1,46 @@
+//! `business_rule`.
+
+use phlo_plugin::prelude::*;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::params::{self, invalid};
+
+/// A rule, written in SQL, holds for every row.
+///
+/// A row for which the rule is false is a violation. A row for which it is NULL, because a column that it compares is null, passes, as
+/// in SQL's CHECK; write `coalesce(rule, false)` to refuse such rows. An empty table passes.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BusinessRuleParams {
+    /// A boolean SQL expression over the columns of one row, e.g. `arr_time >= 0`; also written on its own: `business_rule: a >= b`.
+    pub rule: String,
+    /// Columns that must be there, beside those that the rule names.
+    #[serde(default)]
+    pub columns: Vec<String>,
+}
+
+/// Makes `business_rule` checks.
+#[derive(Debug)]
+pub struct BusinessRule;
+
+impl Quality for BusinessRule {
+    type Params = BusinessRuleParams;
+    const SHORTHAND: Option<&'static str> = Some("rule");
+
+    fn check(&self, params: BusinessRuleParams, _: &CheckTarget) -> Result<CheckPlan> {
+        let rule = params.rule.trim();
+        if rule.is_empty() {
+            return Err(invalid("`rule` is empty").hint("write a condition that every row has to meet, e.g. `arr_time >= 0`"));
+        }
+        if !params.columns.is_empty() {
+            params::distinct(&params.columns)?;
+        }
+        Ok(CheckPlan {
+            name: params::name("business_rule", rule),
+            columns: params.columns,
+            expected: rule.to_owned(),
+            evaluation: Evaluation::Rows { predicate: rule.to_owned() },
+        })
+    }
+}

@@ -1,0 +1,85 @@
+//! `freshness`.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use phlo_plugin::prelude::*;
+use phlo_plugin::quality::{Value, quote};
+use phlo_plugin::schema::type_name;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::params::{self, invalid};
+use crate::scalar::moment;
+
+/// The newest moment in a column is not too old.
+///
+/// Nulls are ignored. Without any value, in an empty table or a column of nulls, the check fails: nothing is known to be fresh. A date
+/// counts as its midnight and a timestamp without a time zone as UTC. A moment in the future is fresh; `range` refuses such rows.
+/// A failure is one violation, and `tolerance` has no say.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FreshnessParams {
+    /// The column, of dates or timestamps.
+    pub column: String,
+    /// How old the newest value may be, in hours.
+    pub max_age_hours: f64,
+    /// The moment that age is measured at, e.g. `2013-02-01T00:00:00Z`; when the check is made unless set.
+    #[serde(default)]
+    pub now: Option<String>,
+}
+
+/// Makes `freshness` checks.
+#[derive(Debug)]
+pub struct Freshness;
+
+impl Quality for Freshness {
+    type Params = FreshnessParams;
+
+    fn check(&self, params: FreshnessParams, target: &CheckTarget) -> Result<CheckPlan> {
+        let FreshnessParams { column, max_age_hours, now } = params;
+        if !(max_age_hours > 0.0 && max_age_hours.is_finite()) {
+            return Err(invalid(format!("`max_age_hours` is {max_age_hours}, which is not a positive number")));
+        }
+        let fixed = now.as_deref().map_or_else(String::new, |now| format!(" at {now}"));
+        let now = match now {
+            Some(text) => moment(&text)
+                .ok_or_else(|| invalid(format!("`now` is `{text}`, which is not a timestamp")).hint("write e.g. 2013-02-01T00:00:00Z"))?,
+            None => Utc::now(),
+        };
+        if let Some(other) = params::column_type(target, &column)
+            && !matches!(type_name(other).as_str(), "date" | "timestamp" | "timestamptz")
+        {
+            return Err(invalid(format!("`column` is `{column}`, whose type {} is neither date nor timestamp", type_name(other)))
+                .hint("declare the column's type under `columns:`, or cast it"));
+        }
+        Ok(CheckPlan {
+            name: params::name("freshness", &format!("{column}, {max_age_hours}h{fixed}")),
+            expected: format!("newest {column} at most {max_age_hours} hours old{fixed}"),
+            evaluation: Evaluation::Aggregates {
+                expressions: vec![format!("max({})", quote(&column))],
+                verdict: Arc::new(move |values| judge(values, now, max_age_hours)),
+            },
+            columns: vec![column],
+        })
+    }
+}
+
+fn judge(values: &[Value], now: DateTime<Utc>, max_age_hours: f64) -> Verdict {
+    let newest = match values {
+        [Value::Null] => Err("no value, so nothing is known to be fresh".to_owned()),
+        [Value::Timestamp(micros)] => DateTime::from_timestamp_micros(*micros).ok_or_else(|| format!("{micros} µs, which is no moment")),
+        [Value::Text(text)] => moment(text).ok_or_else(|| format!("`{text}`, which is no moment")),
+        other => Err(format!("{other:?}, which is no moment")),
+    };
+    let (passed, observed) = match newest {
+        Ok(newest) => {
+            let hours = (now - newest).as_seconds_f64() / 3600.0;
+            let shown = newest.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+            let age = if hours < 0.0 { format!("{:.1} hours in the future", -hours) } else { format!("{hours:.1} hours old") };
+            (hours <= max_age_hours, format!("newest is {shown}, {age}"))
+        }
+        Err(why) => (false, why),
+    };
+    Verdict { passed, violations: u64::from(!passed), total: None, observed: Some(observed) }
+}

@@ -1,0 +1,67 @@
+//! `row_count`.
+
+use std::sync::Arc;
+
+use phlo_plugin::prelude::*;
+use phlo_plugin::quality::Value;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::params::{self, invalid};
+
+/// The table has as many rows as expected, counted as it would be after the commit.
+///
+/// Violations are the rows that are missing or too many. This is a check about volume: an empty table fails it unless zero rows are
+/// allowed. `tolerance` has no say here; say it with `min` and `max`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RowCountParams {
+    /// The fewest rows allowed; also written on its own: `row_count: 1000`.
+    #[serde(default)]
+    pub min: Option<u64>,
+    /// The most rows allowed.
+    #[serde(default)]
+    pub max: Option<u64>,
+    /// Exactly this many rows; excludes `min` and `max`.
+    #[serde(default)]
+    pub equal: Option<u64>,
+}
+
+/// Makes `row_count` checks.
+#[derive(Debug)]
+pub struct RowCount;
+
+impl Quality for RowCount {
+    type Params = RowCountParams;
+    const SHORTHAND: Option<&'static str> = Some("min");
+
+    fn check(&self, params: RowCountParams, _: &CheckTarget) -> Result<CheckPlan> {
+        let (shown, expected, min, max) = match (params.min, params.max, params.equal) {
+            (None, None, Some(equal)) => (equal.to_string(), format!("exactly {equal} rows"), equal, equal),
+            (_, _, Some(_)) => return Err(invalid("`equal` excludes `min` and `max`").hint("keep either `equal` or the bounds")),
+            (Some(min), Some(max), None) if min > max => return Err(invalid(format!("`min` is {min}, above `max`, which is {max}"))),
+            (Some(min), Some(max), None) => (format!("{min}..{max}"), format!("{min} to {max} rows"), min, max),
+            (Some(min), None, None) => (format!("{min}.."), format!("at least {min} rows"), min, u64::MAX),
+            (None, Some(max), None) => (format!("..{max}"), format!("at most {max} rows"), 0, max),
+            (None, None, None) => return Err(invalid("none of `min`, `max` and `equal` is given")),
+        };
+        Ok(CheckPlan {
+            name: params::name("row_count", &shown),
+            columns: Vec::new(),
+            expected,
+            evaluation: Evaluation::Aggregates {
+                expressions: vec!["count(*)".to_owned()],
+                verdict: Arc::new(move |values| judge(values, min, max)),
+            },
+        })
+    }
+}
+
+fn judge(values: &[Value], min: u64, max: u64) -> Verdict {
+    let [Value::Int(rows)] = values else {
+        return Verdict { passed: false, violations: 1, total: None, observed: Some(format!("no count of rows, but {values:?}")) };
+    };
+    let rows = u64::try_from(*rows).unwrap_or(0);
+    let violations = min.saturating_sub(rows) + rows.saturating_sub(max);
+    Verdict { passed: violations == 0, violations, total: Some(rows), observed: Some(format!("{rows} rows")) }
+}

@@ -1,0 +1,42 @@
+//! `sql`.
+
+use phlo_plugin::prelude::*;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::params::{self, invalid};
+
+/// A query returns no rows.
+///
+/// Each row that it returns is a violation, whatever its values, nulls included. An empty table passes if the query returns nothing for
+/// it. The whole table is looked at, as it would be after the commit.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SqlParams {
+    /// The query, over `this`, the asset's table; other assets' tables can be joined. Also written on its own:
+    /// `sql: select * from this where a > b`.
+    pub query: String,
+}
+
+/// Makes `sql` checks.
+#[derive(Debug)]
+pub struct Sql;
+
+impl Quality for Sql {
+    type Params = SqlParams;
+    const SHORTHAND: Option<&'static str> = Some("query");
+
+    fn check(&self, params: SqlParams, _: &CheckTarget) -> Result<CheckPlan> {
+        // A semicolon ends a statement; inside the engine's own query it would be an error.
+        let query = params.query.trim().trim_end_matches(|c: char| c == ';' || c.is_whitespace());
+        if query.is_empty() {
+            return Err(invalid("`query` is empty").hint("write a query that returns the rows that break the rule"));
+        }
+        Ok(CheckPlan {
+            name: params::name("sql", query),
+            columns: Vec::new(),
+            expected: "no rows from the query".to_owned(),
+            evaluation: Evaluation::Violations { query: query.to_owned() },
+        })
+    }
+}

@@ -1,0 +1,46 @@
+//! `unique`.
+
+use phlo_plugin::prelude::*;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::params;
+
+/// No two rows have the same key.
+///
+/// Violations are the surplus rows: a key that three rows share makes two. As in SQL, null equals nothing: a row with a null in any of
+/// the columns is never a duplicate (add `not_null` to refuse it). NaN equals NaN. An empty table passes. The whole table is looked at,
+/// as it would be after the commit.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UniqueParams {
+    /// The columns that make the key together; also written on their own: `unique: [a, b]`.
+    pub columns: Vec<String>,
+}
+
+/// Makes `unique` checks.
+#[derive(Debug)]
+pub struct Unique;
+
+impl Quality for Unique {
+    type Params = UniqueParams;
+    const SHORTHAND: Option<&'static str> = Some("columns");
+
+    fn check(&self, params: UniqueParams, _: &CheckTarget) -> Result<CheckPlan> {
+        params::distinct(&params.columns)?;
+        let list = params.columns.join(", ");
+        let columns = params::quoted(&params.columns);
+        let (key, complete) = (columns.join(", "), columns.join(" IS NOT NULL AND "));
+        // Counting distinct keys would hold all of them in memory; a GROUP BY spills.
+        let groups = format!("FROM this WHERE {complete} IS NOT NULL GROUP BY {key} HAVING count(*) > 1");
+        Ok(CheckPlan {
+            name: params::name("unique", &list),
+            expected: format!("no two rows with the same {list}"),
+            evaluation: Evaluation::Count {
+                count: format!("SELECT coalesce(sum(\"_phlo_rows\" - 1), 0) FROM (SELECT count(*) AS \"_phlo_rows\" {groups})"),
+                show: format!("SELECT {key}, count(*) AS \"_phlo_rows\" {groups} ORDER BY \"_phlo_rows\" DESC, {key}"),
+            },
+            columns: params.columns,
+        })
+    }
+}

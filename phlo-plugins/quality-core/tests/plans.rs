@@ -1,0 +1,291 @@
+//! What each check's parameters become: the SQL that the engine compiles, the name, the verdicts, and what is refused, where.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use phlo_plugin::prelude::*;
+use phlo_plugin::quality::Value;
+use phlo_plugin::{Policy, Registry};
+use phlo_quality_core as _;
+
+/// The check in `text`, e.g. `not_null: [a]`, for a table of one column of each type; as an asset's file would make it.
+fn plan(text: &str, schema: Option<SchemaRef>) -> Result<CheckPlan, String> {
+    let registry = Registry::linked(&[]).unwrap().activate(Policy::default(), InitContext::at("/nowhere")).unwrap();
+    let node = Node::parse(text, "a.yaml", 1).unwrap();
+    let (kind, params) = &node.entries().unwrap()[0];
+    let target = CheckTarget { asset: AssetKey::new("a.b").unwrap(), schema };
+    registry.quality(kind.as_str().unwrap()).unwrap().check(params, &target).map_err(|err| {
+        let place = err.place().map_or_else(|| "nowhere".to_owned(), ToString::to_string);
+        format!("{place}: {}{}", err.message(), err.hints().iter().map(|hint| format!(" [{hint}]")).collect::<Vec<_>>().concat())
+    })
+}
+
+fn table() -> SchemaRef {
+    let columns = [
+        ("b", DataType::Boolean),
+        ("i", DataType::Int64),
+        ("f", DataType::Float64),
+        ("g", DataType::Float32),
+        ("s", DataType::Utf8),
+        ("d", DataType::Date32),
+        ("t", DataType::Timestamp(TimeUnit::Microsecond, None)),
+        ("z", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))),
+        ("k", DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))),
+        ("n", DataType::Decimal128(10, 2)),
+    ];
+    Arc::new(Schema::new(columns.map(|(name, data_type)| Field::new(name, data_type, true)).to_vec()))
+}
+
+/// The check, its name, what it expects, and the predicate of [`Evaluation::Rows`].
+const PREDICATES: &[(&str, &str, &str, &str)] = &[
+    ("not_null: [i]", "not_null(i)", "no nulls in i", r#""i" IS NOT NULL"#),
+    ("not_null: i", "not_null(i)", "no nulls in i", r#""i" IS NOT NULL"#),
+    ("not_null: {columns: [i, s]}", "not_null(i, s)", "no nulls in i, s", r#""i" IS NOT NULL AND "s" IS NOT NULL"#),
+    (r#"not_null: ['we"ird']"#, r#"not_null(we"ird)"#, r#"no nulls in we"ird"#, r#""we""ird" IS NOT NULL"#),
+    ("accepted_values: {column: s, values: [EWR, JFK]}", "accepted_values(s: EWR, JFK)", "s one of EWR, JFK", r#""s" IN ('EWR', 'JFK')"#),
+    ("accepted_values: {column: k, values: [\"it's\"]}", "accepted_values(k: it's)", "k one of it's", r#""k" IN ('it''s')"#),
+    ("accepted_values: {column: i, values: [1, -2]}", "accepted_values(i: 1, -2)", "i one of 1, -2", r#""i" IN (1, -2)"#),
+    ("accepted_values: {column: b, values: [true]}", "accepted_values(b: true)", "b one of true", r#""b" IN (true)"#),
+    ("accepted_values: {column: d, values: [2013-01-01]}", "accepted_values(d: 2013-01-01)", "d one of 2013-01-01", r#""d" IN (DATE '2013-01-01')"#),
+    ("range: {column: i, min: -120, max: 1500}", "range(i, -120..1500)", "i from -120 to 1500", r#""i" >= -120 AND "i" <= 1500"#),
+    ("range: {column: i, min: 0}", "range(i, 0..)", "i at least 0", r#""i" >= 0"#),
+    ("range: {column: n, max: 0.5}", "range(n, ..0.5)", "n at most 0.5", r#""n" <= 0.5"#),
+    ("range: {column: f, min: 0}", "range(f, 0..)", "f at least 0", r#""f" >= 0 AND NOT isnan("f")"#),
+    ("range: {column: f, min: 0, max: 1e300}", "range(f, 0..1e300)", "f from 0 to 1e300", r#""f" >= 0 AND "f" <= 1e300"#),
+    ("range: {column: g, max: 0.1}", "range(g, ..0.1)", "g at most 0.1", r#""g" <= CAST(0.1 AS REAL) AND NOT isnan("g")"#),
+    ("range: {column: d, min: 2013-01-01}", "range(d, 2013-01-01..)", "d at least 2013-01-01", r#""d" >= DATE '2013-01-01'"#),
+    (
+        "range: {column: t, max: '2013-01-01 06:30'}",
+        "range(t, ..2013-01-01 06:30)",
+        "t at most 2013-01-01 06:30",
+        r#""t" <= arrow_cast('2013-01-01T06:30:00Z', 'Timestamp(Microsecond, None)')"#,
+    ),
+    (
+        "range: {column: z, max: '9999-12-31T01:00:00+02:00'}",
+        "range(z, ..9999-12-31T01:00:00+02:00)",
+        "z at most 9999-12-31T01:00:00+02:00",
+        r#""z" <= arrow_cast('9999-12-30T23:00:00Z', 'Timestamp(Microsecond, Some("UTC"))')"#,
+    ),
+    (r"pattern: {column: s, pattern: 'N\d+'}", r"pattern(s, N\d+)", r"s matching N\d+", r#"regexp_like("s", '^(?:N\d+)$')"#),
+    ("pattern: {column: k, pattern: a|b}", "pattern(k, a|b)", "k matching a|b", r#"regexp_like("k", '^(?:a|b)$')"#),
+    ("pattern: {column: s, pattern: \"it's\", anywhere: true}", "pattern(s, it's anywhere)", "s matching it's anywhere", r#"regexp_like("s", 'it''s')"#),
+    ("pattern: {column: s, pattern: ab, case_sensitive: false}", "pattern(s, ab in any case)", "s matching ab in any case", r#"regexp_like("s", '(?i)^(?:ab)$')"#),
+    ("business_rule: arr_time >= 0", "business_rule(arr_time >= 0)", "arr_time >= 0", "arr_time >= 0"),
+    ("business_rule: {rule: ' a > b ', columns: [a, b]}", "business_rule(a > b)", "a > b", "a > b"),
+];
+
+#[test]
+fn row_checks_become_a_predicate_that_is_true_or_null_for_good_rows() {
+    for (text, name, expected, want) in PREDICATES {
+        let plan = plan(text, Some(table())).unwrap_or_else(|err| panic!("{text}: {err}"));
+        let Evaluation::Rows { predicate } = plan.evaluation else { panic!("{text}: {:?}", plan.evaluation) };
+        assert_eq!((plan.name.as_str(), plan.expected.as_str(), predicate.as_str()), (*name, *expected, *want), "{text}");
+    }
+}
+
+#[test]
+fn without_a_schema_bounds_are_plain_literals_and_nan_is_still_kept_out() {
+    for (text, want) in [
+        ("range: {column: x, min: 1}", r#""x" >= 1 AND NOT isnan("x")"#),
+        ("range: {column: x, min: 1, max: 2.5}", r#""x" >= 1 AND "x" <= 2.5"#),
+        ("range: {column: x, min: 2013-01-01}", r#""x" >= '2013-01-01'"#),
+        ("accepted_values: {column: x, values: [1.5, 2]}", r#""x" IN (1.5, 2)"#),
+        ("pattern: {column: x, pattern: a}", r#"regexp_like("x", '^(?:a)$')"#),
+    ] {
+        let plan = plan(text, None).unwrap();
+        assert_eq!(format!("{:?}", plan.evaluation), format!("Rows {{ predicate: {want:?} }}"), "{text}");
+    }
+}
+
+#[test]
+fn columns_that_must_be_there_are_named() {
+    for (text, want) in [
+        ("not_null: [i, s]", &["i", "s"][..]),
+        ("unique: [i]", &["i"]),
+        ("accepted_values: {column: s, values: [a]}", &["s"]),
+        ("range: {column: i, min: 1}", &["i"]),
+        ("pattern: {column: s, pattern: a}", &["s"]),
+        ("freshness: {column: d, max_age_hours: 1}", &["d"]),
+        ("business_rule: {rule: a > 1, columns: [a]}", &["a"]),
+        ("business_rule: a > 1", &[]),
+        ("row_count: 1", &[]),
+        ("sql: select 1", &[]),
+        // A missing column is what `schema` finds, not a mistake in it.
+        ("schema: {columns: {x: int64}}", &[]),
+    ] {
+        assert_eq!(plan(text, Some(table())).unwrap().columns, want, "{text}");
+    }
+}
+
+#[test]
+fn unique_counts_surplus_rows_and_shows_the_keys() {
+    let plan = plan("unique: [i, s]", None).unwrap();
+    let Evaluation::Count { count, show } = plan.evaluation else { panic!("{:?}", plan.evaluation) };
+    let groups = r#"FROM this WHERE "i" IS NOT NULL AND "s" IS NOT NULL GROUP BY "i", "s" HAVING count(*) > 1"#;
+    assert_eq!(count, format!(r#"SELECT coalesce(sum("_phlo_rows" - 1), 0) FROM (SELECT count(*) AS "_phlo_rows" {groups})"#));
+    assert_eq!(show, format!(r#"SELECT "i", "s", count(*) AS "_phlo_rows" {groups} ORDER BY "_phlo_rows" DESC, "i", "s""#));
+    assert_eq!((plan.name.as_str(), plan.expected.as_str()), ("unique(i, s)", "no two rows with the same i, s"));
+}
+
+#[test]
+fn sql_returns_the_violations_without_its_semicolon() {
+    for (text, want) in [
+        ("sql: select * from this where i < 0", "select * from this where i < 0"),
+        ("sql: {query: \"  select 1 ;\\n ; \"}", "select 1"),
+    ] {
+        let plan = plan(text, None).unwrap();
+        assert_eq!(format!("{:?}", plan.evaluation), format!("Violations {{ query: {want:?} }}"));
+        assert_eq!(plan.name, format!("sql({want})"));
+    }
+}
+
+#[test]
+fn row_count_counts_missing_and_surplus_rows() {
+    for (text, rows, violations, name) in [
+        ("row_count: 10", 10, 0, "row_count(10..)"),
+        ("row_count: 10", 7, 3, "row_count(10..)"),
+        ("row_count: {max: 5}", 8, 3, "row_count(..5)"),
+        ("row_count: {max: 5}", 0, 0, "row_count(..5)"),
+        ("row_count: {min: 2, max: 5}", 1, 1, "row_count(2..5)"),
+        ("row_count: {equal: 5}", 5, 0, "row_count(5)"),
+        ("row_count: {equal: 5}", 0, 5, "row_count(5)"),
+        ("row_count: {equal: 0}", 1, 1, "row_count(0)"),
+    ] {
+        let plan = plan(text, None).unwrap();
+        let Evaluation::Aggregates { expressions, verdict } = &plan.evaluation else { panic!("{text}") };
+        assert_eq!((&expressions[..], plan.name.as_str()), (&["count(*)".to_owned()][..], name));
+        let verdict = verdict(&[Value::Int(rows)]);
+        let want = Verdict { passed: violations == 0, violations, total: Some(rows as u64), observed: Some(format!("{rows} rows")) };
+        assert_eq!(verdict, want, "{text} of {rows}");
+    }
+}
+
+#[test]
+fn freshness_fails_on_what_is_old_and_on_what_is_not_there() {
+    let micros = |text: &str| chrono::DateTime::parse_from_rfc3339(text).unwrap().timestamp_micros();
+    let plan = plan("freshness: {column: z, max_age_hours: 6, now: 2013-02-01T00:00:00Z}", Some(table())).unwrap();
+    assert_eq!(plan.name, "freshness(z, 6h at 2013-02-01T00:00:00Z)");
+    let Evaluation::Aggregates { expressions, verdict } = plan.evaluation else { panic!() };
+    assert_eq!(expressions, [r#"max("z")"#]);
+    for (value, passed, observed) in [
+        (Value::Timestamp(micros("2013-01-31T18:00:00Z")), true, "newest is 2013-01-31T18:00:00Z, 6.0 hours old"),
+        (Value::Timestamp(micros("2013-01-31T17:59:59Z")), false, "newest is 2013-01-31T17:59:59Z, 6.0 hours old"),
+        (Value::Timestamp(micros("2013-02-01T12:00:00Z")), true, "newest is 2013-02-01T12:00:00Z, 12.0 hours in the future"),
+        (Value::Text("2013-01-31".to_owned()), false, "newest is 2013-01-31T00:00:00Z, 24.0 hours old"),
+        (Value::Null, false, "no value, so nothing is known to be fresh"),
+        (Value::Text("soon".to_owned()), false, "`soon`, which is no moment"),
+    ] {
+        let want = Verdict { passed, violations: u64::from(!passed), total: None, observed: Some(observed.to_owned()) };
+        assert_eq!(verdict(&[value]), want);
+    }
+}
+
+#[test]
+fn freshness_is_measured_at_the_moment_the_check_is_made() {
+    let plan = plan("freshness: {column: z, max_age_hours: 24}", None).unwrap();
+    assert_eq!(plan.name, "freshness(z, 24h)");
+    let Evaluation::Aggregates { verdict, .. } = plan.evaluation else { panic!() };
+    let now = chrono::Utc::now().timestamp_micros();
+    let hour = 3_600_000_000;
+    assert!(verdict(&[Value::Timestamp(now - hour)]).passed);
+    assert!(!verdict(&[Value::Timestamp(now - 25 * hour)]).passed);
+}
+
+#[test]
+fn schema_tells_every_column_that_does_not_fit() {
+    let evolved: SchemaRef = Arc::new(Schema::new(vec![
+        Field::new("b", DataType::Int64, true),
+        Field::new("a", DataType::LargeUtf8, true),
+        Field::new("tags", DataType::new_list(DataType::Utf8, true), true),
+        Field::new("_phlo_run_id", DataType::Utf8, true),
+    ]));
+    for (text, violations, total, observed) in [
+        ("{a: string}", 0, 1, None),
+        ("{a: text, tags: any}", 0, 2, None),
+        ("{a: int64, c: int64}", 2, 2, Some("a is string, c is missing")),
+        ("{a: string, b: int64}, ordered: true", 1, 2, Some("b comes before a")),
+        ("{b: int64, tags: any}, ordered: true", 0, 2, None),
+        ("{b: int64, a: string}, exact: true", 1, 3, Some("tags is not listed")),
+        ("{b: int64, a: string, tags: any}, exact: true, ordered: true", 0, 3, None),
+        ("{tags: string}", 1, 1, Some("tags is list<string>")),
+    ] {
+        let plan = plan(&format!("schema: {{columns: {text}}}"), None).unwrap();
+        let Evaluation::Schema { verdict } = plan.evaluation else { panic!("{text}") };
+        let want = Verdict { passed: violations == 0, violations, total: Some(total), observed: observed.map(str::to_owned) };
+        assert_eq!(verdict(&evolved), want, "{text}");
+    }
+    assert_eq!(plan("schema: {columns: {a: bigint, b: any}, exact: true}", None).unwrap().name, "schema(a int64, b, exact)");
+}
+
+#[test]
+fn bad_parameters_are_refused_at_their_place_and_the_message_names_them() {
+    for (text, want) in [
+        ("not_null: []", "a.yaml:1:11: `columns` is empty [name at least one column]"),
+        ("not_null: [a, b, a]", "a.yaml:1:11: `columns` names `a` twice"),
+        ("not_null: {colums: [a]}", "a.yaml:1:12: unknown key `colums` [did you mean `columns`?]"),
+        ("not_null: {columns: [a], severity: warn}", "a.yaml:1:26: unknown key `severity`"),
+        ("unique: []", "a.yaml:1:9: `columns` is empty"),
+        ("accepted_values: {column: s, values: []}", "a.yaml:1:18: `values` is empty"),
+        ("accepted_values: {column: s}", "a.yaml:1:18: missing key `values`"),
+        ("accepted_values: {column: s, values: [a, 1]}", "a.yaml:1:18: `values` mixes the text `a` with the number `1`"),
+        ("accepted_values: {column: s, values: [a, ~]}", "a.yaml:1:42: expected a text, a number or a boolean, found nothing"),
+        ("accepted_values: {column: i, values: ['1']}", "a.yaml:1:18: `1` is a text, and the column `i` is of type int64"),
+        ("accepted_values: {column: s, values: [1]}", "a.yaml:1:18: `1` is a number, and the column `s` is of type string"),
+        ("accepted_values: {column: d, values: [soon]}", "a.yaml:1:18: `soon` is not a date, and the column `d` is one"),
+        ("range: {column: i}", "a.yaml:1:8: neither `min` nor `max` is given"),
+        ("range: {column: i, min: 2, max: 1}", "a.yaml:1:8: `min` is 2, above `max`, which is 1"),
+        ("range: {column: f, min: 2, max: 1.5}", "a.yaml:1:8: `min` is 2, above `max`, which is 1.5"),
+        ("range: {column: d, min: 2013-02-01, max: 2013-01-01}", "a.yaml:1:8: `min` is 2013-02-01, above `max`, which is 2013-01-01"),
+        ("range: {column: d, min: 2013-02-01, max: 1}", "a.yaml:1:8: `min` is the text `2013-02-01` and `max` the number `1`"),
+        ("range: {column: i, min: ten}", "a.yaml:1:8: `min` is `ten`, which is neither a number nor a date nor a timestamp"),
+        ("range: {column: b, max: true}", "a.yaml:1:8: `max` is `true`, which has no order"),
+        ("range: {column: s, min: 1}", "a.yaml:1:8: `column` is `s`, whose type string has no range"),
+        ("range: {column: i, min: 2013-01-01}", "a.yaml:1:8: `2013-01-01` is a text, and the column `i` is of type int64"),
+        ("range: {column: d, min: 1}", "a.yaml:1:8: `1` is a number, and the column `d` is of type date"),
+        ("range: {column: d, min: '2013-01-01T06:00'}", "a.yaml:1:8: `2013-01-01T06:00` is not a date, and the column `d` is one"),
+        ("row_count: {}", "a.yaml:1:12: none of `min`, `max` and `equal` is given"),
+        ("row_count: {min: 2, max: 1}", "a.yaml:1:12: `min` is 2, above `max`, which is 1"),
+        ("row_count: {min: 2, equal: 1}", "a.yaml:1:12: `equal` excludes `min` and `max`"),
+        ("row_count: {min: -2}", "a.yaml:1:18: "),
+        ("pattern: {column: s, pattern: ''}", "a.yaml:1:10: `pattern` is empty"),
+        ("pattern: {column: s, pattern: 'a('}", "a.yaml:1:10: `pattern` is `a(`, which is not a regular expression: unclosed group"),
+        ("pattern: {column: s, pattern: 'a)|(b'}", "a.yaml:1:10: `pattern` is `a)|(b`, which is not a regular expression: unopened group"),
+        ("pattern: {column: s, pattern: '(?=a)'}", "a.yaml:1:10: `pattern` is `(?=a)`, which is not a regular expression: look-around"),
+        ("pattern: {column: i, pattern: a}", "a.yaml:1:10: `column` is `i`, whose type int64 is not text"),
+        ("freshness: {column: d, max_age_hours: 0}", "a.yaml:1:12: `max_age_hours` is 0, which is not a positive number"),
+        ("freshness: {column: d, max_age_hours: 1, now: later}", "a.yaml:1:12: `now` is `later`, which is not a timestamp"),
+        ("freshness: {column: s, max_age_hours: 1}", "a.yaml:1:12: `column` is `s`, whose type string is neither date nor timestamp"),
+        ("schema: {columns: {}}", "a.yaml:1:9: `columns` is empty"),
+        ("schema: {columns: {a: int46}}", "a.yaml:1:23: unknown column type `int46`; did you mean `int16`?"),
+        ("schema: {columns: [a]}", "a.yaml:1:19: expected a map, found a list"),
+        ("sql: ' ; '", "a.yaml:1:6: `query` is empty"),
+        ("business_rule: ''", "a.yaml:1:16: `rule` is empty"),
+        ("business_rule: {rule: a > 1, columns: [a, a]}", "a.yaml:1:16: `columns` names `a` twice"),
+    ] {
+        let got = plan(text, Some(table())).map(|plan| plan.name).unwrap_err();
+        assert!(got.starts_with(want), "{text}\n got {got}\nwant {want}");
+    }
+}
+
+#[test]
+fn checks_of_different_parameters_have_different_names() {
+    let texts = PREDICATES.iter().map(|(text, ..)| *text).chain([
+        "range: {column: i, min: -120, max: 1501}",
+        "pattern: {column: s, pattern: ab}",
+        "pattern: {column: s, pattern: ab, anywhere: true}",
+        "row_count: 1",
+        "row_count: {max: 1}",
+        "row_count: {equal: 1}",
+        "schema: {columns: {a: int64}}",
+        "schema: {columns: {a: int32}}",
+        "schema: {columns: {a: int32}, exact: true}",
+        "schema: {columns: {a: int32}, ordered: true}",
+    ]);
+    // `not_null: i` and `not_null: [i]` are one check.
+    let mut names: Vec<_> = texts.filter(|text| *text != "not_null: i").map(|text| plan(text, None).unwrap().name).collect();
+    let all = names.len();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), all, "{names:#?}");
+}

@@ -1,0 +1,475 @@
+//! What every table store promises: cases over `&dyn TableStore`. Each takes a store and a name that no other case uses.
+#![allow(unreachable_pub, reason = "public where the suite is a library's")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::Int64Type;
+use arrow_array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
+use arrow_cast::display::{ArrayFormatter, FormatOptions};
+use arrow_schema::{DataType, Field, Schema};
+use datafusion::catalog::TableProvider;
+use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
+use phlo_engine_api::{CommitOutcome, CommitRequest, Stage, StageRequest, StageSummary, TableStore, WriteMode};
+use phlo_plugin::Result;
+use phlo_spec::{AssetKey, Code, SchemaPolicy};
+use proptest::prelude::*;
+use serde_json::json;
+
+pub fn session() -> SessionContext {
+    SessionContext::new_with_config(SessionConfig::new().with_target_partitions(2))
+}
+
+pub fn key(name: &str) -> AssetKey {
+    AssetKey::new(format!("suite.{name}")).unwrap()
+}
+
+/// A batch from rows of text, `1|a`: a column for each `name:type` (int64, int32, string); `-` is null.
+pub fn batch(columns: &str, rows: &[&str]) -> RecordBatch {
+    let mut fields = Vec::new();
+    let mut arrays: Vec<ArrayRef> = Vec::new();
+    for (i, column) in columns.split(' ').enumerate() {
+        let (name, data_type) = column.split_once(':').unwrap();
+        let cells = rows.iter().map(|row| row.split('|').nth(i).unwrap()).map(|cell| (cell != "-").then_some(cell));
+        let array: ArrayRef = match data_type {
+            "int64" => Arc::new(cells.map(|c| c.map(|c| c.parse::<i64>().unwrap())).collect::<Int64Array>()),
+            "int32" => Arc::new(cells.map(|c| c.map(|c| c.parse::<i32>().unwrap())).collect::<Int32Array>()),
+            "string" => Arc::new(cells.collect::<StringArray>()),
+            other => panic!("{other}"),
+        };
+        fields.push(Field::new(name, array.data_type().clone(), true));
+        arrays.push(array);
+    }
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).unwrap()
+}
+
+pub fn request(table: &AssetKey, mode: WriteMode, batch: &RecordBatch) -> StageRequest {
+    StageRequest {
+        table: table.clone(),
+        run_id: "run-1".to_owned(),
+        schema: batch.schema(),
+        mode,
+        schema_policy: SchemaPolicy::Evolve,
+        lock_wait: Duration::ZERO,
+        description: None,
+    }
+}
+
+pub fn merge_on(keys: &[&str]) -> WriteMode {
+    WriteMode::Merge { keys: keys.iter().map(|k| (*k).to_owned()).collect() }
+}
+
+/// Stages a batch, two writers taking turns with slices of it.
+pub async fn stage(store: &dyn TableStore, request: StageRequest, batch: &RecordBatch) -> Result<Box<dyn Stage>> {
+    let stage = store.begin(request).await?;
+    let mut writers = [stage.writer().await?, stage.writer().await?];
+    for row in 0..batch.num_rows() {
+        writers[row % 2].write(batch.slice(row, 1)).await?;
+    }
+    for writer in writers {
+        writer.close().await?;
+    }
+    Ok(stage)
+}
+
+/// Stages, resolves and commits a batch.
+pub async fn publish(store: &dyn TableStore, request: StageRequest, batch: &RecordBatch) -> Result<StageSummary> {
+    let mut stage = stage(store, request, batch).await?;
+    let summary = stage.resolve(&session()).await?;
+    match stage.commit(CommitRequest::default()).await? {
+        CommitOutcome::Committed { .. } => Ok(summary),
+        CommitOutcome::Moved { version } => panic!("moved to {version}"),
+    }
+}
+
+pub async fn write(store: &dyn TableStore, table: &AssetKey, mode: WriteMode, columns: &str, rows: &[&str]) -> Result<StageSummary> {
+    let batch = batch(columns, rows);
+    publish(store, request(table, mode, &batch), &batch).await
+}
+
+/// The rows of a query over `provider` as `t`, as text, sorted.
+pub async fn query(provider: Arc<dyn TableProvider>, sql: &str) -> Vec<String> {
+    let session = session();
+    session.register_table("t", provider).unwrap();
+    let batches = session.sql(sql).await.unwrap().collect().await.unwrap();
+    let mut rows = Vec::new();
+    for batch in &batches {
+        let options = FormatOptions::default().with_null("-");
+        let columns: Vec<_> = batch.columns().iter().map(|c| ArrayFormatter::try_new(c.as_ref(), &options).unwrap()).collect();
+        rows.extend((0..batch.num_rows()).map(|row| columns.iter().map(|c| c.value(row).to_string()).collect::<Vec<_>>().join("|")));
+    }
+    rows.sort();
+    rows
+}
+
+pub async fn rows(store: &dyn TableStore, table: &AssetKey) -> Vec<String> {
+    let provider = store.provider(table, None).await.unwrap().expect("the table exists");
+    query(provider, "select * from t").await
+}
+
+async fn absent(store: &dyn TableStore, table: &AssetKey) -> bool {
+    let listed = store.list().await.unwrap().contains(table);
+    !listed && store.describe(table, None).await.unwrap().is_none() && store.provider(table, None).await.unwrap().is_none()
+}
+
+pub async fn rows_are_appended_overwritten_and_merged(store: &dyn TableStore) {
+    let table = &key("modes");
+    let columns = "id:int64 name:string";
+    let summary = write(store, table, WriteMode::Append, columns, &["1|a", "2|b"]).await.unwrap();
+    assert_eq!((summary.inserted, summary.updated, summary.deleted, summary.total), (2, 0, 0, Some(2)));
+    assert_eq!(rows(store, table).await, ["1|a", "2|b"]);
+
+    let summary = write(store, table, WriteMode::Append, columns, &["2|b"]).await.unwrap();
+    assert_eq!((summary.inserted, summary.total), (1, Some(3)));
+    assert_eq!(rows(store, table).await, ["1|a", "2|b", "2|b"]);
+
+    let summary = write(store, table, WriteMode::Overwrite, columns, &["3|c", "4|d", "5|e"]).await.unwrap();
+    assert_eq!((summary.inserted, summary.deleted, summary.total), (3, 3, Some(3)));
+    assert_eq!(rows(store, table).await, ["3|c", "4|d", "5|e"]);
+
+    if store.support().merge {
+        let summary = write(store, table, merge_on(&["id"]), columns, &["4|D", "6|f"]).await.unwrap();
+        assert_eq!((summary.inserted, summary.updated, summary.deleted, summary.total), (1, 1, 0, Some(4)));
+        assert_eq!(rows(store, table).await, ["3|c", "4|D", "5|e", "6|f"]);
+    }
+    assert!(store.list().await.unwrap().contains(table));
+}
+
+pub async fn staged_rows_are_invisible_and_the_candidate_shows_the_table_to_be(store: &dyn TableStore) {
+    let table = &key("invisible");
+    let columns = "id:int64 name:string";
+    write(store, table, WriteMode::Append, columns, &["1|a", "2|b", "3|c"]).await.unwrap();
+    let modes = [
+        (WriteMode::Append, vec!["1|a", "2|b", "2|B", "3|c", "9|z"]),
+        (WriteMode::Overwrite, vec!["2|B", "9|z"]),
+        (merge_on(&["id"]), vec!["1|a", "2|B", "3|c", "9|z"]),
+    ];
+    for (mode, expected) in modes {
+        if matches!(mode, WriteMode::Merge { .. }) && !store.support().merge {
+            continue;
+        }
+        let new = batch(columns, &["2|B", "9|z"]);
+        let session = session();
+        let mut stage = stage(store, request(table, mode.clone(), &new), &new).await.unwrap();
+        stage.resolve(&session).await.unwrap();
+        assert_eq!(rows(store, table).await, ["1|a", "2|b", "3|c"], "{mode:?}");
+
+        let sorted = |mut rows: Vec<&'static str>| {
+            rows.sort_unstable();
+            rows
+        };
+        let published = store.provider(table, None).await.unwrap().unwrap();
+        let candidate = stage.candidate(&session).await.unwrap();
+        let staged = stage.staged(&session).await.unwrap();
+        assert_eq!(candidate.schema(), published.schema());
+        assert_eq!(staged.schema(), published.schema());
+        assert_eq!(query(Arc::clone(&candidate), "select * from t").await, sorted(expected.clone()), "{mode:?}");
+        assert_eq!(query(Arc::clone(&candidate), "select count(*) from t").await, [expected.len().to_string()]);
+        assert_eq!(query(Arc::clone(&candidate), "select name from t where id = 9").await, ["z"]);
+        assert_eq!(query(Arc::clone(&candidate), "select count(*) from t where name > 'c'").await, ["1"]);
+        assert_eq!(query(Arc::clone(&staged), "select * from t").await, ["2|B", "9|z"]);
+        assert_eq!(query(staged, "select count(*), max(id) from t where id > 2").await, ["1|9"]);
+        stage.discard().await.unwrap();
+        assert_eq!(rows(store, table).await, ["1|a", "2|b", "3|c"], "{mode:?}");
+    }
+}
+
+pub async fn a_first_build_that_is_not_committed_leaves_the_table_absent(store: &dyn TableStore) {
+    let table = &key("absent");
+    let new = batch("id:int64", &["1", "2"]);
+    assert!(absent(store, table).await);
+    for end in ["discard", "drop", "keep"] {
+        let mut stage = stage(store, request(table, WriteMode::Append, &new), &new).await.unwrap();
+        assert_eq!(stage.base_version(), None);
+        stage.resolve(&session()).await.unwrap();
+        assert_eq!(query(stage.candidate(&session()).await.unwrap(), "select count(*) from t").await, ["2"]);
+        match end {
+            "discard" => stage.discard().await.unwrap(),
+            "keep" => assert!(!stage.keep("a check failed").await.unwrap().files.is_empty()),
+            _ => drop(stage),
+        }
+        assert!(absent(store, table).await, "{end}");
+    }
+    write(store, table, WriteMode::Append, "id:int64", &["3"]).await.unwrap();
+    assert_eq!(rows(store, table).await, ["3"]);
+    assert_eq!(store.describe(table, None).await.unwrap().unwrap().version, 0);
+}
+
+pub async fn a_kept_stage_can_be_read_from_its_files(store: &dyn TableStore) {
+    let table = &key("kept");
+    write(store, table, WriteMode::Append, "id:int64", &["1"]).await.unwrap();
+    let new = batch("id:int64", &["7", "8", "9"]);
+    let mut stage = stage(store, request(table, WriteMode::Append, &new), &new).await.unwrap();
+    stage.resolve(&session()).await.unwrap();
+    let provider = stage.staged(&session()).await.unwrap();
+    let kept = stage.keep("a check failed").await.unwrap();
+    // The provider reads the same files; where they are local paths, anything can.
+    assert_eq!(query(provider, "select count(*) from t").await, ["3"]);
+    if kept.files.iter().all(|f| f.starts_with('/')) {
+        let frame = session().read_parquet(kept.files.clone(), ParquetReadOptions::default()).await.unwrap();
+        assert_eq!(frame.count().await.unwrap(), 3);
+    }
+    assert_eq!(rows(store, table).await, ["1"]);
+    // It does not stand in the way.
+    write(store, table, WriteMode::Append, "id:int64", &["2"]).await.unwrap();
+    assert_eq!(rows(store, table).await, ["1", "2"]);
+}
+
+pub async fn a_writer_that_is_dropped_leaves_nothing(store: &dyn TableStore) {
+    let table = &key("dropped_writer");
+    let (one, two) = (batch("id:int64", &["1"]), batch("id:int64", &["2"]));
+    let mut stage = store.begin(request(table, WriteMode::Append, &one)).await.unwrap();
+    let mut dropped = stage.writer().await.unwrap();
+    dropped.write(one).await.unwrap();
+    drop(dropped);
+    let mut closed = stage.writer().await.unwrap();
+    closed.write(two).await.unwrap();
+    closed.close().await.unwrap();
+    assert_eq!(stage.resolve(&session()).await.unwrap().inserted, 1);
+    stage.commit(CommitRequest::default()).await.unwrap();
+    assert_eq!(rows(store, table).await, ["2"]);
+}
+
+pub async fn no_rows_make_an_empty_table(store: &dyn TableStore) {
+    let table = &key("empty");
+    let summary = write(store, table, WriteMode::Append, "id:int64 name:string", &[]).await.unwrap();
+    assert_eq!((summary.inserted, summary.total), (0, Some(0)));
+    assert_eq!(rows(store, table).await, Vec::<String>::new());
+    let info = store.describe(table, None).await.unwrap().unwrap();
+    assert_eq!((info.version, info.rows, info.files), (0, Some(0), 0));
+    assert_eq!(info.schema.fields().len(), 2);
+    write(store, table, WriteMode::Overwrite, "id:int64 name:string", &["1|a"]).await.unwrap();
+    write(store, table, WriteMode::Overwrite, "id:int64 name:string", &[]).await.unwrap();
+    assert_eq!(rows(store, table).await, Vec::<String>::new());
+}
+
+pub async fn cursor_and_run_are_committed_with_the_data(store: &dyn TableStore) {
+    let table = &key("cursor");
+    let new = batch("id:int64", &["1"]);
+    let commit = |run: &str, cursor: Option<serde_json::Value>| {
+        let mut request = request(table, WriteMode::Append, &new);
+        request.run_id = run.to_owned();
+        request.description = Some("a table".to_owned());
+        let new = new.clone();
+        async move {
+            let mut stage = stage(store, request, &new).await.unwrap();
+            stage.resolve(&session()).await.unwrap();
+            stage.commit(CommitRequest { cursor, metadata: vec![("note".to_owned(), json!("x"))] }).await.unwrap()
+        }
+    };
+    assert_eq!(commit("run-a", Some(json!({"since": "2013-01-31", "page": 4}))).await, CommitOutcome::Committed { version: 0 });
+    assert_eq!(commit("run-b", None).await, CommitOutcome::Committed { version: 1 });
+    let info = store.describe(table, None).await.unwrap().unwrap();
+    assert_eq!(info.cursor, Some(json!({"since": "2013-01-31", "page": 4})));
+    assert_eq!((info.run_id.as_deref(), info.rows, info.version), (Some("run-b"), Some(2), 1));
+    assert!(info.committed_at.is_some());
+
+    // Twelve more: past whatever the store does every ten commits.
+    for i in 0..12 {
+        commit(&format!("run-{i}"), Some(json!(i))).await;
+    }
+    let info = store.describe(table, None).await.unwrap().unwrap();
+    assert_eq!((info.cursor, info.run_id.as_deref(), info.rows, info.version), (Some(json!(11)), Some("run-11"), Some(14), 13));
+    assert_eq!(rows(store, table).await.len(), 14);
+
+    let history = store.history(table, 3).await.unwrap();
+    let shown: Vec<_> = history.iter().map(|v| (v.version, v.run_id.as_deref(), v.rows_added)).collect();
+    assert_eq!(shown, [(13, Some("run-11"), Some(1)), (12, Some("run-10"), Some(1)), (11, Some("run-9"), Some(1))]);
+    assert_eq!(store.history(table, 100).await.unwrap().len(), 14);
+    if store.support().time_travel {
+        let old = store.describe(table, Some(1)).await.unwrap().unwrap();
+        assert_eq!((old.cursor, old.run_id.as_deref(), old.rows), (Some(json!({"since": "2013-01-31", "page": 4})), Some("run-b"), Some(2)));
+    }
+}
+
+pub async fn old_versions_can_be_read_and_unknown_ones_are_said_so(store: &dyn TableStore) {
+    if !store.support().time_travel {
+        return;
+    }
+    let table = &key("travel");
+    write(store, table, WriteMode::Append, "id:int64", &["1"]).await.unwrap();
+    write(store, table, WriteMode::Overwrite, "id:int64", &["2"]).await.unwrap();
+    let old = store.provider(table, Some(0)).await.unwrap().unwrap();
+    assert_eq!(query(old, "select * from t").await, ["1"]);
+    assert_eq!(rows(store, table).await, ["2"]);
+    for unknown in [
+        store.provider(table, Some(7)).await.map(|_| ()).unwrap_err(),
+        store.describe(table, Some(7)).await.map(|_| ()).unwrap_err(),
+    ] {
+        assert_eq!(unknown.code(), Code::UnknownVersion);
+    }
+}
+
+pub async fn schemas_evolve_freeze_and_discard(store: &dyn TableStore) {
+    if !store.support().schema_evolution {
+        return;
+    }
+    let table = &key("evolve");
+    write(store, table, WriteMode::Append, "id:int32", &["1"]).await.unwrap();
+    write(store, table, WriteMode::Append, "name:string id:int32", &["b|2"]).await.unwrap();
+    assert_eq!(rows(store, table).await, ["1|-", "2|b"]);
+    // A column that does not come is null.
+    write(store, table, WriteMode::Append, "id:int32", &["3"]).await.unwrap();
+    // A wider type: old rows stay.
+    let wide = batch("id:int64 name:string", &["5000000000|d"]);
+    let mut stage = stage(store, request(table, WriteMode::Append, &wide), &wide).await.unwrap();
+    assert_eq!(stage.notes(), ["column `id` changed from int32 to int64"]);
+    assert_eq!(stage.schema().field(0).data_type(), &DataType::Int64);
+    let summary = stage.resolve(&session()).await.unwrap();
+    assert_eq!((summary.inserted, summary.updated, summary.deleted, summary.total), (1, 0, 0, Some(4)));
+    stage.commit(CommitRequest::default()).await.unwrap();
+    assert_eq!(rows(store, table).await, ["1|-", "2|b", "3|-", "5000000000|d"]);
+    let provider = store.provider(table, None).await.unwrap().unwrap();
+    assert_eq!(query(provider, "select name from t where id < 3 order by id").await, ["-", "b"]);
+    // A narrower one fits.
+    write(store, table, WriteMode::Append, "id:int32", &["6"]).await.unwrap();
+    assert_eq!(store.describe(table, None).await.unwrap().unwrap().schema.field(0).data_type(), &DataType::Int64);
+
+    let with = |policy: SchemaPolicy, columns: &'static str, row: &'static str| async move {
+        let new = batch(columns, &[row]);
+        let mut request = request(table, WriteMode::Append, &new);
+        request.schema_policy = policy;
+        publish(store, request, &new).await
+    };
+    let refused = with(SchemaPolicy::Freeze, "id:int64 name:string extra:string", "7|x|y").await.unwrap_err();
+    assert_eq!((refused.code(), refused.message()), (Code::SchemaMismatch, "column `extra` is new"));
+    with(SchemaPolicy::Freeze, "id:int64 name:string", "7|x").await.unwrap();
+    with(SchemaPolicy::Discard, "id:int64 extra:string", "8|y").await.unwrap();
+    let clash = with(SchemaPolicy::Evolve, "id:string", "x").await.unwrap_err();
+    assert_eq!(clash.code(), Code::SchemaMismatch);
+    assert_eq!(rows(store, table).await, ["1|-", "2|b", "3|-", "5000000000|d", "6|-", "7|x", "8|-"]);
+
+    // An overwrite replaces the columns too.
+    write(store, table, WriteMode::Overwrite, "day:string id:string", &["mon|x"]).await.unwrap();
+    assert_eq!(rows(store, table).await, ["mon|x"]);
+}
+
+pub async fn merges_meet_composite_and_null_keys_and_refuse_duplicates(store: &dyn TableStore) {
+    if !store.support().merge {
+        return;
+    }
+    let table = &key("merge_keys");
+    let columns = "day:string id:int64 v:string";
+    let mode = || merge_on(&["day", "id"]);
+    write(store, table, mode(), columns, &["mon|1|a", "mon|2|b", "tue|1|c", "-|1|n"]).await.unwrap();
+    let summary = write(store, table, mode(), columns, &["mon|2|B", "tue|2|d", "-|1|N"]).await.unwrap();
+    // A key with a null in it equals no other: its row is added.
+    assert_eq!((summary.inserted, summary.updated, summary.total), (2, 1, Some(6)));
+    assert_eq!(rows(store, table).await, ["-|1|N", "-|1|n", "mon|1|a", "mon|2|B", "tue|1|c", "tue|2|d"]);
+
+    let doubled = write(store, table, mode(), columns, &["wed|1|x", "wed|1|y", "wed|2|z"]).await.unwrap_err();
+    assert_eq!(doubled.code(), Code::DuplicateKeys);
+    assert_eq!(doubled.message(), "the incoming rows hold the same key several times: (day=wed, id=1) 2 times");
+    let misspelt = write(store, table, merge_on(&["dya"]), columns, &["wed|1|x"]).await.unwrap_err();
+    assert_eq!((misspelt.code(), misspelt.hints()), (Code::UnknownColumn, &["did you mean `day`?".to_owned()][..]));
+    assert_eq!(rows(store, table).await.len(), 6);
+
+    // A wider key and a new column at once.
+    write(store, table, merge_on(&["id", "day"]), "day:string id:int64 v:string w:int64", &["mon|1|A|7"]).await.unwrap();
+    assert_eq!(rows(store, table).await[2], "mon|1|A|7");
+
+    // A table that held a key twice holds it once thereafter.
+    let table = &key("merge_doubled");
+    write(store, table, WriteMode::Append, "id:int64 v:string", &["1|a", "1|b", "2|c"]).await.unwrap();
+    let summary = write(store, table, merge_on(&["id"]), "id:int64 v:string", &["1|z"]).await.unwrap();
+    assert_eq!((summary.inserted, summary.updated, summary.deleted, summary.total), (0, 1, 1, Some(2)));
+    assert_eq!(rows(store, table).await, ["1|z", "2|c"]);
+
+    // Widened keys still meet.
+    let table = &key("merge_widened");
+    write(store, table, WriteMode::Append, "id:int32 v:string", &["1|a", "2|b"]).await.unwrap();
+    write(store, table, merge_on(&["id"]), "id:int64 v:string", &["2|B", "5000000000|c"]).await.unwrap();
+    assert_eq!(rows(store, table).await, ["1|a", "2|B", "5000000000|c"]);
+}
+
+pub async fn two_writers_of_one_table_wait_fail_or_audit_again(store: &dyn TableStore) {
+    let table = &key("two_writers");
+    write(store, table, WriteMode::Append, "id:int64", &["1"]).await.unwrap();
+    let (one, two) = (batch("id:int64", &["2"]), batch("id:int64", &["3"]));
+    let mut first = stage(store, request(table, WriteMode::Append, &one), &one).await.unwrap();
+    first.resolve(&session()).await.unwrap();
+    match store.begin(request(table, WriteMode::Append, &two)).await {
+        Err(busy) => {
+            assert_eq!(busy.code(), Code::TableBusy);
+            assert!(busy.message().contains("run-1") && busy.is_retryable(), "{busy:?}");
+            first.commit(CommitRequest::default()).await.unwrap();
+            write(store, table, WriteMode::Append, "id:int64", &["3"]).await.unwrap();
+        }
+        Ok(second) => {
+            second.discard().await.unwrap();
+            let mut second = stage(store, request(table, WriteMode::Append, &two), &two).await.unwrap();
+            second.resolve(&session()).await.unwrap();
+            assert_eq!(first.commit(CommitRequest::default()).await.unwrap(), CommitOutcome::Committed { version: 1 });
+            assert_eq!(second.commit(CommitRequest::default()).await.unwrap(), CommitOutcome::Moved { version: 1 });
+            assert_eq!(second.base_version(), Some(1));
+            assert_eq!(second.resolve(&session()).await.unwrap().total, Some(3));
+            assert_eq!(query(second.candidate(&session()).await.unwrap(), "select * from t").await, ["1", "2", "3"]);
+            assert_eq!(second.commit(CommitRequest::default()).await.unwrap(), CommitOutcome::Committed { version: 2 });
+        }
+    }
+    assert_eq!(rows(store, table).await, ["1", "2", "3"]);
+}
+
+pub async fn a_writer_waits_for_the_lock(store: &dyn TableStore) {
+    let table = &key("waits");
+    let new = batch("id:int64", &["1"]);
+    let first = stage(store, request(table, WriteMode::Append, &new), &new).await.unwrap();
+    let mut patient = request(table, WriteMode::Append, &new);
+    patient.lock_wait = Duration::from_secs(60);
+    let (second, ()) = tokio::join!(store.begin(patient), async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        first.discard().await.unwrap();
+    });
+    second.unwrap().discard().await.unwrap();
+    assert!(absent(store, table).await);
+}
+
+/// Batches of rows `a|b|v` with keys among few values, so that they meet.
+fn batches() -> impl Strategy<Value = Vec<Vec<(Option<i64>, String, i64)>>> {
+    let row = (prop_oneof![9 => (0..6_i64).prop_map(Some), 1 => Just(None)], "[xyz]", 0..1000_i64);
+    proptest::collection::vec(proptest::collection::vec(row, 0..12), 1..5)
+}
+
+pub fn merges_agree_with_a_map(store: &dyn TableStore, run: impl Fn(std::pin::Pin<Box<dyn Future<Output = ()> + '_>>)) {
+    if !store.support().merge {
+        return;
+    }
+    let config = ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() };
+    let case = std::cell::Cell::new(0);
+    proptest!(config, |(batches in batches())| {
+        case.set(case.get() + 1);
+        let table = key(&format!("oracle_{}", case.get()));
+        run(Box::pin(check_merges(store, table, batches)));
+    });
+}
+
+async fn check_merges(store: &dyn TableStore, table: AssetKey, batches: Vec<Vec<(Option<i64>, String, i64)>>) {
+    let mut keyed: BTreeMap<(i64, String), i64> = BTreeMap::new();
+    let mut unkeyed = Vec::new();
+    for rows_in in batches {
+        // The last of a key's rows, as a run with `deduplicate` would have it.
+        let mut latest: BTreeMap<(i64, String), i64> = BTreeMap::new();
+        let mut text = Vec::new();
+        for (a, b, v) in rows_in {
+            match a {
+                Some(a) => drop(latest.insert((a, b), v)),
+                None => {
+                    text.push(format!("-|{b}|{v}"));
+                    unkeyed.push(format!("-|{b}|{v}"));
+                }
+            }
+        }
+        text.extend(latest.iter().map(|((a, b), v)| format!("{a}|{b}|{v}")));
+        let updated = latest.keys().filter(|k| keyed.contains_key(k)).count() as u64;
+        let lines: Vec<&str> = text.iter().map(String::as_str).collect();
+        let summary = write(store, &table, merge_on(&["a", "b"]), "a:int64 b:string v:int64", &lines).await.unwrap();
+        keyed.extend(latest);
+        assert_eq!((summary.updated, summary.inserted), (updated, lines.len() as u64 - updated));
+        let mut expected: Vec<String> = keyed.iter().map(|((a, b), v)| format!("{a}|{b}|{v}")).chain(unkeyed.iter().cloned()).collect();
+        expected.sort();
+        assert_eq!(summary.total, Some(expected.len() as u64));
+        assert_eq!(rows(store, &table).await, expected);
+    }
+}
