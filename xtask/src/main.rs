@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 #[derive(Parser)]
-#[command(name = "cargo xtask", about, version)]
+#[command(bin_name = "cargo xtask", about, disable_version_flag = true)]
 enum Command {
     /// Write what is derived from the plugin folders: the bundle crate and the plugin paths in the root Cargo.toml
     Codegen {
@@ -50,5 +50,20 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Tidy => tidy::run(&root),
         Command::Test(args) => test::run(&root, &args),
         Command::Dist(args) => dist::run(&root, &args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_repository_is_tidy() {
+        tidy::run(&repo::root().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn the_generated_files_are_in_step_with_the_plugin_folders() {
+        codegen::run(&repo::root().unwrap(), true).unwrap();
     }
 }

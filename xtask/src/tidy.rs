@@ -213,17 +213,17 @@ fn package_names(repo: &Repo, report: &mut Report) {
 
 /// Each plugin folder has what a plugin author, its users and the bundle rely on.
 fn plugin_folders(repo: &Repo, report: &mut Report) {
-    const FILES: &[(&str, &str)] = &[
-        ("README.md", "say what it is, when not to use it, a minimal example and its options"),
-        ("examples/minimal.yaml", "give the smallest asset or setting that uses it; a test validates it"),
-        ("tests/conformance.rs", "run the kind's suite from phlo-testkit"),
+    const FILES: &[(&[&str], &str)] = &[
+        (&["README.md"], "say what it is, when not to use it, a minimal example and its options"),
+        (&["examples/minimal.yaml"], "give the smallest asset or setting that uses it; a test validates it"),
+        (&["tests/conformance.rs", "tests/conformance/main.rs"], "run the kind's suite from phlo-testkit"),
     ];
     for member in &repo.members {
         let Some(name) = member.folder.strip_prefix("phlo-plugins/") else { continue };
-        for (file, remedy) in FILES {
-            let path = format!("{}/{file}", member.folder);
-            if !repo.files.contains_key(&path) {
-                report.add(path, "missing", *remedy);
+        for (spellings, remedy) in FILES {
+            let path = |file: &&str| format!("{}/{file}", member.folder);
+            if !spellings.iter().any(|file| repo.files.contains_key(&path(file))) {
+                report.add(path(&spellings[0]), "missing", *remedy);
             }
         }
         let path = member.manifest_path();
@@ -557,6 +557,10 @@ mod tests {
             let path = format!("phlo-plugins/source-rest/{file}");
             refuses(&format!("{path}: missing"), |files| drop(files.remove(&path)));
         }
+        accepts(|files| {
+            let suite = files.remove("phlo-plugins/source-rest/tests/conformance.rs").unwrap();
+            files.insert("phlo-plugins/source-rest/tests/conformance/main.rs".to_owned(), suite);
+        });
         refuses("phlo-plugins/source-rest/Cargo.toml: there is no [package.metadata.phlo]", |files| {
             replace(files, "phlo-plugins/source-rest/Cargo.toml", "metadata.phlo", "metadata.other");
         });

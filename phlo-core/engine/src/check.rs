@@ -371,20 +371,20 @@ fn judge(check: &Check, values: &[Value], total: u64) -> Result<CheckResult> {
 
 async fn run_alone(session: &SessionContext, table: &Arc<dyn TableProvider>, schema: &SchemaRef, check: &Check, total: u64) -> Result<CheckResult> {
     // A filter narrows what the check calls `this`, for as long as it runs.
-    let Some(filter) = &check.filter else { return run_query(session, table, schema, check, total).await };
+    let Some(filter) = &check.filter else { return run_query(session, schema, check, total).await };
     let frame = session.sql(&format!("SELECT * FROM this WHERE {filter}")).await.map_err(map_error)?;
     register_bare(session, "this", frame.into_view())?;
     let result = async {
         let count = one_row(session, "this", &["count(*)".to_owned()]).await?;
         let total = if let Some(Value::Int(count)) = count.first() { *count as u64 } else { 0 };
-        run_query(session, table, schema, check, total).await
+        run_query(session, schema, check, total).await
     };
     let result = result.await;
     register_bare(session, "this", table.clone())?;
     result
 }
 
-async fn run_query(session: &SessionContext, table: &Arc<dyn TableProvider>, schema: &SchemaRef, check: &Check, total: u64) -> Result<CheckResult> {
+async fn run_query(session: &SessionContext, schema: &SchemaRef, check: &Check, total: u64) -> Result<CheckResult> {
     let result = match &check.plan.evaluation {
         Evaluation::Aggregates { expressions, .. } => judge(check, &one_row(session, "this", expressions).await?, total)?,
         Evaluation::Schema { verdict } => {

@@ -9,6 +9,9 @@ pub mod session;
 pub mod sql;
 pub mod stream;
 
+/// A session of the query engine: tables by name, and what plans and executes over them.
+pub use datafusion::prelude::SessionContext as Session;
+
 pub use check::{Check, RowAudit, RowTally};
 pub use conform::Conform;
 pub use error::map_error;

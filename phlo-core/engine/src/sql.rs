@@ -118,6 +118,46 @@ impl Query {
     }
 }
 
+/// A statement that somebody typed: not an asset's, and only for reading.
+pub struct Adhoc {
+    statement: Statement,
+    /// The names in its FROM clauses: keys of tables, or files.
+    pub names: Vec<String>,
+}
+
+impl Adhoc {
+    /// Parses one statement.
+    ///
+    /// # Errors
+    /// [`Code::SqlError`].
+    pub fn parse(session: &SessionContext, text: &str) -> phlo_plugin::Result<Self> {
+        let state = session.state();
+        let dialect = state.config_options().sql_parser.dialect;
+        let statement = state.sql_to_statement(text, &dialect).map_err(crate::map_error)?;
+        let references = state.resolve_table_references(&statement).map_err(crate::map_error)?;
+        Ok(Self { statement, names: references.iter().map(ToString::to_string).collect() })
+    }
+
+    /// Plans it over the tables that are registered in the session.
+    ///
+    /// # Errors
+    /// [`Code::SqlError`] if it does not plan, [`Code::Usage`] if it would write.
+    pub async fn plan(self, session: &SessionContext) -> phlo_plugin::Result<LogicalPlan> {
+        let plan = session.state().statement_to_plan(self.statement).await.map_err(|err| {
+            let hints: Vec<_> = err.diagnostic().map(|d| d.helps.iter().map(|h| h.message.clone()).collect()).unwrap_or_default();
+            let error = phlo_plugin::Error::new(Code::SqlError, lower_first(&crate::error::text(&err)));
+            hints.into_iter().fold(error, |error, hint: String| error.hint(hint))
+        })?;
+        match plan {
+            LogicalPlan::Ddl(_) | LogicalPlan::Dml(_) | LogicalPlan::Copy(_) | LogicalPlan::Statement(_) => {
+                Err(phlo_plugin::Error::new(Code::Usage, "`phlo sql` only reads")
+                    .hint("tables are written by assets, so that nothing unaudited is ever visible"))
+            }
+            plan => Ok(plan),
+        }
+    }
+}
+
 fn lower_first(text: &str) -> String {
     let mut chars = text.chars();
     match (chars.next(), chars.clone().next()) {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use arrow_schema::{Schema, SchemaRef};
+use datafusion::catalog::TableProvider;
 use datafusion::catalog::streaming::StreamingTable;
 use datafusion::error::DataFusionError;
 use datafusion::execution::TaskContext;
@@ -138,6 +139,15 @@ pub async fn transform(session: &SessionContext, schema: SchemaRef, streams: Vec
     let table = StreamingTable::try_new(schema, partitions).map_err(map_error)?;
     let frame = session.read_table(Arc::new(table)).map_err(map_error)?;
     let frame = apply(session, frame, steps).await?;
+    execute(session, frame.into_unoptimized_plan()).await
+}
+
+/// The first rows of a table.
+///
+/// # Errors
+/// What cannot be planned.
+pub async fn head(session: &SessionContext, table: Arc<dyn TableProvider>, limit: usize) -> Result<Rows> {
+    let frame = session.read_table(table).and_then(|f| f.limit(0, Some(limit))).map_err(map_error)?;
     execute(session, frame.into_unoptimized_plan()).await
 }
 

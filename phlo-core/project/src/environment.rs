@@ -145,6 +145,7 @@ fn parse_dotenv(text: &str) -> Result<BTreeMap<String, (String, Line)>, (Line, C
             return Err((number, column(assignment), "the line does not begin with the name of a variable"));
         }
         let value = value.trim_start();
+        let start = column(value);
         let value = match value.chars().next() {
             Some(quote @ ('"' | '\'')) => {
                 let mut content = value[1..].to_owned();
@@ -152,12 +153,12 @@ fn parse_dotenv(text: &str) -> Result<BTreeMap<String, (String, Line)>, (Line, C
                     if let Some(end) = closing(&content, quote) {
                         break (content[..end].to_owned(), content[end + 1..].trim().to_owned());
                     }
-                    let Some((next, _)) = lines.next() else { return Err((number, column(value), "the quote has no end")) };
+                    let Some((next, _)) = lines.next() else { return Err((number, start, "the quote has no end")) };
                     content.push('\n');
                     content.push_str(next);
                 };
                 if !rest.is_empty() && !rest.starts_with('#') {
-                    return Err((number, column(value), "something follows the closing quote"));
+                    return Err((number, start, "something follows the closing quote"));
                 }
                 if quote == '"' { unescape(&value) } else { value }
             }

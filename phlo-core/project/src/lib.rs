@@ -32,3 +32,6 @@ pub fn find(start: &Path) -> Option<PathBuf> {
     let start = std::path::absolute(start).ok()?;
     start.ancestors().find(|folder| folder.join(PROJECT_FILE).is_file()).map(Path::to_owned)
 }
+
+#[cfg(test)]
+mod tests;

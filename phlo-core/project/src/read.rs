@@ -58,7 +58,8 @@ pub(crate) fn nearest_or_known(given: &str, what: &str, known: &[&str]) -> Strin
     }
 }
 
-/// Reads a typed value. Each mistake is reported: what is wrong is taken out and the rest read again.
+/// Reads a typed value. Each mistake is reported: what is wrong is taken out and the rest read again. Only keys that are missing
+/// beside a required one that was wrong are told the next time.
 pub(crate) fn read_all<T: DeserializeOwned>(node: &Node, problems: &mut Vec<Diagnostic>) -> Option<T> {
     let mut next = match node.read() {
         Ok(value) => return Some(value),
@@ -135,6 +136,13 @@ pub(crate) fn expect_map(node: &Node, what: &str, hint: &str, problems: &mut Vec
     is_map
 }
 
+/// A map at a place of its own.
+pub(crate) fn map_at(place: Place, entries: Vec<(Node, Node)>) -> Node {
+    let mut node = Node::synthetic(NodeKind::Map(entries));
+    (node.file, node.span) = (place.file, place.span);
+    node
+}
+
 /// An empty map in place of nothing: `files:` alone means `files: {}`.
 pub(crate) fn null_as_map(mut node: Node) -> Node {
     if node.kind == NodeKind::Null {
@@ -188,9 +196,8 @@ mod tests {
                     "a.yaml:7:9: P1004: expected a whole number, found the text `y`",
                     "a.yaml:8:5: P1003: missing key `a`",
                     "a.yaml:9:5: P1004: expected a map, found the number `7`",
-                    "a.yaml:10:13: P1004: expected u8, found integer `300`",
+                    "a.yaml:10:13: P1004: invalid value: integer `300`, expected u8",
                     "a.yaml:10:21: P1004: expected a whole number, found the text `z`",
-                    "a.yaml:1:1: P1003: missing key `count`",
                 ],
             ),
             ("inner: 3\nname: a\ncount: {}\n", vec!["a.yaml:1:8: P1004: expected a map, found the number `3`", "a.yaml:3:8: P1004: expected a whole number, found a map"]),

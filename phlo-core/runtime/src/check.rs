@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_schema::{Field, Schema, SchemaRef};
-use datafusion::prelude::SessionContext;
+use phlo_engine::Session;
 use phlo_engine::conform::Metadata;
 use phlo_engine::session::{empty, register};
 use phlo_engine::stream::{Step, TransformStep, extend_plan, transformed_schema};
@@ -192,7 +192,7 @@ impl Platform {
 
 struct Analysis<'a> {
     platform: &'a Platform,
-    session: SessionContext,
+    session: Session,
     known: BTreeMap<AssetKey, SchemaRef>,
     diagnostics: Diagnostics,
     planned: usize,
@@ -247,6 +247,10 @@ impl Analysis<'_> {
                 }
             }
             (None, Some(query)) => {
+                // An asset whose own file is wrong exists all the same; its mistake was told there.
+                if node.external.iter().any(|(key, _)| self.platform.inner.project.broken.contains(key)) {
+                    return self.published(spec).await;
+                }
                 for (key, place) in &node.external {
                     self.external(node, key, place.as_ref()).await?;
                 }

@@ -109,7 +109,7 @@ impl Graph {
                     let closing = circle.get(1).and_then(|k| self.nodes.get(*k));
                     diagnostic.place = closing
                         .and_then(|n| n.query.as_ref())
-                        .and_then(|q| q.tables().iter().find(|(t, _)| Some(&t) == circle.first().map(|c| c).as_ref()))
+                        .and_then(|q| q.tables().iter().find(|(t, _)| circle.first() == Some(&t)))
                         .and_then(|(_, place)| place.clone())
                         .or_else(|| closing.and_then(|n| n.spec.place.clone()));
                     problems.push(diagnostic);

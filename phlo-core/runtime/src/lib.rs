@@ -14,6 +14,8 @@ mod report;
 mod run;
 mod select;
 
+pub use phlo_engine_api::{TableInfo, TableVersion};
+
 pub use bus::Bus;
 pub use check::CheckReport;
 pub use graph::{Graph, Node as GraphNode};

@@ -9,13 +9,12 @@ use std::time::{Duration, Instant};
 
 use arrow_schema::SchemaRef;
 use chrono::Utc;
-use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 use phlo_engine::check::{ROWS, TABLE, audit_table};
 use phlo_engine::conform::Metadata;
 use phlo_engine::session::register;
 use phlo_engine::stream::{Rows, execute, extend_plan, transform};
-use phlo_engine::{Check, Conform, RowAudit, RowTally};
+use phlo_engine::{Check, Conform, RowAudit, RowTally, Session};
 use phlo_engine_api::{CommitOutcome, CommitRequest, KeptStage, Stage, StageRequest, StageSummary, WriteMode};
 use phlo_plugin::registry::guard_async;
 use phlo_plugin::source::{BatchStream, Checkpoint, ReadRequest};
@@ -229,7 +228,7 @@ impl Work<'_> {
         }
     }
 
-    async fn open(&self, session: &SessionContext, cursor: Option<serde_json::Value>) -> Result<Incoming> {
+    async fn open(&self, session: &Session, cursor: Option<serde_json::Value>) -> Result<Incoming> {
         let (platform, spec) = (&self.job.platform, &self.node.spec);
         match (&self.node.source, &self.node.query) {
             (Some((source, config)), _) => {
@@ -266,7 +265,7 @@ impl Work<'_> {
     #[expect(clippy::too_many_arguments, reason = "one call that hands over everything a write is made of")]
     async fn write_audit(
         &mut self,
-        session: &SessionContext,
+        session: &Session,
         stage: &mut Box<dyn Stage>,
         rows: Rows,
         metadata: Option<&Metadata>,

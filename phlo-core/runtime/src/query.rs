@@ -6,8 +6,9 @@ use arrow_schema::SchemaRef;
 use chrono::Utc;
 use futures::StreamExt;
 use phlo_engine::session::register;
-use phlo_engine::stream::execute;
-use phlo_engine::{check, map_error};
+use phlo_engine::sql::Adhoc;
+use phlo_engine::stream::{execute, head};
+use phlo_engine::{Session, check};
 use phlo_engine_api::{TableInfo, TableVersion};
 use phlo_plugin::source::BatchStream;
 use phlo_plugin::{Error, Result};
@@ -32,14 +33,11 @@ impl Platform {
     /// It does not plan; a table is unknown, with the nearest name.
     pub async fn sql(&self, text: &str) -> Result<SqlAnswer> {
         let session = self.engine(None, None)?.session()?.enable_url_table();
-        let state = session.state();
-        let dialect = state.config_options().sql_parser.dialect;
-        let statement = state.sql_to_statement(text, &dialect).map_err(map_error)?;
-        let references = state.resolve_table_references(&statement).map_err(map_error)?;
+        let adhoc = Adhoc::parse(&session, text)?;
         let (store, _) = self.table_store(None, None)?;
-        for reference in references {
+        for name in adhoc.names.clone() {
             // Anything else is a file, or a name that the planner will not find and say so.
-            let Ok(key) = AssetKey::new(reference.to_string()) else { continue };
+            let Ok(key) = AssetKey::new(name) else { continue };
             let owner = self.inner.project.asset(&key);
             let store = match owner {
                 Some(spec) => self.table_store(Some(spec), None)?.0,
@@ -50,17 +48,8 @@ impl Platform {
                 None => return Err(self.no_table(&key).await),
             }
         }
-        let plan = state.statement_to_plan(statement).await.map_err(|err| {
-            let message = phlo_engine::error::text(&err);
-            let hints = err.diagnostic().map(|d| d.helps.iter().map(|h| h.message.clone()).collect::<Vec<_>>()).unwrap_or_default();
-            hints.into_iter().fold(Error::new(Code::SqlError, message), Error::hint)
-        })?;
-        if !matches!(plan, datafusion::logical_expr::LogicalPlan::Ddl(_) | datafusion::logical_expr::LogicalPlan::Dml(_) | datafusion::logical_expr::LogicalPlan::Copy(_)) {
-            let rows = execute(&session, plan).await?;
-            let stream = futures::stream::iter(rows.streams).flatten().boxed();
-            return Ok(SqlAnswer { schema: rows.schema, stream });
-        }
-        Err(Error::new(Code::Usage, "`phlo sql` only reads").hint("tables are written by assets, so that nothing unaudited is visible"))
+        let rows = execute(&session, adhoc.plan(&session).await?).await?;
+        Ok(SqlAnswer { schema: rows.schema, stream: futures::stream::iter(rows.streams).flatten().boxed() })
     }
 
     async fn no_table(&self, key: &AssetKey) -> Error {
@@ -123,8 +112,7 @@ impl Platform {
     pub async fn preview(&self, table: &AssetKey, at: Option<u64>, limit: usize) -> Result<SqlAnswer> {
         let Some(provider) = self.store_of(table).await?.provider(table, at).await? else { return Err(self.no_table(table).await) };
         let session = self.engine(None, None)?.session()?;
-        let frame = session.read_table(provider).and_then(|f| f.limit(0, Some(limit))).map_err(map_error)?;
-        let rows = execute(&session, frame.into_unoptimized_plan()).await?;
+        let rows = head(&session, provider, limit).await?;
         Ok(SqlAnswer { schema: rows.schema, stream: futures::stream::iter(rows.streams).flatten().boxed() })
     }
 
@@ -157,7 +145,7 @@ impl Platform {
     }
 
     /// The published tables of the project, for checks whose queries read other assets.
-    pub(crate) async fn register_published(&self, session: &datafusion::prelude::SessionContext, spec: &phlo_spec::AssetSpec) -> Result<()> {
+    pub(crate) async fn register_published(&self, session: &Session, spec: &phlo_spec::AssetSpec) -> Result<()> {
         use phlo_spec::NodeKind;
         // Only tables that a check's text names are opened.
         let mut texts = String::new();

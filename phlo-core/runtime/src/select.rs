@@ -12,7 +12,7 @@ use crate::graph::Graph;
 ///
 /// # Errors
 /// [`Code::BadSelection`] or [`Code::UnknownAsset`], with the nearest name; a selection that matches nothing is one.
-pub fn select(graph: &Graph, selections: &[String], exclude: &[String]) -> Result<BTreeSet<AssetKey>> {
+pub(crate) fn select(graph: &Graph, selections: &[String], exclude: &[String]) -> Result<BTreeSet<AssetKey>> {
     let mut selected = BTreeSet::new();
     if selections.is_empty() {
         selected.extend(graph.keys().cloned());

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 
 /// A name that is not one of a closed set, with what would have been.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown {what} `{given}`{}", self.advice())]
 pub struct UnknownName {
     /// What sort of name was wanted, e.g. `plugin kind`.
     pub what: &'static str,
@@ -20,17 +21,14 @@ pub struct UnknownName {
     pub known: Vec<&'static str>,
 }
 
-impl fmt::Display for UnknownName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "unknown {} `{}`", self.what, self.given)?;
+impl UnknownName {
+    fn advice(&self) -> String {
         match &self.nearest {
-            Some(near) => write!(f, "; did you mean `{near}`?"),
-            None => write!(f, "; known: {}", self.known.join(", ")),
+            Some(near) => format!("; did you mean `{near}`?"),
+            None => format!("; known: {}", self.known.join(", ")),
         }
     }
 }
-
-impl std::error::Error for UnknownName {}
 
 macro_rules! closed_names {
     ($(#[$meta:meta])* $name:ident, $what:literal { $($(#[$vmeta:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
@@ -218,16 +216,9 @@ impl<'de> Deserialize<'de> for AssetKey {
 }
 
 /// A text that is not an asset key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not an asset key: write `group.name` in lower-case letters, digits and `_`")]
 pub struct InvalidKey(String);
-
-impl fmt::Display for InvalidKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is not an asset key: write `group.name` in lower-case letters, digits and `_`", self.0)
-    }
-}
-
-impl std::error::Error for InvalidKey {}
 
 #[cfg(test)]
 mod tests {

@@ -1,1 +1,3 @@
 //! Test doubles, conformance suites and fixtures for phlo plugins.
+
+pub mod http;

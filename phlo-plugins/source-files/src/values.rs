@@ -317,3 +317,10 @@ pub(crate) fn timestamp(text: Text<'_>) -> Option<(i64, Zone)> {
     };
     (hours < 24 && minutes < 60).then_some((local - sign * (hours * 60 + minutes) * 60_000_000, Zone::Said))
 }
+
+/// As [`timestamp`], for a column: one without a zone refuses values that say theirs, one with a zone takes UTC for unsaid.
+#[inline]
+pub(crate) fn timestamp_of(text: Text<'_>, naive: bool) -> Option<i64> {
+    let (micros, zone) = timestamp(text)?;
+    (!naive || zone == Zone::Unsaid).then_some(micros)
+}

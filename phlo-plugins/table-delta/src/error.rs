@@ -88,6 +88,13 @@ pub(crate) fn query(operation: impl Into<String>, cause: datafusion::error::Data
     }
 }
 
+/// Whether the engine had too little memory.
+pub(crate) fn is_out_of_memory(error: &Error) -> bool {
+    use std::error::Error as _;
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<datafusion::error::DataFusionError>());
+    cause.is_some_and(|cause| matches!(cause.find_root(), datafusion::error::DataFusionError::ResourcesExhausted(_)))
+}
+
 fn finish(error: Error, hint: Option<&str>, retry: bool) -> Error {
     let error = if retry { error.retryable() } else { error };
     match hint {

@@ -6,8 +6,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use datafusion::execution::object_store::ObjectStoreUrl;
-use datafusion::prelude::SessionContext;
 use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore};
 use object_store::path::Path as StorePath;
 use object_store::{ObjectStore, ObjectStoreExt as _};
@@ -227,13 +225,9 @@ impl Folder {
         Ok(())
     }
 
-    /// Lets a session read the folder's files.
-    pub(crate) fn register(&self, session: &SessionContext) -> Result<()> {
-        let url = ObjectStoreUrl::parse(&self.url[..url::Position::BeforePath]).map_err(|e| error::query("opening the storage", e))?;
-        if session.runtime_env().object_store(&url).is_err() {
-            session.runtime_env().register_object_store(url.as_ref(), Arc::clone(&self.store));
-        }
-        Ok(())
+    /// Whether a table can be here; on an object store only its log tells.
+    pub(crate) fn may_be_table(&self) -> bool {
+        self.dir.as_deref().is_none_or(has_log)
     }
 
     /// Removes the folders of phlo, and the table's own, if they are empty: a table that never was leaves nothing behind.

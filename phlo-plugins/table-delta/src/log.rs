@@ -41,23 +41,36 @@ const STAGE: &str = "phlo.stage";
 const RUN_LOOKBACK: u64 = 10;
 
 /// A table's state without its files; `None` if there is no such table.
-pub(crate) async fn snapshot(log: &dyn LogStore, at: Option<u64>) -> Result<Option<Snapshot>> {
-    match Snapshot::try_new(log, at).await {
-        Ok(snapshot) => Ok(Some(snapshot)),
-        Err(DeltaTableError::NotATable(_)) => Ok(None),
-        Err(e) => {
-            let (Some(version), Ok(latest)) = (at, Snapshot::try_new(log, None).await) else {
-                return Err(error::delta("reading the table's log", e));
-            };
+pub(crate) async fn snapshot(folder: &Folder, at: Option<u64>) -> Result<Option<Snapshot>> {
+    let log = folder.log.as_ref();
+    if !folder.may_be_table() {
+        return Ok(None);
+    }
+    let cause = match Snapshot::try_new(log, at).await {
+        Ok(snapshot) => return Ok(Some(snapshot)),
+        Err(cause) => cause,
+    };
+    let is_none = matches!(cause, DeltaTableError::NotATable(_));
+    let Some(version) = at else {
+        return if is_none { Ok(None) } else { Err(error::delta("reading the table's log", cause)) };
+    };
+    // There may be a table, and no such version of it.
+    match Snapshot::try_new(log, None).await {
+        Ok(latest) => {
             let reason = if version > latest.version() { "the table has no such version yet" } else { "that version was cleaned up" };
             Err(Error::new(Code::UnknownVersion, reason).with("version", version).with("latest", latest.version()))
         }
+        Err(DeltaTableError::NotATable(_)) => Ok(None),
+        Err(e) => Err(error::delta("reading the table's log", e)),
     }
 }
 
 /// A table's state with its files; `None` if there is no such table.
-pub(crate) async fn state(log: &dyn LogStore) -> Result<Option<EagerSnapshot>> {
-    match EagerSnapshot::try_new(log, None).await {
+pub(crate) async fn state(folder: &Folder) -> Result<Option<EagerSnapshot>> {
+    if !folder.may_be_table() {
+        return Ok(None);
+    }
+    match EagerSnapshot::try_new(folder.log.as_ref(), None).await {
         Ok(state) => Ok(Some(state)),
         Err(DeltaTableError::NotATable(_)) => Ok(None),
         Err(e) => Err(error::delta("reading the table's log", e)),
@@ -65,8 +78,8 @@ pub(crate) async fn state(log: &dyn LogStore) -> Result<Option<EagerSnapshot>> {
 }
 
 /// The table's latest version; `None` if there is no table.
-pub(crate) async fn latest_version(log: &dyn LogStore) -> Result<Option<u64>> {
-    Ok(snapshot(log, None).await?.map(|s| s.version()))
+pub(crate) async fn latest_version(folder: &Folder) -> Result<Option<u64>> {
+    Ok(snapshot(folder, None).await?.map(|s| s.version()))
 }
 
 /// A commit's facts.

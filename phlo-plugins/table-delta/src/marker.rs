@@ -4,7 +4,6 @@
 //! knows of every file that no commit names.
 
 use chrono::{DateTime, Utc};
-use deltalake_core::logstore::LogStore;
 use phlo_plugin::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -80,7 +79,7 @@ pub(crate) async fn sweep(folder: &Folder, locked: bool, now: DateTime<Utc>) -> 
         }
         let committed = match &marker {
             Some(Marker { kept: Some(_), .. }) => false,
-            Some(marker) => was_committed(folder.log.as_ref(), stage, marker.base).await?,
+            Some(marker) => was_committed(folder, stage, marker.base).await?,
             // Unreadable: what its files are cannot be known, so they stay for Delta's vacuum.
             None => true,
         };
@@ -95,11 +94,11 @@ pub(crate) async fn sweep(folder: &Folder, locked: bool, now: DateTime<Utc>) -> 
 }
 
 /// Whether a commit since `base` is the stage's. Yes if that cannot be known: no file that may be a table's is ever removed.
-async fn was_committed(log: &dyn LogStore, stage: &str, base: Option<u64>) -> Result<bool> {
+async fn was_committed(folder: &Folder, stage: &str, base: Option<u64>) -> Result<bool> {
     let mut version = base.map_or(0, |v| v + 1);
-    let Some(latest) = log::latest_version(log).await? else { return Ok(false) };
+    let Some(latest) = log::latest_version(folder).await? else { return Ok(false) };
     while version <= latest {
-        match log::commit_info(log, version).await? {
+        match log::commit_info(folder.log.as_ref(), version).await? {
             Some(info) if info.stage() == Some(stage) => return Ok(true),
             Some(_) => version += 1,
             None => return Ok(true),

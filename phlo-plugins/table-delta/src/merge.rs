@@ -1,23 +1,29 @@
 //! Copy-on-write: which files of the table hold keys of the staged rows, and those files' other rows written anew.
 //!
-//! All of it is plans for the session's engine, which streams, and spills what its memory pool does not hold.
+//! All of it is plans for the session's engine, which stream. What a join or a grouping must hold at once are the staged keys;
+//! where they are more than a part of the session's memory, their work is done in several shares of the keys, one after another.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::Int64Type;
-use arrow_array::{Array, RecordBatch};
+use arrow_array::{BooleanArray, RecordBatch};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
-use arrow_schema::Schema;
+use arrow_schema::{DataType, Schema};
 use datafusion::catalog::TableProvider;
+use datafusion::common::hash_utils::{RandomState, create_hashes};
 use datafusion::common::runtime::JoinSet;
 use datafusion::common::{Column, ScalarValue};
 use datafusion::error::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::MemoryLimit;
 use datafusion::execution::session_state::SessionStateBuilder;
-use datafusion::functions_aggregate::expr_fn::{count, max, min};
-use datafusion::logical_expr::{Expr, JoinType, lit};
+use datafusion::functions::string::expr_fn::octet_length;
+use datafusion::functions_aggregate::expr_fn::{count, max, min, sum};
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, JoinType, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, cast, lit,
+};
 use datafusion::prelude::{DataFrame, SessionContext};
 use deltalake_core::delta_datafusion::FileSelection;
 use deltalake_core::kernel::Remove;
@@ -30,15 +36,16 @@ use url::Url;
 use crate::error;
 use crate::folder::Folder;
 use crate::schema::find;
-use crate::stage::Base;
+use crate::stage::{Base, scan};
 use crate::writer::FileWriter;
 
 const FILE: &str = "__phlo_file";
 /// How many duplicate keys an error shows.
 const SHOWN: usize = 5;
-/// What a row of a hash join's built side takes beside its keys, in bytes; and what a key is taken to be.
-const JOIN_ROW: u64 = 32;
-const JOIN_KEY: u64 = 24;
+/// What a row of a hash table takes beside its key, in bytes.
+const HASH_ROW: u64 = 48;
+/// More shares than this do not help.
+pub(crate) const MAX_SHARES: u64 = 4096;
 
 /// What of a table goes and comes again.
 #[derive(Debug, Default)]
@@ -49,20 +56,20 @@ pub(crate) struct Rewrite {
     pub(crate) matched: u64,
 }
 
-/// Which files are written anew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Scope {
-    /// Those that hold a key of the staged rows.
-    MatchingFiles,
-    /// All, because a column's type changes.
-    AllFiles,
-}
-
-/// The staged rows of a merge.
+/// The rows that a merge brings.
 pub(crate) struct Staged<'a> {
     pub(crate) provider: Arc<dyn TableProvider>,
     pub(crate) rows: u64,
     pub(crate) keys: &'a [String],
+}
+
+/// What was found out about the staged keys.
+pub(crate) struct Profile {
+    /// A predicate over the table that holds for every row whose key may be staged; `None` if there is none. By it whole files
+    /// and row groups are passed over.
+    range: Option<Expr>,
+    /// In how many shares the keys surely fit in memory.
+    pub(crate) shares: u64,
 }
 
 /// Refuses keys that are no columns, or hold lists and structs.
@@ -84,27 +91,84 @@ pub(crate) fn check_keys(keys: &[String], schema: &Schema) -> Result<()> {
     Ok(())
 }
 
+/// A session that builds its hash tables of what is said to be built of, the staged keys, whatever it guesses of sizes.
+pub(crate) fn session(session: &SessionContext) -> SessionContext {
+    let mut config = session.copied_config();
+    config.options_mut().optimizer.prefer_hash_join = true;
+    config.options_mut().optimizer.join_reordering = false;
+    SessionContext::new_with_state(SessionStateBuilder::new_from_existing(session.state()).with_config(config).build())
+}
+
+impl Profile {
+    /// Looks through the staged keys once.
+    pub(crate) async fn of(session: &SessionContext, staged: &Staged<'_>, table: Option<&Schema>) -> Result<Self> {
+        let schema = staged.provider.schema();
+        let is_text = |key: &str| schema.field_with_name(key).is_ok_and(|f| matches!(f.data_type(), DataType::Utf8 | DataType::Utf8View));
+        let texts: Vec<&String> = staged.keys.iter().filter(|k| is_text(k)).collect();
+        let bounds = staged.keys.iter().flat_map(|k| [min(column("s", k)), max(column("s", k))]);
+        let lengths = texts.iter().map(|k| sum(octet_length(column("s", k))));
+        let aggregates: Vec<Expr> = bounds.chain(lengths).enumerate().map(|(i, e)| e.alias(format!("a{i}"))).collect();
+        let failed = |e| error::query("looking at the keys of the staged rows", e);
+        let plan = || session.read_table(Arc::clone(&staged.provider))?.alias("s")?.aggregate(vec![], aggregates);
+        let batches = plan().map_err(failed)?.collect().await.map_err(failed)?;
+        let row = batches.iter().find(|b| b.num_rows() > 0).ok_or_else(|| Error::internal("an aggregate has no row"))?;
+        let value = |i: usize| ScalarValue::try_from_array(row.column(i), 0).map_err(failed);
+
+        let mut key_bytes = 16 * staged.rows * (staged.keys.len() - texts.len()) as u64;
+        for i in 0..texts.len() {
+            let length = value(2 * staged.keys.len() + i)?;
+            key_bytes += 16 * staged.rows + length.cast_to(&DataType::UInt64).ok().and_then(|v| u64::try_from(v).ok()).unwrap_or(0);
+        }
+        let limit = match session.runtime_env().memory_pool.memory_limit() {
+            MemoryLimit::Finite(bytes) => bytes as u64,
+            _ => u64::MAX,
+        };
+        // The keys are held twice while a hash table is built of them.
+        let needed = 2 * key_bytes + HASH_ROW * staged.rows;
+        let shares = needed.div_ceil((limit / 2).max(1)).clamp(1, MAX_SHARES);
+
+        let mut range = table.filter(|table| staged.keys.iter().all(|k| find(table, k).is_some())).map(|_| lit(true));
+        for (i, key) in table.into_iter().flat_map(|table| table_keys(staged.keys, table)).enumerate() {
+            let (low, high) = (value(2 * i)?, value(2 * i + 1)?);
+            if low.is_null() || high.is_null() {
+                range = None;
+            } else if !low.data_type().is_floating() {
+                // NaN is beyond every bound.
+                range = range.map(|r| r.and(key.between(lit(low), lit(high))));
+            }
+        }
+        Ok(Self { range, shares })
+    }
+}
+
 /// Refuses staged rows that hold a key twice. A key with a null in it equals no other.
-pub(crate) async fn refuse_duplicates(session: &SessionContext, staged: Arc<dyn TableProvider>, keys: &[String], table: &AssetKey) -> Result<()> {
+pub(crate) async fn refuse_duplicates(session: &SessionContext, staged: &Staged<'_>, shares: u64, table: &AssetKey) -> Result<()> {
     let failed = |e| error::query("looking for duplicate keys", e);
-    let columns: Vec<Expr> = keys.iter().map(|k| column("s", k)).collect();
-    let not_null = columns.iter().map(|c| c.clone().is_not_null()).reduce(Expr::and).unwrap_or_else(|| lit(true));
-    let grouped = || -> Result<DataFrame, DataFusionError> {
-        let rows = session.read_table(staged)?.alias("s")?.filter(not_null)?;
-        let times = count(lit(1)).alias("__phlo_times");
-        rows.aggregate(columns, vec![times])?.filter(Expr::Column(Column::new_unqualified("__phlo_times")).gt(lit(1)))?.limit(0, Some(SHOWN + 1))
-    };
-    let batches = grouped().map_err(failed)?.collect().await.map_err(failed)?;
+    let keys = staged.keys;
     let mut shown = Vec::new();
-    for batch in &batches {
-        for row in 0..batch.num_rows() {
-            let times = batch.column(keys.len()).as_primitive::<Int64Type>().value(row);
-            shown.push(format!("({}) {times} times", show_key(batch, keys, row).map_err(|e| failed(e.into()))?));
+    for share in 0..shares {
+        let columns: Vec<Expr> = keys.iter().map(|k| column("s", k)).collect();
+        let not_null = columns.iter().map(|c| c.clone().is_not_null()).reduce(Expr::and).unwrap_or_else(|| lit(true));
+        let plan = || -> Result<DataFrame, DataFusionError> {
+            let rows = session.read_table(Arc::clone(&staged.provider))?.alias("s")?.filter(not_null)?;
+            let rows = in_share(rows, columns.clone(), share, shares)?;
+            let grouped = rows.aggregate(columns, vec![count(lit(1)).alias("__phlo_times")])?;
+            grouped.filter(Expr::Column(Column::new_unqualified("__phlo_times")).gt(lit(1)))?.limit(0, Some(SHOWN + 1))
+        };
+        for batch in &plan().map_err(failed)?.collect().await.map_err(failed)? {
+            let times = batch.column(keys.len()).as_primitive::<Int64Type>();
+            for row in 0..batch.num_rows() {
+                shown.push(format!("({}) {} times", show_key(batch, keys, row).map_err(|e| failed(e.into()))?, times.value(row)));
+            }
+        }
+        if shown.len() > SHOWN {
+            break;
         }
     }
     if shown.is_empty() {
         return Ok(());
     }
+    shown.sort();
     let more = if shown.len() > SHOWN { ", and more" } else { "" };
     shown.truncate(SHOWN);
     Err(Error::new(Code::DuplicateKeys, format!("the incoming rows hold the same key several times: {}{more}", shown.join(", ")))
@@ -121,40 +185,33 @@ fn show_key(batch: &RecordBatch, keys: &[String], row: usize) -> Result<String, 
     Ok(parts.collect::<Result<Vec<_>, arrow_schema::ArrowError>>()?.join(", "))
 }
 
-/// Writes anew what must be, without the rows whose keys are staged.
-pub(crate) async fn rewrite(
+/// Writes anew the files that hold staged keys, without the rows of those keys; all files, if `all` says so.
+pub(crate) async fn rewrite_matching(
     session: &SessionContext,
     base: &Base,
     folder: &Folder,
-    staged: Option<Staged<'_>>,
-    scope: Scope,
+    (staged, profile, shares): (&Staged<'_>, &Profile, u64),
+    all: bool,
     writer: impl Fn() -> FileWriter,
 ) -> Result<Rewrite> {
     let failed = |e| error::query("merging", e);
-    folder.register(session)?;
-    let session = &join_session(session, base, staged.as_ref());
-    let keys = staged.as_ref().map_or(&[][..], |s| s.keys);
-    let range = match &staged {
-        Some(staged) => key_range(session, staged, &base.schema).await.map_err(failed)?,
-        None => None,
-    };
-    if staged.is_some() && range.is_none() && scope == Scope::MatchingFiles {
+    let Some(range) = &profile.range else {
         // No staged row has a whole key, or the table does not have the columns yet: nothing can match.
-        return Ok(Rewrite::default());
-    }
+        return if all { rewrite_all(session, base, folder, true, writer).await } else { Ok(Rewrite::default()) };
+    };
 
     // The files in question, with the rows in them whose keys are staged.
     let mut matches: HashMap<StorePath, u64> = HashMap::new();
-    if let (Some(staged), Some(range)) = (&staged, &range) {
+    for share in 0..shares {
+        let target = scan(folder, base.state.clone()).with_file_column(FILE).await.map_err(failed)?;
         let plan = || -> Result<DataFrame, DataFusionError> {
-            let target = base.scan(Some(FILE)).map_err(|e| DataFusionError::External(e.into()))?;
-            let target = session.read_table(Arc::new(target))?.alias("t")?.filter(range.clone())?;
-            let target = target.select(table_keys(keys, &base.schema).chain([column("t", FILE)]).collect::<Vec<_>>())?;
-            let joined = staged_keys(session, staged)?.join_on(target, JoinType::RightSemi, on(keys, &base.schema))?;
+            let target = session.read_table(target)?.alias("t")?.filter(range.clone())?;
+            let target = target.select(table_keys(staged.keys, &base.schema).chain([column("t", FILE)]).collect::<Vec<_>>())?;
+            let joined = join(session, staged, target, &base.schema, JoinType::RightSemi, (share, shares))?;
             joined.aggregate(vec![column("t", FILE)], vec![count(lit(1)).alias("__phlo_rows")])
         };
         for batch in plan().map_err(failed)?.collect().await.map_err(failed)? {
-            let files = arrow_cast::cast(batch.column(0), &arrow_schema::DataType::Utf8).map_err(|e| failed(e.into()))?;
+            let files = arrow_cast::cast(batch.column(0), &DataType::Utf8).map_err(|e| failed(e.into()))?;
             for (file, rows) in files.as_string::<i32>().iter().zip(batch.column(1).as_primitive::<Int64Type>().values()) {
                 let path = Url::parse(file.unwrap_or_default()).ok().and_then(|url| StorePath::from_url_path(url.path()).ok());
                 *matches.entry(path.ok_or_else(|| Error::internal("a data file's address is none"))?).or_default() += rows.unsigned_abs();
@@ -162,14 +219,12 @@ pub(crate) async fn rewrite(
         }
     }
     let matched = matches.values().sum();
-
     let mut removed = Vec::new();
     let mut addresses = Vec::new();
     for file in base.state.log_data().iter() {
-        let path = file_path(folder, &file.path());
-        if matches.remove(&path).is_some() || scope == Scope::AllFiles {
-            removed.push(file.remove_action(staged.is_some()));
-            addresses.push(file_address(folder, &file.path())?);
+        if matches.remove(&file_path(folder, &file.path())).is_some() || all {
+            removed.push(file.remove_action(true));
+            addresses.push(file_address(folder, &file.path()));
         }
     }
     if let Some(path) = matches.keys().next() {
@@ -179,31 +234,52 @@ pub(crate) async fn rewrite(
         return Ok(Rewrite::default());
     }
 
-    // Their other rows, as a stream to each writer.
-    let plan = || -> Result<DataFrame, DataFusionError> {
-        let target = base.scan(None).map_err(|e| DataFusionError::External(e.into()))?;
-        let target = target.with_file_selection(FileSelection::from_file_paths(addresses));
-        let target = session.read_table(Arc::new(target))?.alias("t")?;
-        match (&staged, &range) {
-            (Some(staged), Some(_)) => staged_keys(session, staged)?.join_on(target, JoinType::RightAnti, on(keys, &base.schema)),
-            _ => Ok(target),
-        }
-    };
+    // Their other rows.
+    let mut writers = Vec::new();
+    for share in 0..shares {
+        let selection = FileSelection::from_file_paths(addresses.iter().map(String::as_str));
+        let target = scan(folder, base.state.clone()).with_file_selection(selection).await.map_err(failed)?;
+        let plan = || join(session, staged, session.read_table(target)?.alias("t")?, &base.schema, JoinType::RightAnti, (share, shares));
+        let streams = plan().map_err(failed)?.execute_stream_partitioned().await.map_err(failed)?;
+        writers = copy(streams, writers, &writer).await?;
+    }
+    for writer in writers {
+        writer.finish().await?;
+    }
+    Ok(Rewrite { removed, matched })
+}
+
+/// Writes every file anew, because a column's type changes.
+pub(crate) async fn rewrite_all(session: &SessionContext, base: &Base, folder: &Folder, data_change: bool, writer: impl Fn() -> FileWriter) -> Result<Rewrite> {
+    let failed = |e| error::query("writing the table's rows anew", e);
+    let target = scan(folder, base.state.clone()).await.map_err(failed)?;
+    let plan = || session.read_table(target);
     let streams = plan().map_err(failed)?.execute_stream_partitioned().await.map_err(failed)?;
+    for writer in copy(streams, Vec::new(), &writer).await? {
+        writer.finish().await?;
+    }
+    let removed = base.state.log_data().iter().map(|file| file.remove_action(data_change)).collect();
+    Ok(Rewrite { removed, matched: 0 })
+}
+
+/// Writes each stream with a writer of its own; writers that are there are used before others are made.
+async fn copy(streams: Vec<SendableRecordBatchStream>, writers: Vec<FileWriter>, new: &impl Fn() -> FileWriter) -> Result<Vec<FileWriter>> {
+    let mut idle = writers.into_iter();
     let mut tasks = JoinSet::new();
     for mut stream in streams {
-        let mut writer = writer();
+        let mut writer = idle.next().unwrap_or_else(new);
         tasks.spawn(async move {
             while let Some(batch) = stream.next().await {
                 writer.append(&batch.map_err(|e| error::query("merging", e))?).await?;
             }
-            writer.finish().await
+            Ok::<_, Error>(writer)
         });
     }
+    let mut writers: Vec<FileWriter> = idle.collect();
     while let Some(done) = tasks.join_next().await {
-        done.map_err(|e| Error::internal("a merge's writer stopped").because(e))??;
+        writers.push(done.map_err(|e| Error::internal("a merge's writer stopped").because(e))??);
     }
-    Ok(Rewrite { removed, matched })
+    Ok(writers)
 }
 
 /// A column of one side. Names are taken as they are, whatever their case.
@@ -216,50 +292,57 @@ fn table_keys<'a>(keys: &'a [String], table: &'a Schema) -> impl Iterator<Item =
     keys.iter().filter_map(|k| find(table, k)).map(|i| column("t", table.field(i).name()))
 }
 
-fn staged_keys(session: &SessionContext, staged: &Staged<'_>) -> Result<DataFrame, DataFusionError> {
+/// Rows of `target`, named `t`, that have (or do not have) a staged key; of one share of all keys. The hash table is built of
+/// the staged keys, which stand on the left.
+fn join(session: &SessionContext, staged: &Staged<'_>, target: DataFrame, table: &Schema, kind: JoinType, (share, shares): (u64, u64)) -> Result<DataFrame, DataFusionError> {
+    let schema = staged.provider.schema();
     let keys: Vec<Expr> = staged.keys.iter().map(|k| column("s", k)).collect();
-    session.read_table(Arc::clone(&staged.provider))?.alias("s")?.select(keys)
+    // Types may differ while a key is being widened; equal keys must fall into equal shares.
+    let types: Vec<DataType> = staged.keys.iter().map(|k| schema.field_with_name(k).map(|f| f.data_type().clone())).collect::<Result<_, _>>()?;
+    let target_keys: Vec<Expr> = table_keys(staged.keys, table).zip(types).map(|(key, data_type)| cast(key, data_type)).collect();
+    let on: Vec<Expr> = keys.iter().cloned().zip(table_keys(staged.keys, table)).map(|(s, t)| s.eq(t)).collect();
+    let rows = session.read_table(Arc::clone(&staged.provider))?.alias("s")?.select(keys.clone())?;
+    in_share(rows, keys, share, shares)?.join_on(in_share(target, target_keys, share, shares)?, kind, on)
 }
 
-fn on(keys: &[String], table: &Schema) -> Vec<Expr> {
-    keys.iter().map(|k| column("s", k)).zip(table_keys(keys, table)).map(|(s, t)| s.eq(t)).collect()
-}
-
-/// A predicate over the table that holds for every row whose key may be staged; `None` if there is none. By it whole files
-/// and row groups are passed over.
-async fn key_range(session: &SessionContext, staged: &Staged<'_>, table: &Schema) -> Result<Option<Expr>, DataFusionError> {
-    if staged.rows == 0 || staged.keys.iter().any(|k| find(table, k).is_none()) {
-        return Ok(None);
+fn in_share(rows: DataFrame, keys: Vec<Expr>, share: u64, shares: u64) -> Result<DataFrame, DataFusionError> {
+    if shares == 1 {
+        return Ok(rows);
     }
-    let bounds = staged.keys.iter().flat_map(|k| [min(column("s", k)), max(column("s", k))]).collect();
-    let rows = session.read_table(Arc::clone(&staged.provider))?.alias("s")?.aggregate(vec![], bounds)?.collect().await?;
-    let Some(row) = rows.iter().find(|batch| batch.num_rows() > 0) else { return Ok(None) };
-    let mut range = lit(true);
-    for (index, key) in table_keys(staged.keys, table).enumerate() {
-        let (low, high) = (ScalarValue::try_from_array(row.column(2 * index), 0)?, ScalarValue::try_from_array(row.column(2 * index + 1), 0)?);
-        if low.is_null() || high.is_null() {
-            return Ok(None);
-        }
-        // NaN is above every bound, and equal to itself.
-        if !row.column(2 * index).data_type().is_floating() {
-            range = range.and(key.between(lit(low), lit(high)));
-        }
-    }
-    Ok(Some(range))
+    rows.filter(ScalarUDF::from(InShare { share, shares, signature: Signature::variadic_any(Volatility::Immutable) }).call(keys))
 }
 
-/// A session that joins with what memory allows: by hash if the staged keys surely fit, else by sorting, which spills.
-fn join_session(session: &SessionContext, base: &Base, staged: Option<&Staged<'_>>) -> SessionContext {
-    let mut config = session.copied_config();
-    let limit = match session.runtime_env().memory_pool.memory_limit() {
-        MemoryLimit::Finite(bytes) => bytes as u64,
-        _ => u64::MAX,
-    };
-    let build = staged.map_or(0, |s| s.rows.saturating_mul(JOIN_ROW + JOIN_KEY * s.keys.len() as u64));
-    let fits = build < limit / 4;
-    config.options_mut().optimizer.prefer_hash_join = fits;
-    tracing::debug!(version = base.state.version(), build, limit, hash = fits, "merge");
-    SessionContext::new_with_state(SessionStateBuilder::new_from_existing(session.state()).with_config(config).build())
+/// Whether a key falls into one of several shares of all keys.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct InShare {
+    share: u64,
+    shares: u64,
+    signature: Signature,
+}
+
+/// Not the seed by which the engine spreads rows over its threads: all rows of a share would go to one of them.
+const SHARE_SEED: RandomState = RandomState::with_seed(0x7068_6c6f);
+
+impl ScalarUDFImpl for InShare {
+    fn name(&self) -> &'static str {
+        "phlo_in_share"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType, DataFusionError> {
+        Ok(DataType::Boolean)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue, DataFusionError> {
+        let keys = ColumnarValue::values_to_arrays(&args.args)?;
+        let mut hashes = vec![0; args.number_rows];
+        create_hashes(&keys, &SHARE_SEED, &mut hashes)?;
+        let hits = BooleanArray::from_iter(hashes.iter().map(|hash| Some(hash % self.shares == self.share)));
+        Ok(ColumnarValue::Array(Arc::new(hits)))
+    }
 }
 
 /// A data file's path within the object store, from its path in the log.
@@ -271,13 +354,13 @@ fn file_path(folder: &Folder, path: &str) -> StorePath {
 }
 
 /// A data file's address, from its path in the log.
-fn file_address(folder: &Folder, path: &str) -> Result<String> {
+fn file_address(folder: &Folder, path: &str) -> String {
     if Url::parse(path).is_ok() {
-        return Ok(path.to_owned());
+        return path.to_owned();
     }
     let mut url = folder.url.clone();
     if let Ok(mut segments) = url.path_segments_mut() {
         segments.pop_if_empty().extend(path.split('/'));
     }
-    Ok(url.to_string())
+    url.to_string()
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use chrono::Utc;
 use datafusion::catalog::TableProvider;
 use datafusion::prelude::SessionContext;
-use deltalake_core::delta_datafusion::{DeltaScanConfig, DeltaScanNext};
+use deltalake_core::delta_datafusion::{DeltaScanNext, TableProviderBuilder};
 use deltalake_core::kernel::engine::arrow_conversion::{TryIntoArrow as _, TryIntoKernel as _};
 use deltalake_core::kernel::transaction::PROTOCOL;
 use deltalake_core::kernel::{Action, Add, EagerSnapshot, Metadata, MetadataExt as _, Protocol, StructType, new_metadata};
@@ -86,19 +86,13 @@ pub(crate) struct Base {
 
 impl Base {
     async fn load(folder: &Folder) -> Result<Option<Self>> {
-        let Some(state) = log::state(folder.log.as_ref()).await? else { return Ok(None) };
+        let Some(state) = log::state(folder).await? else { return Ok(None) };
         let schema = state.schema().as_ref().try_into_arrow().map_err(|e| error::delta("reading the table's columns", e.into()))?;
         Ok(Some(Self { state, schema: Arc::new(schema) }))
     }
 
     fn version(&self) -> u64 {
         self.state.version()
-    }
-
-    /// The table as it is; with a column of file addresses, if one is named.
-    pub(crate) fn scan(&self, file_column: Option<&str>) -> Result<DeltaScanNext> {
-        let config = file_column.into_iter().fold(scan_config(), |config, name| config.with_file_column_name(name));
-        DeltaScanNext::new(self.state.clone(), config).map_err(|e| error::query("reading the table", e))
     }
 
     /// Rows, if every file tells.
@@ -113,9 +107,10 @@ pub(crate) fn live_rows(file: &deltalake_core::kernel::LogicalFileView) -> Optio
     Some((file.num_records()? as u64).saturating_sub(deleted))
 }
 
-/// How all of this crate's providers read, so that published, staged and candidate tables have one schema.
-pub(crate) fn scan_config() -> DeltaScanConfig {
-    DeltaScanConfig::new()
+/// Reads a state of a table. All providers are made here, with one configuration, so that published, staged and candidate
+/// tables have one schema.
+pub(crate) fn scan(folder: &Folder, state: EagerSnapshot) -> TableProviderBuilder {
+    DeltaScanNext::builder().with_log_store(Arc::clone(&folder.log)).with_eager_snapshot(state)
 }
 
 /// A stage of a Delta table.
@@ -149,8 +144,8 @@ struct Resolved {
 }
 
 impl DeltaStage {
-    /// Opens a stage; the caller swept and holds the lock.
-    pub(crate) async fn open(folder: Folder, settings: Settings, request: StageRequest, lock: Option<TableLock>) -> Result<Self> {
+    /// Opens a stage; the caller swept, holds the lock, and hands it over with [`Self::hold`].
+    pub(crate) async fn open(folder: Folder, settings: Settings, request: StageRequest) -> Result<Self> {
         let base = Base::load(&folder).await?;
         if let Some(base) = &base {
             writable(base, &request.mode)?;
@@ -171,7 +166,12 @@ impl DeltaStage {
         marker.write(&folder).await?;
         let written = Arc::clone(&evolution.schema);
         let shared = Arc::new(Shared { folder, settings, stage, next_file: AtomicU32::new(0), pile: Mutex::default() });
-        Ok(Self { shared, request, marker, lock, base, evolution, written, open: Arc::new(()), resolved: None, done: false })
+        Ok(Self { shared, request, marker, lock: None, base, evolution, written, open: Arc::new(()), resolved: None, done: false })
+    }
+
+    /// Holds the table's lock until the stage ends.
+    pub(crate) fn hold(&mut self, lock: Option<TableLock>) {
+        self.lock = lock;
     }
 
     fn fresh(&self) -> Vec<StagedFile> {
@@ -213,13 +213,31 @@ impl DeltaStage {
         self.shared.folder.remove(&names).await
     }
 
-    async fn rewrite(&self, session: &SessionContext, keys: &[String]) -> Result<merge::Rewrite> {
-        let Some(base) = &self.base else { return Ok(merge::Rewrite::default()) };
-        let scope = if self.evolution.rewrite { merge::Scope::AllFiles } else { merge::Scope::MatchingFiles };
-        let staged = if keys.is_empty() { None } else { Some(self.staged_scan(session).await?) };
-        let writer = || FileWriter::new(Arc::clone(&self.shared), Arc::clone(&self.evolution.schema), true, Arc::clone(&self.open));
-        let rows = self.fresh().iter().map(|f| f.rows).sum();
-        merge::rewrite(session, base, &self.shared.folder, staged.map(|provider| merge::Staged { provider, rows, keys }), scope, writer).await
+    fn rewriter(&self) -> FileWriter {
+        FileWriter::new(Arc::clone(&self.shared), Arc::clone(&self.evolution.schema), true, Arc::clone(&self.open))
+    }
+
+    /// What a merge does to the table: with more shares of the keys, one after another, where they do not fit in memory at once.
+    async fn merge(&self, session: &SessionContext, keys: &[String]) -> Result<merge::Rewrite> {
+        let session = &merge::session(session);
+        let staged = merge::Staged { provider: self.staged_scan().await?, rows: self.fresh().iter().map(|f| f.rows).sum(), keys };
+        let profile = merge::Profile::of(session, &staged, self.base.as_ref().map(|b| b.schema.as_ref())).await?;
+        let mut shares = profile.shares;
+        loop {
+            let attempt = async {
+                merge::refuse_duplicates(session, &staged, shares, &self.request.table).await?;
+                let Some(base) = &self.base else { return Ok(merge::Rewrite::default()) };
+                merge::rewrite_matching(session, base, &self.shared.folder, (&staged, &profile, shares), self.evolution.rewrite, || self.rewriter()).await
+            };
+            match attempt.await {
+                Err(e) if error::is_out_of_memory(&e) && shares < merge::MAX_SHARES => {
+                    tracing::debug!(table = %self.request.table, shares, "the keys of a merge did not fit in memory");
+                    self.clear_leftovers().await?;
+                    shares *= 4;
+                }
+                done => return done,
+            }
+        }
     }
 
     /// A commit of these actions as bytes.
@@ -242,7 +260,7 @@ impl DeltaStage {
         log::compose(actions, operation, &self.request.run_id, &self.shared.stage, facts)
     }
 
-    async fn staged_scan(&self, session: &SessionContext) -> Result<Arc<dyn TableProvider>> {
+    async fn staged_scan(&self) -> Result<Arc<dyn TableProvider>> {
         self.writers_closed()?;
         let kernel = kernel_schema(&self.written)?;
         let mut actions = vec![Action::Protocol(protocol::fresh(&self.written)?), Action::Metadata(table_metadata(&kernel)?)];
@@ -250,13 +268,7 @@ impl DeltaStage {
         let operation = DeltaOperation::Write { mode: SaveMode::Append, partition_by: None, predicate: None };
         let commit = log::compose(actions, operation, &self.request.run_id, &self.shared.stage, HashMap::new())?;
         let state = log::state_alone(&self.shared.folder, commit).await?;
-        self.provider(session, state)
-    }
-
-    fn provider(&self, session: &SessionContext, state: EagerSnapshot) -> Result<Arc<dyn TableProvider>> {
-        self.shared.folder.register(session)?;
-        let scan = DeltaScanNext::new(state, scan_config()).map_err(|e| error::query("reading staged files", e))?;
-        Ok(Arc::new(scan))
+        scan(&self.shared.folder, state).await.map_err(|e| error::query("reading staged files", e))
     }
 
     fn next_version(&self) -> u64 {
@@ -329,12 +341,12 @@ impl Stage for DeltaStage {
         let mut rewrite = merge::Rewrite::default();
         match &self.request.mode {
             WriteMode::Overwrite => rewrite.removed = self.base.iter().flat_map(|base| base.state.log_data().iter().map(|f| f.remove_action(true)).collect::<Vec<_>>()).collect(),
-            WriteMode::Append if self.evolution.rewrite => rewrite = self.rewrite(session, &[]).await?,
-            WriteMode::Append => {}
-            WriteMode::Merge { keys } => {
-                merge::refuse_duplicates(session, self.staged_scan(session).await?, keys, &self.request.table).await?;
-                rewrite = self.rewrite(session, keys).await?;
+            WriteMode::Append => {
+                if let Some(base) = self.base.as_ref().filter(|_| self.evolution.rewrite) {
+                    rewrite = merge::rewrite_all(session, base, &self.shared.folder, false, || self.rewriter()).await?;
+                }
             }
+            WriteMode::Merge { keys } => rewrite = self.merge(session, keys).await?,
         }
 
         let (fresh, rewritten) = {
@@ -390,16 +402,16 @@ impl Stage for DeltaStage {
         Ok(summary)
     }
 
-    async fn staged(&self, session: &SessionContext) -> Result<Arc<dyn TableProvider>> {
-        self.staged_scan(session).await
+    async fn staged(&self, _: &SessionContext) -> Result<Arc<dyn TableProvider>> {
+        self.staged_scan().await
     }
 
-    async fn candidate(&self, session: &SessionContext) -> Result<Arc<dyn TableProvider>> {
+    async fn candidate(&self, _: &SessionContext) -> Result<Arc<dyn TableProvider>> {
         let resolved = self.resolved.as_ref().ok_or_else(|| Error::internal("a stage was looked at before it was resolved"))?;
         let metadata = resolved.metadata_changed.then(|| resolved.metadata.clone());
         let commit = self.compose(resolved, metadata, HashMap::new())?;
         let state = log::state_with(&self.shared.folder, self.next_version(), commit).await?;
-        self.provider(session, state)
+        scan(&self.shared.folder, state).await.map_err(|e| error::query("reading the table as it would be", e))
     }
 
     async fn commit(&mut self, commit: CommitRequest) -> Result<CommitOutcome> {

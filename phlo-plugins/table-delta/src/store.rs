@@ -51,7 +51,7 @@ impl TableStore for DeltaStore {
     async fn describe(&self, table: &AssetKey, at: Option<u64>) -> Result<Option<TableInfo>> {
         let folder = self.root.table(table)?;
         let log = folder.log.as_ref();
-        let Some(snapshot) = log::snapshot(log, at).await.map_err(|e| e.with("table", table))? else { return Ok(None) };
+        let Some(snapshot) = log::snapshot(&folder, at).await.map_err(|e| e.with("table", table))? else { return Ok(None) };
         let (mut rows, mut bytes, mut files) = (Some(0), 0, 0);
         let mut views = snapshot.file_views(log, None);
         while let Some(file) = views.try_next().await.map_err(|e| error::delta("reading the table's files", e))? {
@@ -81,7 +81,7 @@ impl TableStore for DeltaStore {
         let folder = self.root.table(table)?;
         let log = folder.log.as_ref();
         let mut versions = Vec::new();
-        let mut next = log::latest_version(log).await?;
+        let mut next = log::latest_version(&folder).await?;
         while let Some(version) = next.filter(|_| versions.len() < limit) {
             // The log is cleaned up from its beginning.
             let Some(facts) = log::commit_info(log, version).await? else { break };
@@ -101,7 +101,7 @@ impl TableStore for DeltaStore {
 
     async fn provider(&self, table: &AssetKey, at: Option<u64>) -> Result<Option<Arc<dyn TableProvider>>> {
         let folder = self.root.table(table)?;
-        let Some(snapshot) = log::snapshot(folder.log.as_ref(), at).await.map_err(|e| e.with("table", table))? else { return Ok(None) };
+        let Some(snapshot) = log::snapshot(&folder, at).await.map_err(|e| e.with("table", table))? else { return Ok(None) };
         let builder: TableProviderBuilder = DeltaScanNext::builder();
         let provider = builder.with_log_store(folder.log).with_snapshot(snapshot).await;
         Ok(Some(provider.map_err(|e| error::query("reading the table", e).with("table", table))?))
@@ -113,7 +113,22 @@ impl TableStore for DeltaStore {
             Some(dir) => Some(TableLock::take(dir, &request.table, &request.run_id, request.lock_wait).await?),
             None => None,
         };
-        marker::sweep(&folder, lock.is_some(), Utc::now()).await?;
-        Ok(Box::new(DeltaStage::open(folder, self.settings.clone(), request, lock).await?))
+        let opened = async {
+            marker::sweep(&folder, lock.is_some(), Utc::now()).await?;
+            DeltaStage::open(folder.clone(), self.settings.clone(), request).await
+        };
+        match opened.await {
+            Ok(mut stage) => {
+                stage.hold(lock);
+                Ok(Box::new(stage))
+            }
+            Err(e) => {
+                if let Some(lock) = lock.filter(|_| !folder.may_be_table()) {
+                    lock.remove_file();
+                    folder.remove_empty();
+                }
+                Err(e)
+            }
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! `cast`.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
@@ -9,15 +10,16 @@ use phlo_plugin::Error;
 use phlo_plugin::prelude::{Code, Result, SchemaRef, Transform, TransformPlan};
 use phlo_plugin::schema::{to_arrow, type_name};
 use phlo_spec::types::ColumnType;
-use schemars::JsonSchema;
-use serde::Deserialize;
+use schemars::{JsonSchema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer};
 
 use crate::columns::{self, Ordered, invalid, position};
 
 /// Changes the types of columns; names, order and other columns stay.
 ///
 /// Null stays null. A number with a fraction loses it when it becomes a whole number, and a timestamp loses what is finer than a
-/// microsecond. A text without an offset is read as UTC when it becomes `timestamptz`.
+/// microsecond. A whole number becomes a date as days and a timestamp as microseconds since 1970. A text without an offset is read as
+/// UTC when it becomes `timestamptz`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CastParams {
@@ -31,14 +33,41 @@ pub struct CastParams {
 }
 
 /// What happens to a value that cannot be cast.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum OnError {
     /// The run fails.
     #[default]
     Fail,
     /// The value becomes null.
     Null,
+}
+
+// By hand, because `null` without quotes is YAML's null and not a name.
+impl<'de> Deserialize<'de> for OnError {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        enum Named {
+            Fail,
+            Null,
+        }
+        Ok(match Option::deserialize(deserializer)? {
+            Some(Named::Fail) => Self::Fail,
+            Some(Named::Null) | None => Self::Null,
+        })
+    }
+}
+
+impl JsonSchema for OnError {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "OnError".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> schemars::Schema {
+        json_schema!({ "enum": ["fail", "null", null] })
+    }
 }
 
 /// Plans `cast`.

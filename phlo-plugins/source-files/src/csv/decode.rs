@@ -11,10 +11,9 @@ use arrow_array::{
 };
 use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
-use memchr::memchr;
 
-use super::scan::{Dialect, Fields, WrongWidth};
-use crate::values::{self, Text, Zone};
+use super::scan::{Dialect, Fields, WrongWidth, unquoted};
+use crate::values::{self, Text};
 
 /// The texts that mean a missing value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,11 +124,9 @@ impl Column<'_> {
             DataType::Float32 => self.primitives::<Float32Type>(data_type, values::float32),
             DataType::Float64 => self.primitives::<Float64Type>(data_type, values::float64),
             DataType::Date32 => self.primitives::<Date32Type>(data_type, values::date),
-            DataType::Timestamp(TimeUnit::Microsecond, None) => self.primitives::<TimestampMicrosecondType>(data_type, |text| {
-                values::timestamp(text).filter(|(_, zone)| *zone == Zone::Unsaid).map(|(micros, _)| micros)
-            }),
-            DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => {
-                self.primitives::<TimestampMicrosecondType>(data_type, |text| values::timestamp(text).map(|(micros, _)| micros))
+            DataType::Timestamp(TimeUnit::Microsecond, zone) => {
+                let naive = zone.is_none();
+                self.primitives::<TimestampMicrosecondType>(data_type, |text| values::timestamp_of(text, naive))
             }
             DataType::Decimal128(precision, scale) => {
                 self.primitives::<Decimal128Type>(data_type, |text| values::decimal(text, *precision, *scale))
@@ -244,33 +241,4 @@ impl Column<'_> {
 fn first_invalid(offsets: &OffsetBuffer<i32>, bytes: &[u8]) -> usize {
     let valid = |pair: &[i32]| std::str::from_utf8(&bytes[pair[0] as usize..pair[1] as usize]).is_ok();
     offsets.windows(2).position(|pair| !valid(pair)).unwrap_or(0)
-}
-
-/// The content of a quoted field.
-#[inline]
-fn unquoted<'a>(raw: Text<'a>, unescaped: &'a mut Vec<u8>) -> Text<'a> {
-    let (quote, len) = (raw.bytes()[0], raw.len());
-    if len >= 2 && raw.bytes()[len - 1] == quote && memchr(quote, &raw.bytes()[1..len - 1]).is_none() {
-        return raw.skip(1).take(len - 2);
-    }
-    unescape(raw.bytes(), unescaped);
-    Text::from(&**unescaped)
-}
-
-/// A doubled quote is one, and what follows the closing quote is taken as it is.
-#[cold]
-fn unescape(raw: &[u8], into: &mut Vec<u8>) {
-    into.clear();
-    let quote = raw[0];
-    let mut rest = &raw[1..];
-    while let Some(at) = memchr(quote, rest) {
-        into.extend_from_slice(&rest[..at]);
-        let Some(after) = rest[at + 1..].strip_prefix(&[quote]) else {
-            into.extend_from_slice(&rest[at + 1..]);
-            return;
-        };
-        into.push(quote);
-        rest = after;
-    }
-    into.extend_from_slice(rest);
 }

@@ -4,9 +4,12 @@
 //! blank lines are nothing). The fast one compares 64 bytes at once and gives up on anything unusual; the exact one is
 //! csv-core itself, and is the only one that reports what is wrong with a record.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use memchr::{memchr, memchr2, memrchr2};
+
+use crate::values::Text;
 
 /// Bytes beyond the data that every block has, so that whole words can be loaded at its end.
 pub(crate) const PADDING: usize = 64;
@@ -199,6 +202,24 @@ impl Fields {
         })
     }
 
+    /// One column as texts without quotes.
+    pub(crate) fn texts<'a>(
+        &'a self,
+        dialect: Dialect,
+        column: usize,
+        data: &'a [u8],
+    ) -> impl Iterator<Item = Cow<'a, [u8]>> + 'a {
+        let (data, quote) = (self.text(data), self.raw_quotes(dialect));
+        self.column(column).map(move |(start, end)| {
+            let raw = &data[start..end];
+            if quote.is_none() || raw.first().copied() != quote {
+                return Cow::Borrowed(raw);
+            }
+            let mut unescaped = Vec::new();
+            Cow::Owned(unquoted(Text::from(raw), &mut unescaped).bytes().to_vec())
+        })
+    }
+
     /// True if every record was plain: of the wanted width, quoted from the beginning of fields only, without blank lines.
     fn scan_fast(&mut self, dialect: Dialect, data: &[u8], len: usize) -> bool {
         self.gap = 1;
@@ -320,6 +341,35 @@ impl Fields {
         }
         Ok(())
     }
+}
+
+/// The content of a quoted field.
+#[inline]
+pub(crate) fn unquoted<'a>(raw: Text<'a>, unescaped: &'a mut Vec<u8>) -> Text<'a> {
+    let (quote, len) = (raw.bytes()[0], raw.len());
+    if len >= 2 && raw.bytes()[len - 1] == quote && memchr(quote, &raw.bytes()[1..len - 1]).is_none() {
+        return raw.skip(1).take(len - 2);
+    }
+    unescape(raw.bytes(), unescaped);
+    Text::from(&**unescaped)
+}
+
+/// A doubled quote is one, and what follows the closing quote is taken as it is.
+#[cold]
+fn unescape(raw: &[u8], into: &mut Vec<u8>) {
+    into.clear();
+    let quote = raw[0];
+    let mut rest = &raw[1..];
+    while let Some(at) = memchr(quote, rest) {
+        into.extend_from_slice(&rest[..at]);
+        let Some(after) = rest[at + 1..].strip_prefix(&[quote]) else {
+            into.extend_from_slice(&rest[at + 1..]);
+            return;
+        };
+        into.push(quote);
+        rest = after;
+    }
+    into.extend_from_slice(rest);
 }
 
 /// The length of the blank lines and comments that come before a record.

@@ -14,7 +14,7 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use deltalake_core::protocol::SaveMode;
 use deltalake_core::{DeltaTable, DeltaTableBuilder};
-use phlo_engine_api::{CommitOutcome, CommitRequest, Stage as _, TableStore as _, WriteMode};
+use phlo_engine_api::{CommitOutcome, CommitRequest, TableStore as _, WriteMode};
 use phlo_plugin::InitContext;
 use phlo_spec::Code;
 use phlo_table_delta::{DeltaStore, Settings};
@@ -350,7 +350,7 @@ async fn every_type_goes_there_and_back_and_is_found_by_its_statistics() {
     let provider = store.provider(table, None).await.unwrap().unwrap();
     for (predicate, rows) in [
         ("flag", 2), ("not flag", 2), ("flag is null", 2), ("big = 18446744073709551615", 2), ("price = -123.45", 2), ("huge > 12345678901234567890.122", 2),
-        ("isnan(ratio)", 2), ("ratio > 1e300", 2), ("real > 1e300", 2), ("plain = 7.25", 2), ("day < date '1970-01-01'", 2),
+        ("isnan(ratio)", 2), ("real > 1e300", 2), ("plain = 7.25", 2), ("day < date '1970-01-01'", 2),
         ("at >= timestamp '2023-11-14T22:13:20.123456Z'", 2), ("at < timestamp '1970-01-01T00:00:00Z'", 2),
         ("local >= timestamp '2023-11-14T22:13:20.123456'", 2), ("local < timestamp '1970-01-01T00:00:00'", 2), ("view = 'b\"c'", 2), ("country = 'de'", 2), ("country is null", 2),
         ("list[1] = 1", 2), ("nested['y'] = 'b'", 2), ("\"odd name\" >= 'y'", 4), ("true", 6),
@@ -359,7 +359,7 @@ async fn every_type_goes_there_and_back_and_is_found_by_its_statistics() {
         assert_eq!(counted, [rows.to_string()], "{predicate}");
     }
     let back = query(provider, "select list, nested, \"odd name\", at, local from t where flag limit 1").await;
-    assert_eq!(back, ["[1, ]|{x: 1, y: a}|x|2023-11-14T22:13:20.123456Z|2023-11-14T22:13:20.123456"]);
+    assert_eq!(back, ["[1, -]|{x: 1, y: a}|x|2023-11-14T22:13:20.123456Z|2023-11-14T22:13:20.123456"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -391,7 +391,7 @@ async fn files_rotate_and_row_groups_stay_small() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_merge_larger_than_memory_spills() {
+async fn a_merge_goes_well_with_little_memory() {
     let dir = tempfile::tempdir().unwrap();
     let store = on_disk(&dir);
     let table = &key("spills");
@@ -400,10 +400,10 @@ async fn a_merge_larger_than_memory_spills() {
         let names: Vec<String> = ids.iter().map(|id| format!("{tag}-{:032}", id.wrapping_mul(7_919))).collect();
         RecordBatch::try_from_iter([("id", Arc::new(Int64Array::from(ids)) as ArrayRef), ("name", Arc::new(StringArray::from(names)) as ArrayRef)]).unwrap()
     };
-    let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(24 << 20))).build_arc().unwrap();
+    let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(12 << 20))).build_arc().unwrap();
     let config = SessionConfig::new().with_target_partitions(2).with_sort_spill_reservation_bytes(1 << 20);
     let small = SessionContext::new_with_config_rt(config, runtime);
-    for (mode, batch) in [(WriteMode::Append, rows(0, 300_000, "old")), (merge_on(&["id"]), rows(150_000, 450_000, "new"))] {
+    for (mode, batch) in [(WriteMode::Append, rows(0, 600_000, "old")), (merge_on(&["id"]), rows(300_000, 900_000, "new"))] {
         let mut open = store.begin(request(table, mode, &batch)).await.unwrap();
         let mut writer = open.writer().await.unwrap();
         for start in (0..batch.num_rows()).step_by(8192) {
@@ -415,7 +415,7 @@ async fn a_merge_larger_than_memory_spills() {
     }
     let provider = store.provider(table, None).await.unwrap().unwrap();
     let counted = query(provider, "select count(*), count(distinct id), sum(case when name like 'new%' then 1 else 0 end) from t").await;
-    assert_eq!(counted, ["450000|450000|300000"]);
+    assert_eq!(counted, ["900000|900000|600000"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

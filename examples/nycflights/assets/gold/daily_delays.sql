@@ -1,0 +1,16 @@
+/* phlo
+description: Delays by day and origin
+checks:
+  - unique: [flight_date, origin]
+  - business_rule: { rule: "cancelled <= flights", name: cancelled_are_flights }
+*/
+select
+    flight_date,
+    origin,
+    count(*) as flights,
+    sum(case when cancelled then 1 else 0 end) as cancelled,
+    round(avg(dep_delay), 1) as mean_dep_delay,
+    round(avg(arr_delay), 1) as mean_arr_delay,
+    max(dep_delay) as worst_dep_delay
+from silver.departures
+group by flight_date, origin

@@ -1,0 +1,138 @@
+//! The one fixture: a project in a temporary folder, and the binary run in it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The binary under test.
+pub(crate) const PHLO: &str = env!("CARGO_BIN_EXE_phlo-it");
+
+/// The repository's root.
+pub(crate) fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// A project in a folder of its own, removed at the end.
+pub(crate) struct Project {
+    dir: TempDir,
+}
+
+/// What a command said.
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Said {
+    fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Asserts the exit code; shows everything otherwise.
+    #[track_caller]
+    pub(crate) fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "\n--- stdout\n{}\n--- stderr\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// The one JSON document on standard output.
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|err| panic!("{err}\n--- stdout\n{}\n--- stderr\n{}", self.stdout, self.stderr))
+    }
+
+    /// Both streams.
+    pub(crate) fn all(&self) -> String {
+        format!("{}{}", self.stdout, self.stderr)
+    }
+}
+
+impl Project {
+    /// An empty project.
+    pub(crate) fn new() -> Self {
+        let project = Self { dir: TempDir::new().unwrap() };
+        project.write("phlo.yaml", "name: test\n")
+    }
+
+    /// A copy of an example of the repository, without what a run left there.
+    pub(crate) fn example(name: &str) -> Self {
+        let project = Self { dir: TempDir::new().unwrap() };
+        copy(&repository().join("examples").join(name), project.dir.path());
+        project
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Writes a file, folders included.
+    pub(crate) fn write(self, file: &str, text: &str) -> Self {
+        self.put(file, text);
+        self
+    }
+
+    pub(crate) fn put(&self, file: &str, text: &str) {
+        let path = self.path().join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(PHLO);
+        command.args(args).current_dir(self.path()).stdin(Stdio::null()).env("NO_COLOR", "1").env_remove("RUST_BACKTRACE").env_remove("RUST_LOG");
+        command
+    }
+
+    /// Runs `phlo` here.
+    pub(crate) fn phlo(&self, args: &[&str]) -> Said {
+        Said::of(self.command(args).output().unwrap())
+    }
+
+    /// Runs `phlo` here with variables set.
+    pub(crate) fn phlo_with(&self, variables: &[(&str, &str)], args: &[&str]) -> Said {
+        Said::of(self.command(args).envs(variables.iter().copied()).output().unwrap())
+    }
+
+    /// Starts `phlo` here.
+    pub(crate) fn start(&self, args: &[&str]) -> Child {
+        self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// The rows of a query, each a JSON object.
+    #[track_caller]
+    pub(crate) fn sql(&self, query: &str) -> Vec<Value> {
+        let said = self.phlo(&["sql", query, "--format", "json"]).exits(0);
+        serde_json::from_str(&said.stdout).unwrap_or_else(|err| panic!("{err}\n{}", said.stdout))
+    }
+
+    /// The one value of a query.
+    #[track_caller]
+    pub(crate) fn one(&self, query: &str) -> Value {
+        let rows = self.sql(query);
+        assert_eq!(rows.len(), 1, "{rows:?}");
+        rows[0].as_object().unwrap().values().next().unwrap().clone()
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        if [".phlo", "lake"].iter().any(|left| entry.file_name() == *left) {
+            continue;
+        }
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}

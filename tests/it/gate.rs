@@ -1,0 +1,163 @@
+//! Nothing unaudited is ever visible: each write strategy, each way of failing.
+
+use std::time::{Duration, Instant};
+
+use crate::fixture::Project;
+
+fn orders(strategy: &str) -> Project {
+    let write = match strategy {
+        "merge" => "{ strategy: merge, unique_key: [id] }",
+        other => &format!("{{ strategy: {other} }}"),
+    };
+    Project::new()
+        .write(
+            "assets/raw/orders.yaml",
+            &format!(
+                "source: {{ plugin: files, path: \"in/*.csv\" }}\nwrite: {write}\nchecks:\n  - not_null: [id]\n  - range: {{ column: amount, min: 0 }}\n  \
+                 - row_count: {{ max: 6 }}\n"
+            ),
+        )
+        .write("assets/mart/total.sql", "select sum(amount) as total from raw.orders\n")
+        .write("in/1.csv", "id,amount\n1,10\n2,20\n3,30\n")
+}
+
+#[test]
+fn a_blocked_write_leaves_the_old_table_whatever_the_strategy() {
+    for strategy in ["append", "overwrite", "merge"] {
+        for (why, bad) in [("a row-level check", "id,amount\n4,-5\n"), ("a table-level check", "id,amount\n11,1\n12,1\n13,1\n14,1\n15,1\n16,1\n17,1\n")] {
+            let project = orders(strategy);
+            project.phlo(&["run"]).exits(0);
+            project.put("in/2.csv", bad);
+            let record = project.phlo(&["run", "--json"]).exits(3).json();
+            let status = |key: &str| record["assets"].as_array().unwrap().iter().find(|a| a["asset"] == key).unwrap()["status"].clone();
+            assert_eq!((status("raw.orders"), status("mart.total")), ("blocked".into(), "skipped".into()), "{strategy}, {why}");
+            assert_eq!(project.one("select sum(amount) from raw.orders"), 60, "{strategy}, {why}");
+            // Mended, it goes through, and nothing of the blocked attempt is lost or repeated.
+            project.put("in/2.csv", "id,amount\n4,40\n");
+            project.phlo(&["run"]).exits(0);
+            assert_eq!(project.one("select total from mart.total"), 100, "{strategy}, {why}");
+        }
+    }
+}
+
+#[test]
+fn a_first_build_that_is_blocked_leaves_no_table() {
+    let project = orders("append").write("in/1.csv", "id,amount\n1,-1\n");
+    project.phlo(&["run", "raw.orders"]).exits(3);
+    assert!(project.sql_fails("select * from raw.orders").contains("does not exist yet"));
+    let kept = project.phlo(&["quality", "show", "raw.orders", "--json"]).exits(0).stdout;
+    assert!(kept.contains("\"violations\": 1") || kept.contains("\"violations\":1"), "{kept}");
+}
+
+#[test]
+fn a_check_that_cannot_run_counts_as_failed() {
+    let project = Project::new()
+        .write("assets/raw/x.yaml", "source: { plugin: files, path: in.csv }\nchecks:\n  - sql: { query: \"select * from this where 1 / (v - v) > 0\" }\n")
+        .write("in.csv", "v\n1\n");
+    let said = project.phlo(&["run"]).exits(3);
+    assert!(said.all().contains("could not run") || said.all().contains("errored"), "{}", said.all());
+    assert!(project.sql_fails("select * from raw.x").contains("does not exist yet"));
+}
+
+#[test]
+fn a_merge_replaces_by_key_and_refuses_duplicates_unless_told_how() {
+    let project = orders("merge");
+    project.phlo(&["run"]).exits(0);
+    project.put("in/2.csv", "id,amount\n3,33\n4,40\n");
+    let record = project.phlo(&["run", "raw.orders", "--json"]).exits(0).json();
+    let run = &record["assets"][0];
+    assert_eq!((run["rows_inserted"].as_u64(), run["rows_updated"].as_u64()), (Some(1), Some(1)));
+    assert_eq!(project.one("select sum(amount) from raw.orders"), 10 + 20 + 33 + 40);
+
+    project.put("in/3.csv", "id,amount\n4,41\n4,42\n");
+    let said = project.phlo(&["run", "raw.orders"]).exits(1);
+    assert!(said.all().contains("P4004") && said.all().contains("deduplicate"), "{}", said.all());
+    assert_eq!(project.one("select sum(amount) from raw.orders"), 103);
+    project.put(
+        "assets/raw/orders.yaml",
+        "source: { plugin: files, path: \"in/*.csv\" }\nwrite: { strategy: merge, unique_key: [id], deduplicate: { keep: last, order_by: [amount] } }\n",
+    );
+    project.phlo(&["run", "raw.orders"]).exits(0);
+    assert_eq!(project.one("select amount from raw.orders where id = 4"), 42);
+}
+
+fn big(project: &Project, rows: usize) {
+    let mut text = String::from("id,amount\n");
+    for i in 0..rows {
+        text.push_str(&format!("{i},{}\n", i % 97));
+    }
+    project.put("in/9.csv", &text);
+}
+
+#[test]
+fn after_kill_9_the_next_run_neither_loses_nor_repeats_a_row() {
+    let project = Project::new().write("assets/raw/orders.yaml", "source: { plugin: files, path: \"in/*.csv\" }\nchecks: [ { not_null: [id] } ]\n");
+    big(&project, 400_000);
+    // Killed at different moments of the run: before, while and after it stages and commits.
+    for wait in [30, 120, 300, 600, 900, 1300] {
+        let mut child = project.start(&["run"]);
+        std::thread::sleep(Duration::from_millis(wait));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let said = project.phlo(&["sql", "select count(*) as n from raw.orders", "--format", "json"]);
+        if said.code == 0 {
+            assert!(said.stdout.contains("400000"), "half a write is visible after {wait} ms: {}", said.stdout);
+        }
+    }
+    project.phlo(&["run"]).exits(0);
+    assert_eq!(project.one("select count(*) from raw.orders"), 400_000);
+    assert_eq!(project.one("select count(distinct id) from raw.orders"), 400_000);
+    let runs = project.phlo(&["runs", "--json"]).exits(0).stdout;
+    assert!(!runs.contains("\"running\""), "a dead run is still shown as running: {runs}");
+}
+
+#[test]
+fn an_interrupt_leaves_nothing_visible_and_says_130() {
+    let project = Project::new().write("assets/raw/orders.yaml", "source: { plugin: files, path: \"in/*.csv\" }\n");
+    big(&project, 3_000_000);
+    let child = project.start(&["run"]);
+    std::thread::sleep(Duration::from_millis(900));
+    let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(project.sql_fails("select * from raw.orders").contains("does not exist yet"));
+    project.phlo(&["run"]).exits(0);
+    assert_eq!(project.one("select count(*) from raw.orders"), 3_000_000);
+}
+
+#[test]
+fn a_second_phlo_on_the_same_table_waits_or_fails_clearly() {
+    let project = Project::new().write("assets/raw/orders.yaml", "source: { plugin: files, path: \"in/*.csv\" }\nwrite: { strategy: overwrite, lock_wait: 0 }\n");
+    big(&project, 3_000_000);
+    let mut first = project.start(&["run"]);
+    let began = Instant::now();
+    let busy = loop {
+        let said = project.phlo(&["run"]);
+        if said.code != 0 || began.elapsed() > Duration::from_secs(20) {
+            break said;
+        }
+    };
+    first.wait().unwrap();
+    assert_eq!(busy.code, 1, "{}", busy.all());
+    assert!(busy.all().contains("P4001"), "{}", busy.all());
+    // Told to wait, the second one gets its turn.
+    project.put("assets/raw/orders.yaml", "source: { plugin: files, path: \"in/*.csv\" }\nwrite: { strategy: overwrite, lock_wait: 120 }\n");
+    let first = project.start(&["run"]);
+    let second = project.start(&["run"]);
+    for child in [first, second] {
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(project.one("select count(*) from raw.orders"), 3_000_000);
+}
+
+impl Project {
+    /// What a query that must fail says.
+    #[track_caller]
+    pub(crate) fn sql_fails(&self, query: &str) -> String {
+        let said = self.phlo(&["sql", query]);
+        assert_ne!(said.code, 0, "{}", said.stdout);
+        said.all()
+    }
+}

@@ -1,0 +1,10 @@
+//! Integration tests: the real binary with every plugin linked, in real projects on a real disk. Modules by topic; one fixture.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod example;
+mod fixture;
+mod gate;
+mod mistakes;
+mod plugins;
+mod readers;
+mod secrets;

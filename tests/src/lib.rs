@@ -1,1 +1,0 @@
-//! Integration, drift and conformance tests over the bundle.
