@@ -165,15 +165,17 @@ def partitions_of(asset: dict) -> dg.PartitionsDefinition | None:
         return None
     if spec["kind"] == "static":
         return dg.StaticPartitionsDefinition(spec["values"])
+    # Dagster would begin with the first whole week or month; phlo begins with the one that holds the start.
     start, timezone = datetime.fromisoformat(spec["start"]), spec["timezone"]
     if spec["kind"] == "daily":
         return dg.DailyPartitionsDefinition(start, timezone=timezone, fmt="%Y-%m-%d")
     if spec["kind"] == "hourly":
         return dg.HourlyPartitionsDefinition(start, timezone=timezone, fmt="%Y-%m-%dT%H")
     if spec["kind"] == "weekly":
-        return dg.WeeklyPartitionsDefinition(start, timezone=timezone, fmt="%Y-%m-%d", day_offset=1)
+        monday = start - timedelta(days=start.weekday())
+        return dg.WeeklyPartitionsDefinition(monday, timezone=timezone, fmt="%Y-%m-%d", day_offset=1)
     if spec["kind"] == "monthly":
-        return dg.MonthlyPartitionsDefinition(start, timezone=timezone, fmt="%Y-%m")
+        return dg.MonthlyPartitionsDefinition(start.replace(day=1), timezone=timezone, fmt="%Y-%m")
     raise ValueError(f"unknown partition kind {spec['kind']}")
 
 

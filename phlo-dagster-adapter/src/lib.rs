@@ -35,7 +35,8 @@ impl Orchestrator for Dagster {
     /// What Dagster could not load: a schedule over assets of different partitions, partitions without a start.
     fn build(&self, definitions: &Definitions) -> Result<OrchestratorOutput> {
         let manifest = manifest::manifest(definitions)?;
-        let json = serde_json::to_string_pretty(&manifest).map_err(|err| Error::internal("the manifest is not JSON").because(err))?;
+        let json = serde_json::to_string_pretty(&manifest)
+            .map_err(|err| Error::internal("the manifest is not JSON").because(err))?;
         Ok(OrchestratorOutput::Files(vec![
             ("definitions.json".to_owned(), json + "\n"),
             ("definitions.py".to_owned(), include_str!("definitions.py").to_owned()),

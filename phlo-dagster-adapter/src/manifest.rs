@@ -81,9 +81,11 @@ struct Schedule {
 /// What Dagster could not load.
 pub(crate) fn manifest(definitions: &Definitions) -> Result<Manifest> {
     let mut ops = BTreeSet::new();
-    let assets = definitions.assets.iter().map(|(spec, deps)| asset(spec, deps, &mut ops)).collect::<Result<Vec<_>>>()?;
+    let assets =
+        definitions.assets.iter().map(|(spec, deps)| asset(spec, deps, &mut ops)).collect::<Result<Vec<_>>>()?;
     let mut names = BTreeSet::new();
-    let schedules = definitions.schedules.iter().map(|spec| schedule(spec, definitions, &mut names)).collect::<Result<Vec<_>>>()?;
+    let schedules =
+        definitions.schedules.iter().map(|spec| schedule(spec, definitions, &mut names)).collect::<Result<Vec<_>>>()?;
     Ok(Manifest { version: 1, project: definitions.project.clone(), assets, schedules })
 }
 
@@ -128,7 +130,9 @@ fn translate(spec: &PartitionSpec, asset: &AssetSpec) -> Result<Partitions> {
     let fixed = spec.kind == PartitionKind::Static;
     if !fixed && spec.start.is_none() {
         let message = format!("the {} partitions of {} have no `start`, which Dagster needs", spec.kind, asset.key);
-        return Err(Error::new(Code::MissingKey, message).at(asset.place.clone()).hint("add the first partition's date: `start: 2013-01-01`"));
+        return Err(Error::new(Code::MissingKey, message)
+            .at(asset.place.clone())
+            .hint("add the first partition's date: `start: 2013-01-01`"));
     }
     Ok(Partitions {
         kind: spec.kind,
@@ -139,13 +143,20 @@ fn translate(spec: &PartitionSpec, asset: &AssetSpec) -> Result<Partitions> {
 }
 
 fn schedule(spec: &ScheduleSpec, definitions: &Definitions, names: &mut BTreeSet<String>) -> Result<Schedule> {
-    let selected = selection::resolve(&spec.select, &definitions.assets).map_err(|err| err.with("schedule", &spec.name))?;
+    let selected =
+        selection::resolve(&spec.select, &definitions.assets).map_err(|err| err.with("schedule", &spec.name))?;
     let mut partitioned: Option<(&AssetKey, Partitions)> = None;
     for asset in &selected {
-        let Some(partitions) = asset.partitions.as_ref().map(|partitions| translate(partitions, asset)).transpose()? else { continue };
+        let Some(partitions) = asset.partitions.as_ref().map(|partitions| translate(partitions, asset)).transpose()?
+        else {
+            continue;
+        };
         match &partitioned {
             Some((other, first)) if *first != partitions => {
-                let message = format!("the schedule `{}` selects {other} and {}, which are partitioned differently", spec.name, asset.key);
+                let message = format!(
+                    "the schedule `{}` selects {other} and {}, which are partitioned differently",
+                    spec.name, asset.key
+                );
                 return Err(Error::new(Code::BadSelection, message)
                     .hint("Dagster runs assets of one kind of partitions in a job; make a schedule for each"));
             }
@@ -188,6 +199,11 @@ fn tag(text: &str) -> String {
 
 /// A text as an owner in Dagster: an e-mail address or a team.
 fn owner(text: &str) -> String {
-    let is_address = text.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.') && !host.contains('@'));
-    if text.starts_with("team:") || (is_address && !text.contains(char::is_whitespace)) { text.to_owned() } else { format!("team:{text}") }
+    let is_address =
+        text.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.') && !host.contains('@'));
+    if text.starts_with("team:") || (is_address && !text.contains(char::is_whitespace)) {
+        text.to_owned()
+    } else {
+        format!("team:{text}")
+    }
 }

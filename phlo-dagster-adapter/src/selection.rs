@@ -17,7 +17,8 @@ pub(crate) fn resolve<'a>(select: &str, assets: &'a [(AssetSpec, Vec<AssetKey>)]
         let (downstream, core) = core.strip_suffix('+').map_or((false, core), |rest| (true, rest));
         let meant = matching(core, assets)?;
         if upstream {
-            let up: BTreeMap<_, Vec<_>> = assets.iter().map(|(spec, deps)| (&spec.key, deps.iter().collect())).collect();
+            let up: BTreeMap<_, Vec<_>> =
+                assets.iter().map(|(spec, deps)| (&spec.key, deps.iter().collect())).collect();
             selected.extend(reached(&meant, &up));
         }
         if downstream {
@@ -38,7 +39,9 @@ pub(crate) fn resolve<'a>(select: &str, assets: &'a [(AssetSpec, Vec<AssetKey>)]
 }
 
 fn matching<'a>(core: &str, assets: &'a [(AssetSpec, Vec<AssetKey>)]) -> Result<Vec<&'a AssetKey>> {
-    let bad = |why: String| Error::new(Code::BadSelection, why).hint("write a key, `silver.*`, `group:g`, `tag:t` or `kind:k`");
+    let bad = |why: String| {
+        Error::new(Code::BadSelection, why).hint("write a key, `silver.*`, `group:g`, `tag:t` or `kind:k`")
+    };
     let holds: Box<dyn Fn(&AssetSpec) -> bool> = match core.split_once(':') {
         Some(("group", group)) => Box::new(move |spec| spec.group == group),
         Some(("tag", tag)) => Box::new(move |spec| spec.tags.iter().any(|t| t == tag)),

@@ -7,7 +7,9 @@ use std::process::Command;
 use phlo_dagster_adapter::Dagster;
 use phlo_plugin::Registry;
 use phlo_plugin::prelude::*;
-use phlo_spec::asset::{AssetBody, AssetSpec, CheckSpec, FreshnessSpec, PartitionSpec, RetrySpec, SourceSpec, SqlSpec, WriteSpec};
+use phlo_spec::asset::{
+    AssetBody, AssetSpec, CheckSpec, FreshnessSpec, PartitionSpec, RetrySpec, SourceSpec, SqlSpec, WriteSpec,
+};
 use phlo_spec::project::ScheduleSpec;
 use phlo_spec::{CapabilityType, CheckSeverity, NodeKind, PartitionKind};
 use serde_json::{Value, json};
@@ -47,23 +49,38 @@ fn check(name: &str, severity: CheckSeverity) -> CheckSpec {
     }
 }
 
-fn partitions(kind: PartitionKind, start: Option<&str>) -> Option<PartitionSpec> {
-    Some(PartitionSpec { kind, column: "day".to_owned(), start: start.map(str::to_owned), timezone: None, values: vec!["eu".to_owned()] })
+fn partitions(kind: PartitionKind, start: Option<&str>) -> PartitionSpec {
+    PartitionSpec {
+        kind,
+        column: "day".to_owned(),
+        start: start.map(str::to_owned),
+        timezone: None,
+        values: vec!["eu".to_owned()],
+    }
 }
 
 fn schedule(select: &str) -> ScheduleSpec {
-    ScheduleSpec { name: "nightly run".to_owned(), cron: "0 2 * * *".to_owned(), select: select.to_owned(), timezone: None }
+    ScheduleSpec {
+        name: "nightly run".to_owned(),
+        cron: "0 2 * * *".to_owned(),
+        select: select.to_owned(),
+        timezone: None,
+    }
 }
 
 /// Two layers: an ingested asset with everything, and SQL assets over it.
 fn definitions() -> Definitions {
     let mut flights = sql("bronze.flights");
-    flights.body = AssetBody::Ingest(SourceSpec { plugin: "files".to_owned(), plugin_place: None, config: Node::synthetic(NodeKind::Null) });
+    flights.body = AssetBody::Ingest(SourceSpec {
+        plugin: "files".to_owned(),
+        plugin_place: None,
+        config: Node::synthetic(NodeKind::Null),
+    });
     flights.description = Some("Departures".to_owned());
     flights.tags = vec!["night ly".to_owned()];
     flights.owner = Some("data team".to_owned());
     flights.freshness = Some(FreshnessSpec { max_age_hours: 26.0 });
-    flights.partitions = partitions(PartitionKind::Daily, Some("2013-01-01"));
+    flights.partitions = Some(partitions(PartitionKind::Daily, Some("2013-01-01")));
     flights.checks = vec![
         check("not_null(carrier, dest)", CheckSeverity::Error),
         check("not_null(carrier) dest", CheckSeverity::Warn),
@@ -159,9 +176,12 @@ fn a_schedule_names_the_assets_that_its_selection_means() {
         ("*", "bronze.flights silver.departures silver.team_a__daily gold.team_a.daily"),
     ] {
         let manifest = manifest(&Definitions { schedules: vec![schedule(select)], ..definitions() }).unwrap();
-        let keys: Vec<_> = manifest["schedules"][0]["assets"].as_array().unwrap().iter().map(|key| {
-            key.as_array().unwrap().iter().map(|part| part.as_str().unwrap()).collect::<Vec<_>>().join(".")
-        }).collect();
+        let keys: Vec<_> = manifest["schedules"][0]["assets"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|key| key.as_array().unwrap().iter().map(|part| part.as_str().unwrap()).collect::<Vec<_>>().join("."))
+            .collect();
         assert_eq!(keys.join(" "), want, "{select}");
     }
 }
@@ -169,14 +189,18 @@ fn a_schedule_names_the_assets_that_its_selection_means() {
 #[test]
 fn what_dagster_could_not_load_is_refused() {
     let mut mixed = definitions();
-    mixed.assets[1].0.partitions = partitions(PartitionKind::Monthly, Some("2013-01-01"));
+    mixed.assets[1].0.partitions = Some(partitions(PartitionKind::Monthly, Some("2013-01-01")));
     let mut startless = definitions();
-    startless.assets[0].0.partitions = partitions(PartitionKind::Daily, None);
+    startless.assets[0].0.partitions = Some(partitions(PartitionKind::Daily, None));
     let mut nameless = definitions();
     nameless.assets[0].0.checks[0].name = None;
     let scheduled = |select: &str| Definitions { schedules: vec![schedule(select)], ..definitions() };
     for (definitions, code, message) in [
-        (mixed, Code::BadSelection, "the schedule `nightly run` selects bronze.flights and silver.departures, which are partitioned differently"),
+        (
+            mixed,
+            Code::BadSelection,
+            "the schedule `nightly run` selects bronze.flights and silver.departures, which are partitioned differently",
+        ),
         (startless, Code::MissingKey, "the daily partitions of bronze.flights have no `start`, which Dagster needs"),
         (nameless, Code::Internal, "a check `not_null` of bronze.flights has no name"),
         (scheduled("bronze.flihgts"), Code::UnknownAsset, "there is no asset `bronze.flihgts`"),
@@ -192,10 +216,13 @@ fn what_dagster_could_not_load_is_refused() {
 #[test]
 fn static_partitions_need_no_start_and_other_partitions_of_one_kind_share_a_schedule() {
     let mut same = definitions();
-    same.assets[0].0.partitions = partitions(PartitionKind::Static, None);
-    same.assets[1].0.partitions = partitions(PartitionKind::Static, None);
+    same.assets[0].0.partitions = Some(partitions(PartitionKind::Static, None));
+    same.assets[1].0.partitions = Some(partitions(PartitionKind::Static, None));
     same.assets[1].0.partitions.as_mut().unwrap().column = "region".to_owned();
-    assert_eq!(manifest(&same).unwrap()["assets"][1]["partitions"], json!({ "kind": "static", "timezone": "UTC", "values": ["eu"] }));
+    assert_eq!(
+        manifest(&same).unwrap()["assets"][1]["partitions"],
+        json!({ "kind": "static", "timezone": "UTC", "values": ["eu"] })
+    );
 }
 
 #[test]
@@ -206,13 +233,15 @@ fn the_python_file_compiles_and_is_the_same_for_every_project() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("definitions.py");
     std::fs::write(&file, &all["definitions.py"]).unwrap();
-    let output = Command::new("python3").args(["-m", "py_compile"]).arg(&file).output().expect("python3 is needed by this test");
+    let output =
+        Command::new("python3").args(["-m", "py_compile"]).arg(&file).output().expect("python3 is needed by this test");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]
 fn the_package_registers_and_documents_the_orchestrator() {
-    let registry = Registry::linked(&[]).unwrap().activate(phlo_plugin::Policy::default(), InitContext::at("/nowhere")).unwrap();
+    let registry =
+        Registry::linked(&[]).unwrap().activate(phlo_plugin::Policy::default(), InitContext::at("/nowhere")).unwrap();
     assert_eq!(registry.providers_of(CapabilityType::Orchestrator), ["dagster"]);
     let package = registry.entries().next().unwrap().package.unwrap();
     assert!(package.readme.contains("`dagster`"));

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks")]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod bench;
 mod codegen;
 mod dist;
 mod process;
@@ -31,6 +32,8 @@ enum Command {
     Test(test::Args),
     /// Build the static release binary and copy it to target/dist/phlo
     Dist(dist::Args),
+    /// Measure the figures that phlo must reach, against peers on the same files and threads
+    Bench(bench::Args),
 }
 
 fn main() -> ExitCode {
@@ -50,6 +53,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Tidy => tidy::run(&root),
         Command::Test(args) => test::run(&root, &args),
         Command::Dist(args) => dist::run(&root, &args),
+        Command::Bench(args) => bench::run(&root, &args),
     }
 }
 

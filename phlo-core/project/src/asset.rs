@@ -76,11 +76,11 @@ fn common(node: &mut Node, strategy: WriteStrategy, context: &mut Context<'_>) -
     if let NodeKind::Map(entries) = &mut node.kind {
         // A section without anything in it is as good as none.
         entries.retain(|(_, value)| value.kind != NodeKind::Null);
-        let overrides = entries.iter_mut().find(|(key, _)| key.as_str() == Some("capability_overrides"));
-        overrides.into_iter().for_each(|(_, map)| validate::capability_types(map, problems));
     }
+    let overrides = validate::take_providers(node, "capability_overrides", problems);
     let mut header: AssetHeader = read_all(node, problems)?;
     validate::header(node, &header, strategy, problems);
+    header.capability_overrides = overrides;
     header.write.strategy.get_or_insert(strategy);
     header.write.metadata.get_or_insert(strategy == WriteStrategy::Append);
     let wrong = problems[before..].iter().any(|problem| problem.severity == Severity::Error);

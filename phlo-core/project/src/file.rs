@@ -56,17 +56,17 @@ pub(crate) fn read(text: &str, root: &Path, context: &mut Context<'_>) -> Option
     connections.retain(|_, (_, connection)| source_of(connection).is_some());
     let services = sections(&mut node, "services", "write `NAME: {…}` for each; `{}` changes nothing", problems);
     let plugin_settings = plugin_settings(&mut node, problems);
+    let mut defaults = BTreeMap::new();
     if let NodeKind::Map(entries) = &mut node.kind {
         // A section without anything in it is as good as none.
         entries.retain(|(_, value)| value.kind != NodeKind::Null);
-        for (key, value) in entries {
-            if let (Some("capabilities"), NodeKind::Map(entries)) = (key.as_str(), &mut value.kind) {
-                entries.iter_mut().filter(|(key, _)| key.as_str() == Some("defaults")).for_each(|(_, map)| validate::capability_types(map, problems));
-            }
+        if let Some((_, capabilities)) = entries.iter_mut().find(|(key, _)| key.as_str() == Some("capabilities")) {
+            defaults = validate::take_providers(capabilities, "defaults", problems);
         }
     }
     let file: Option<ProjectFile> = read_all(&node, problems);
-    let file = file.and_then(|file| {
+    let file = file.and_then(|mut file| {
+        file.capabilities.defaults = defaults;
         validate::project(&node, &file, problems);
         let storage = validate::storage(root, &file.storage, &node, problems)?;
         Some((file, storage))

@@ -14,7 +14,7 @@
 use std::collections::HashMap;
 
 use phlo_spec::secret::MASK;
-use phlo_spec::{Code, Diagnostic, Node, NodeKind, Place, Span, nearest};
+use phlo_spec::{Code, Diagnostic, Node, Place, Span, nearest};
 
 use crate::environment::Environment;
 use crate::secrets::{Keeper, is_secret_variable};
@@ -60,26 +60,6 @@ pub(crate) fn fill(node: &mut Node, environment: &Environment, keeper: &mut Keep
         }
     });
     filled
-}
-
-/// The node with each text as it may be shown.
-pub(crate) fn masked(node: &Node, texts: &HashMap<Span, Shown>) -> Node {
-    let mut copy = node.clone();
-    mask(&mut copy, texts);
-    copy
-}
-
-fn mask(node: &mut Node, texts: &HashMap<Span, Shown>) {
-    match &mut node.kind {
-        NodeKind::Str(text) => {
-            if let Some(shown) = texts.get(&node.span) {
-                text.clone_from(&shown.text);
-            }
-        }
-        NodeKind::Seq(items) => items.iter_mut().for_each(|item| mask(item, texts)),
-        NodeKind::Map(entries) => entries.iter_mut().for_each(|(_, value)| mask(value, texts)),
-        _ => {}
-    }
 }
 
 struct Problem {
@@ -182,6 +162,9 @@ impl<'a> Run<'a> {
                 if is_secret_variable(name) {
                     self.keeper.variable(&value);
                     return Ok((value, MASK.to_owned()));
+                }
+                if operation == Some('-') {
+                    self.keeper.open_default(other);
                 }
                 Ok((value.clone(), value))
             }
@@ -304,8 +287,8 @@ mod tests {
     #[test]
     fn secrets_are_masked_where_they_are_shown_and_told_to_the_redactor() {
         let (node, filled, keeper) = filled("a: Bearer ${B_TOKEN}\nb: ${NO_KEY:-p w}\nc: ${DSN}/${A}\nd: ${NO:-open}\ne: ${NO_PWD:-postgres}\n");
-        let shown = masked(&node, &filled.texts).to_json();
-        assert_eq!(shown, serde_json::json!({"a": "Bearer ***", "b": "***", "c": "pg://u:sesame@h/d/one", "d": "open", "e": "***"}));
+        let shown: Vec<_> = node.entries().unwrap().iter().map(|(_, value)| filled.texts[&value.span].text.as_str()).collect();
+        assert_eq!(shown, ["Bearer ***", "***", "pg://u:sesame@h/d/one", "open", "***"]);
         assert_eq!(keeper.redactor.clean("x$A}y p w sesame open postgres one"), "*** p w *** open postgres one");
         let c = filled.texts.values().find(|t| t.text.ends_with("one")).unwrap();
         assert_eq!(c.variables, ["DSN", "A"]);

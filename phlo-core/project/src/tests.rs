@@ -514,7 +514,7 @@ fn show_tells_each_value_and_its_source() {
         ("name", json!({"source": "file", "place": "phlo.yaml:1:7"})),
         ("run.memory_mib", json!({"source": "default"})),
         ("plugins.allow[0]", json!({"source": "file", "place": "phlo.yaml:7:10"})),
-        ("plugins.settings.hook.history.keep_days", json!({"source": "file", "place": "phlo.yaml:10:34"})),
+        ("plugins.settings.hook.history.keep_days", json!({"source": "file", "place": "phlo.yaml:10:35"})),
         ("storage.root", json!({"source": "environment", "place": "phlo.yaml:3:18", "variables": ["LAKE"]})),
         ("connections.carrier_api.base_url", json!({"source": "file", "place": "phlo.yaml:13:46"})),
         ("connections.carrier_api.auth_token", json!({"source": "environment", "place": "phlo.yaml:13:99", "variables": ["CARRIER_TOKEN"]})),
@@ -527,17 +527,17 @@ fn show_tells_each_value_and_its_source() {
 #[test]
 fn secrets_stay_inside() {
     let (_dir, loaded) = big();
-    let project = loaded.project.as_ref().unwrap();
+    let resolved = loaded.project.as_ref().unwrap();
     let secrets = ["file-token", "process-token", "open-sesame", "aws/secret+1", "plain-Key-1"];
-    let debug = format!("{loaded:?} {project:?} {:?} {:?}", project.environment, project.redactor);
-    let shown = project.show().to_string();
+    let debug = format!("{loaded:?} {resolved:?} {:?} {:?}", resolved.environment, resolved.redactor);
+    let shown = resolved.show().to_string();
     for secret in secrets {
         assert!(!debug.contains(secret) && !shown.contains(secret), "{secret}");
-        assert_eq!(project.redactor.clean(&format!("a {secret} b")), "a *** b", "{secret}");
+        assert_eq!(resolved.redactor.clean(&format!("a {secret} b")), "a *** b", "{secret}");
     }
     // Words that are no secret, though they came from a variable or stand where a secret would, stay readable.
     let open = "datafusion delta iceberg ./lake eu-west-1 postgres http://localhost:8099";
-    assert_eq!(project.redactor.clean(open), open);
+    assert_eq!(resolved.redactor.clean(open), open);
 
     // Not even in what is said about a value that is wrong.
     for (yaml, asset) in [
@@ -552,13 +552,10 @@ fn secrets_stay_inside() {
         ("name: t", "partitions: {kind: daily, column: d, start: \"${MY_TOKEN}\"}"),
     ] {
         let asset = format!("source: {{plugin: files}}\n{asset}\n");
-        let (_dir, loaded) = project_of(yaml, &asset);
+        let (_dir, loaded) = project(&[("phlo.yaml", yaml), ("assets/a/b.yaml", &asset)], &[("MY_TOKEN", "s3cr3t/ v")]);
         let told = format!("{:?} {}", loaded.diagnostics, serde_json::to_string(&loaded.diagnostics).unwrap());
         assert!(!told.contains("s3cr3t/") && !told.contains("3cr3t v"), "{told}");
-        assert!(loaded.diagnostics.has_errors() , "{yaml} {asset}");
-    }
-    fn project_of(yaml: &str, asset: &str) -> (tempfile::TempDir, Loaded) {
-        project(&[("phlo.yaml", yaml), ("assets/a/b.yaml", asset)], &[("MY_TOKEN", "s3cr3t/ v")])
+        assert!(loaded.diagnostics.has_errors(), "{yaml} {asset}");
     }
 }
 

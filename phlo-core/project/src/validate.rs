@@ -11,7 +11,7 @@ use phlo_spec::{CapabilityType, Code, Diagnostic, Node, NodeKind, PartitionKind,
 use url::Url;
 
 use crate::cron;
-use crate::read::{key_at, nearest_or_known, value_at};
+use crate::read::{expect_map, key_at, nearest_or_known, null_as_map, read_all, value_at};
 
 /// The longest that a run may wait for another writer, in seconds.
 const MAX_LOCK_WAIT: u64 = 86_400;
@@ -165,11 +165,6 @@ pub(crate) fn project(node: &Node, file: &ProjectFile, problems: &mut Vec<Diagno
     if !file.name.starts_with(|c: char| c.is_ascii_alphanumeric()) || !file.name.chars().all(valid) {
         rules.invalid(&["name"], format!("`{}` cannot be a project's name", file.name), "begin with a letter or digit; go on with letters, digits, `_`, `-` and `.`");
     }
-    for (capability, provider) in &file.capabilities.defaults {
-        if provider.trim().is_empty() {
-            rules.invalid(&["capabilities", "defaults", capability.as_str()], "the provider's name is empty", "write a name, or remove the key");
-        }
-    }
     rules.names(&["plugins", "allow"], "plugin", &file.plugins.allow);
     rules.names(&["plugins", "deny"], "plugin", &file.plugins.deny);
     if file.run.jobs == Some(0) {
@@ -216,18 +211,31 @@ fn schedule(rules: &mut Rules<'_>, schedule: &ScheduleSpec) {
     }
 }
 
-/// Takes out the entries of a map of capability types whose key is none, and reports each.
-pub(crate) fn capability_types(map: &mut Node, problems: &mut Vec<Diagnostic>) {
-    let NodeKind::Map(entries) = &mut map.kind else { return };
+/// Takes a map from capability types to providers out of the map that holds it.
+pub(crate) fn take_providers(node: &mut Node, key: &str, problems: &mut Vec<Diagnostic>) -> BTreeMap<CapabilityType, String> {
+    let Some((_, map)) = node.take(key) else { return BTreeMap::new() };
+    let map = null_as_map(map);
     let known: Vec<_> = CapabilityType::ALL.iter().map(|c| c.as_str()).collect();
-    entries.retain(|(key, _)| {
-        let name = key.as_str().unwrap_or_default();
-        let fine = known.contains(&name);
-        if !fine {
-            problems.push(key.error(Code::UnknownCapability, format!("unknown capability type `{name}`")).hint(nearest_or_known(name, "known", &known)));
+    if !expect_map(&map, &format!("`{key}`"), "write `TYPE: PROVIDER` for each, e.g. `table_store: delta`", problems) {
+        return BTreeMap::new();
+    }
+    let mut providers = BTreeMap::new();
+    for (name, (key, value)) in by_name(map) {
+        match (name.parse::<CapabilityType>(), read_all::<String>(&value, problems)) {
+            (Err(_), _) => {
+                let problem = key.error(Code::UnknownCapability, format!("unknown capability type `{name}`"));
+                problems.push(problem.hint(nearest_or_known(&name, "known", &known)));
+            }
+            (Ok(_), Some(provider)) if provider.trim().is_empty() => {
+                problems.push(value.error(Code::InvalidValue, "the provider's name is empty").hint("write a name, or remove the key"));
+            }
+            (Ok(capability), Some(provider)) => {
+                providers.insert(capability, provider);
+            }
+            (Ok(_), None) => {}
         }
-        fine
-    });
+    }
+    providers
 }
 
 /// Where tables lie: `storage.root` as a URL that ends with a slash.

@@ -46,12 +46,15 @@ fn dependencies(definitions: &Definitions) -> Result<Graph<'_>> {
     let mut graph = Graph::new();
     for (asset, dependencies) in &definitions.assets {
         if graph.insert(&asset.key, dependencies.iter().collect()).is_some() {
-            return Err(Error::new(Code::DuplicateAsset, format!("the asset {} is defined twice", asset.key)).at(asset.place.clone()));
+            return Err(Error::new(Code::DuplicateAsset, format!("the asset {} is defined twice", asset.key))
+                .at(asset.place.clone()));
         }
     }
     for (asset, dependencies) in &definitions.assets {
         if let Some(unknown) = dependencies.iter().find(|dependency| !graph.contains_key(dependency)) {
-            let error = Error::new(Code::UnknownAsset, format!("{} depends on {unknown}, which is no asset", asset.key)).at(asset.place.clone());
+            let error =
+                Error::new(Code::UnknownAsset, format!("{} depends on {unknown}, which is no asset", asset.key))
+                    .at(asset.place.clone());
             return Err(match nearest(unknown.as_str(), graph.keys().map(|key| key.as_str())) {
                 Some(near) => error.hint(format!("did you mean `{near}`?")),
                 None => error.hint("correct the dependency, or add the asset"),
@@ -62,14 +65,16 @@ fn dependencies(definitions: &Definitions) -> Result<Graph<'_>> {
 }
 
 fn steps(graph: &Graph<'_>) -> Result<Vec<(AssetKey, Vec<AssetKey>)>> {
-    let mut waiting: BTreeMap<&AssetKey, usize> = graph.iter().map(|(key, dependencies)| (*key, dependencies.len())).collect();
+    let mut waiting: BTreeMap<&AssetKey, usize> =
+        graph.iter().map(|(key, dependencies)| (*key, dependencies.len())).collect();
     let mut dependents: BTreeMap<&AssetKey, Vec<&AssetKey>> = BTreeMap::new();
     for (key, dependencies) in graph {
         for dependency in dependencies {
             dependents.entry(dependency).or_default().push(key);
         }
     }
-    let mut ready: BTreeSet<&AssetKey> = waiting.iter().filter(|(_, count)| **count == 0).map(|(key, _)| *key).collect();
+    let mut ready: BTreeSet<&AssetKey> =
+        waiting.iter().filter(|(_, count)| **count == 0).map(|(key, _)| *key).collect();
     let mut steps = Vec::with_capacity(graph.len());
     while let Some(key) = ready.pop_first() {
         waiting.remove(key);

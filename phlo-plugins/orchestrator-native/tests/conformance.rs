@@ -10,7 +10,9 @@ use phlo_spec::{CapabilityType, PluginKind};
 fn the_orchestrator_provides_its_capability_and_builds_nothing_from_nothing() {
     let registry = Registry::linked(&[]).unwrap().activate(Policy::default(), InitContext::at("/nowhere")).unwrap();
     assert_eq!(registry.providers_of(CapabilityType::Orchestrator), ["native"]);
-    let phlo_plugin::registration::Instance::Orchestrator(native) = registry.instance(PluginKind::Orchestrator, "native").unwrap() else {
+    let phlo_plugin::registration::Instance::Orchestrator(native) =
+        registry.instance(PluginKind::Orchestrator, "native").unwrap()
+    else {
         panic!("not an orchestrator");
     };
     assert_eq!(native.build(&Definitions::default()).unwrap(), OrchestratorOutput::Steps(Vec::new()));

@@ -31,7 +31,10 @@ fn asset(key: &str) -> AssetSpec {
 
 fn definitions(assets: &[(&str, &[&str])]) -> Definitions {
     let keys = |names: &[&str]| names.iter().map(|name| AssetKey::new(*name).unwrap()).collect();
-    Definitions { assets: assets.iter().map(|(key, deps)| (asset(key), keys(deps))).collect(), ..Definitions::default() }
+    Definitions {
+        assets: assets.iter().map(|(key, deps)| (asset(key), keys(deps))).collect(),
+        ..Definitions::default()
+    }
 }
 
 fn steps(definitions: &Definitions) -> Result<Vec<(AssetKey, Vec<AssetKey>)>> {
@@ -53,7 +56,9 @@ fn numbered(order: &[usize], edges: &[(usize, usize)]) -> Definitions {
 
 /// A number of assets, an order in which they are listed, and edges between them: downstream, upstream.
 fn graphs() -> impl Strategy<Value = (Vec<usize>, Vec<(usize, usize)>)> {
-    (1..40_usize).prop_flat_map(|n| (Just((0..n).collect::<Vec<_>>()).prop_shuffle(), prop::collection::vec((0..n, 0..n), 0..120)))
+    (1..40_usize).prop_flat_map(|n| {
+        (Just((0..n).collect::<Vec<_>>()).prop_shuffle(), prop::collection::vec((0..n, 0..n), 0..120))
+    })
 }
 
 proptest! {
@@ -95,19 +100,42 @@ proptest! {
 
 #[test]
 fn among_steps_that_could_come_next_the_first_by_key_comes() {
-    let got = steps(&definitions(&[("g.z", &["b.b", "b.a", "b.a"]), ("b.b", &[]), ("c.c", &[]), ("b.a", &[])])).unwrap();
-    let shown: Vec<_> =
-        got.iter().map(|(key, deps)| format!("{key} <- {}", deps.iter().map(AssetKey::as_str).collect::<Vec<_>>().join(", "))).collect();
+    let got =
+        steps(&definitions(&[("g.z", &["b.b", "b.a", "b.a"]), ("b.b", &[]), ("c.c", &[]), ("b.a", &[])])).unwrap();
+    let shown: Vec<_> = got
+        .iter()
+        .map(|(key, deps)| format!("{key} <- {}", deps.iter().map(AssetKey::as_str).collect::<Vec<_>>().join(", ")))
+        .collect();
     assert_eq!(shown, ["b.a <- ", "b.b <- ", "c.c <- ", "g.z <- b.a, b.b"]);
 }
 
 #[test]
 fn what_cannot_be_ordered_is_refused_with_the_reason() {
     for (assets, code, message, hint) in [
-        (definitions(&[("a.x", &["a.y"]), ("a.y", &["a.z"]), ("a.z", &["a.y"])]), Code::DependencyCycle, "assets depend on each other in a circle: a.y → a.z → a.y", "break the circle"),
-        (definitions(&[("a.x", &["a.x"])]), Code::DependencyCycle, "assets depend on each other in a circle: a.x → a.x", "break the circle"),
-        (definitions(&[("a.flights", &[]), ("a.x", &["a.flight"])]), Code::UnknownAsset, "a.x depends on a.flight, which is no asset", "did you mean `a.flights`?"),
-        (definitions(&[("a.x", &["q.other"])]), Code::UnknownAsset, "a.x depends on q.other, which is no asset", "add the asset"),
+        (
+            definitions(&[("a.x", &["a.y"]), ("a.y", &["a.z"]), ("a.z", &["a.y"])]),
+            Code::DependencyCycle,
+            "assets depend on each other in a circle: a.y → a.z → a.y",
+            "break the circle",
+        ),
+        (
+            definitions(&[("a.x", &["a.x"])]),
+            Code::DependencyCycle,
+            "assets depend on each other in a circle: a.x → a.x",
+            "break the circle",
+        ),
+        (
+            definitions(&[("a.flights", &[]), ("a.x", &["a.flight"])]),
+            Code::UnknownAsset,
+            "a.x depends on a.flight, which is no asset",
+            "did you mean `a.flights`?",
+        ),
+        (
+            definitions(&[("a.x", &["q.other"])]),
+            Code::UnknownAsset,
+            "a.x depends on q.other, which is no asset",
+            "add the asset",
+        ),
         (definitions(&[("a.x", &[]), ("a.x", &[])]), Code::DuplicateAsset, "the asset a.x is defined twice", ""),
     ] {
         let err = steps(&assets).unwrap_err();
@@ -122,7 +150,8 @@ fn a_long_chain_needs_no_deep_stack() {
     let key = |n: usize| AssetKey::new(format!("a.n{n}")).unwrap();
     let chain = |first_depends_on: Option<usize>| {
         let upstream = |n: usize| if n == 0 { first_depends_on } else { Some(n - 1) };
-        let assets = (0..LENGTH).map(|n| (asset(key(n).as_str()), upstream(n).map(key).into_iter().collect())).collect();
+        let assets =
+            (0..LENGTH).map(|n| (asset(key(n).as_str()), upstream(n).map(key).into_iter().collect())).collect();
         Definitions { assets, ..Definitions::default() }
     };
     assert_eq!(steps(&chain(None)).unwrap().last().unwrap().0, key(LENGTH - 1));

@@ -31,7 +31,9 @@ impl Quality for BusinessRule {
     fn check(&self, params: BusinessRuleParams, _: &CheckTarget) -> Result<CheckPlan> {
         let rule = params.rule.trim();
         if rule.is_empty() {
-            return Err(invalid("`rule` is empty").hint("write a condition that every row has to meet, e.g. `arr_time >= 0`"));
+            return Err(
+                invalid("`rule` is empty").hint("write a condition that every row has to meet, e.g. `arr_time >= 0`")
+            );
         }
         if !params.columns.is_empty() {
             params::distinct(&params.columns)?;

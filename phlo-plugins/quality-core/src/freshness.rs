@@ -43,15 +43,19 @@ impl Quality for Freshness {
         }
         let fixed = now.as_deref().map_or_else(String::new, |now| format!(" at {now}"));
         let now = match now {
-            Some(text) => moment(&text)
-                .ok_or_else(|| invalid(format!("`now` is `{text}`, which is not a timestamp")).hint("write e.g. 2013-02-01T00:00:00Z"))?,
+            Some(text) => moment(&text).ok_or_else(|| {
+                invalid(format!("`now` is `{text}`, which is not a timestamp")).hint("write e.g. 2013-02-01T00:00:00Z")
+            })?,
             None => Utc::now(),
         };
         if let Some(other) = params::column_type(target, &column)
             && !matches!(type_name(other).as_str(), "date" | "timestamp" | "timestamptz")
         {
-            return Err(invalid(format!("`column` is `{column}`, whose type {} is neither date nor timestamp", type_name(other)))
-                .hint("declare the column's type under `columns:`, or cast it"));
+            return Err(invalid(format!(
+                "`column` is `{column}`, whose type {} is neither date nor timestamp",
+                type_name(other)
+            ))
+            .hint("declare the column's type under `columns:`, or cast it"));
         }
         Ok(CheckPlan {
             name: params::name("freshness", &format!("{column}, {max_age_hours}h{fixed}")),
@@ -68,7 +72,9 @@ impl Quality for Freshness {
 fn judge(values: &[Value], now: DateTime<Utc>, max_age_hours: f64) -> Verdict {
     let newest = match values {
         [Value::Null] => Err("no value, so nothing is known to be fresh".to_owned()),
-        [Value::Timestamp(micros)] => DateTime::from_timestamp_micros(*micros).ok_or_else(|| format!("{micros} µs, which is no moment")),
+        [Value::Timestamp(micros)] => {
+            DateTime::from_timestamp_micros(*micros).ok_or_else(|| format!("{micros} µs, which is no moment"))
+        }
         [Value::Text(text)] => moment(text).ok_or_else(|| format!("`{text}`, which is no moment")),
         other => Err(format!("{other:?}, which is no moment")),
     };
@@ -76,7 +82,11 @@ fn judge(values: &[Value], now: DateTime<Utc>, max_age_hours: f64) -> Verdict {
         Ok(newest) => {
             let hours = (now - newest).as_seconds_f64() / 3600.0;
             let shown = newest.to_rfc3339_opts(SecondsFormat::AutoSi, true);
-            let age = if hours < 0.0 { format!("{:.1} hours in the future", -hours) } else { format!("{hours:.1} hours old") };
+            let age = if hours < 0.0 {
+                format!("{:.1} hours in the future", -hours)
+            } else {
+                format!("{hours:.1} hours old")
+            };
             (hours <= max_age_hours, format!("newest is {shown}, {age}"))
         }
         Err(why) => (false, why),

@@ -27,7 +27,8 @@ impl Quality for NotNull {
     fn check(&self, params: NotNullParams, _: &CheckTarget) -> Result<CheckPlan> {
         params::distinct(&params.columns)?;
         let list = params.columns.join(", ");
-        let each: Vec<_> = params::quoted(&params.columns).into_iter().map(|column| format!("{column} IS NOT NULL")).collect();
+        let each: Vec<_> =
+            params::quoted(&params.columns).into_iter().map(|column| format!("{column} IS NOT NULL")).collect();
         Ok(CheckPlan {
             name: params::name("not_null", &list),
             expected: format!("no nulls in {list}"),

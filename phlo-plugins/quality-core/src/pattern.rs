@@ -62,7 +62,9 @@ impl Quality for Pattern {
         Ok(CheckPlan {
             name: params::name("pattern", &format!("{column}, {pattern}{how}")),
             expected: format!("{column} matching {pattern}{how}"),
-            evaluation: Evaluation::Rows { predicate: format!("regexp_like({}, {})", quote(&column), quote_text(&whole)) },
+            evaluation: Evaluation::Rows {
+                predicate: format!("regexp_like({}, {})", quote(&column), quote_text(&whole)),
+            },
             columns: vec![column],
         })
     }

@@ -52,8 +52,9 @@ impl Quality for Range {
 
         let data_type = params::column_type(target, &column);
         if let Some(other) = data_type.filter(|t| !t.is_numeric() && !t.is_temporal()) {
-            return Err(invalid(format!("`column` is `{column}`, whose type {} has no range", type_name(other)))
-                .hint("ranges are for numbers, dates and timestamps; declare the column's type under `columns:`, or cast it"));
+            return Err(invalid(format!("`column` is `{column}`, whose type {} has no range", type_name(other))).hint(
+                "ranges are for numbers, dates and timestamps; declare the column's type under `columns:`, or cast it",
+            ));
         }
         let quoted = quote(&column);
         let mut parts = Vec::new();
@@ -92,7 +93,8 @@ fn in_order(min: &Scalar, max: &Scalar) -> Result<()> {
         (Scalar::Int(min), Scalar::Int(max)) => min > max,
         (Scalar::Text(min), Scalar::Text(max)) => moment(min) > moment(max),
         (Scalar::Text(_), _) | (_, Scalar::Text(_)) => {
-            return Err(invalid(format!("`min` is the {} `{min}` and `max` the {} `{max}`", min.kind(), max.kind())).hint("write both alike"));
+            return Err(invalid(format!("`min` is the {} `{min}` and `max` the {} `{max}`", min.kind(), max.kind()))
+                .hint("write both alike"));
         }
         _ => number(min) > number(max),
     };

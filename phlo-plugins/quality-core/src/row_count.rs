@@ -38,8 +38,12 @@ impl Quality for RowCount {
     fn check(&self, params: RowCountParams, _: &CheckTarget) -> Result<CheckPlan> {
         let (shown, expected, min, max) = match (params.min, params.max, params.equal) {
             (None, None, Some(equal)) => (equal.to_string(), format!("exactly {equal} rows"), equal, equal),
-            (_, _, Some(_)) => return Err(invalid("`equal` excludes `min` and `max`").hint("keep either `equal` or the bounds")),
-            (Some(min), Some(max), None) if min > max => return Err(invalid(format!("`min` is {min}, above `max`, which is {max}"))),
+            (_, _, Some(_)) => {
+                return Err(invalid("`equal` excludes `min` and `max`").hint("keep either `equal` or the bounds"));
+            }
+            (Some(min), Some(max), None) if min > max => {
+                return Err(invalid(format!("`min` is {min}, above `max`, which is {max}")));
+            }
             (Some(min), Some(max), None) => (format!("{min}..{max}"), format!("{min} to {max} rows"), min, max),
             (Some(min), None, None) => (format!("{min}.."), format!("at least {min} rows"), min, u64::MAX),
             (None, Some(max), None) => (format!("..{max}"), format!("at most {max} rows"), 0, max),
@@ -59,7 +63,12 @@ impl Quality for RowCount {
 
 fn judge(values: &[Value], min: u64, max: u64) -> Verdict {
     let [Value::Int(rows)] = values else {
-        return Verdict { passed: false, violations: 1, total: None, observed: Some(format!("no count of rows, but {values:?}")) };
+        return Verdict {
+            passed: false,
+            violations: 1,
+            total: None,
+            observed: Some(format!("no count of rows, but {values:?}")),
+        };
     };
     let rows = u64::try_from(*rows).unwrap_or(0);
     let violations = min.saturating_sub(rows) + rows.saturating_sub(max);

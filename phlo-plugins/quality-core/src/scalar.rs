@@ -51,7 +51,10 @@ impl Scalar {
             (Self::Text(text), None | Some(Utf8 | LargeUtf8 | Utf8View)) => quote_text(text),
             (Self::Text(text), Some(Date32 | Date64)) => match date(text) {
                 Some(date) => format!("DATE '{date}'"),
-                None => return Err(invalid(format!("`{text}` is not a date, and the column `{column}` is one")).hint("write YYYY-MM-DD")),
+                None => {
+                    return Err(invalid(format!("`{text}` is not a date, and the column `{column}` is one"))
+                        .hint("write YYYY-MM-DD"));
+                }
             },
             (Self::Text(text), Some(Timestamp(unit, zone))) => match moment(text) {
                 Some(moment) => timestamp(moment, *unit, zone.is_some()),
@@ -124,7 +127,11 @@ impl<'de> Deserialize<'de> for Scalar {
                 i64::try_from(value).map(Scalar::Int).map_err(|_| E::custom("a number beyond 64 bits"))
             }
             fn visit_f64<E: de::Error>(self, value: f64) -> Result<Scalar, E> {
-                if value.is_finite() { Ok(Scalar::Float(value)) } else { Err(E::custom(format!("expected a finite number, found `{value}`"))) }
+                if value.is_finite() {
+                    Ok(Scalar::Float(value))
+                } else {
+                    Err(E::custom(format!("expected a finite number, found `{value}`")))
+                }
             }
             fn visit_str<E>(self, value: &str) -> Result<Scalar, E> {
                 Ok(Scalar::Text(value.to_owned()))

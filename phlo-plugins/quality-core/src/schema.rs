@@ -122,7 +122,9 @@ fn judge(schema: &SchemaRef, wanted: &[(String, Option<ColumnType>)], exact: boo
         let (found, data_type) = (type_name(field.data_type()), data_type.map(|wanted| wanted.to_string()));
         match (data_type, last) {
             (Some(wanted), _) if wanted != found => problems.push(format!("{name} is {found}")),
-            (_, Some((before, previous))) if ordered && at < before => problems.push(format!("{name} comes before {previous}")),
+            (_, Some((before, previous))) if ordered && at < before => {
+                problems.push(format!("{name} comes before {previous}"))
+            }
             _ => {}
         }
         if last.is_none_or(|(before, _)| at > before) {
@@ -131,7 +133,11 @@ fn judge(schema: &SchemaRef, wanted: &[(String, Option<ColumnType>)], exact: boo
     }
     if exact {
         let listed = |name: &str| wanted.iter().any(|(wanted, _)| wanted == name);
-        let extra = schema.fields().iter().map(|field| field.name()).filter(|name| !listed(name) && !name.starts_with("_phlo_"));
+        let extra = schema
+            .fields()
+            .iter()
+            .map(|field| field.name())
+            .filter(|name| !listed(name) && !name.starts_with("_phlo_"));
         for name in extra {
             looked_at += 1;
             problems.push(format!("{name} is not listed"));

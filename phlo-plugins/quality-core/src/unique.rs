@@ -37,7 +37,9 @@ impl Quality for Unique {
             name: params::name("unique", &list),
             expected: format!("no two rows with the same {list}"),
             evaluation: Evaluation::Count {
-                count: format!("SELECT coalesce(sum(\"_phlo_rows\" - 1), 0) FROM (SELECT count(*) AS \"_phlo_rows\" {groups})"),
+                count: format!(
+                    "SELECT coalesce(sum(\"_phlo_rows\" - 1), 0) FROM (SELECT count(*) AS \"_phlo_rows\" {groups})"
+                ),
                 show: format!("SELECT {key}, count(*) AS \"_phlo_rows\" {groups} ORDER BY \"_phlo_rows\" DESC, {key}"),
             },
             columns: params.columns,

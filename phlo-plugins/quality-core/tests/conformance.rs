@@ -8,10 +8,18 @@ use phlo_spec::{Node, PluginKind};
 #[test]
 fn every_check_of_the_manifest_is_registered_documented_and_in_the_example() {
     let registry = Registry::linked(&[]).unwrap();
-    let manifest: Vec<_> = include_str!("../Cargo.toml").split("name = \"").skip(2).map(|rest| rest.split('"').next().unwrap()).collect();
+    let manifest: Vec<_> =
+        include_str!("../Cargo.toml").split("name = \"").skip(2).map(|rest| rest.split('"').next().unwrap()).collect();
     let package = registry.entries().next().unwrap().package.unwrap();
     let example = Node::parse(package.example, "examples/minimal.yaml", 1).unwrap();
-    let used: Vec<_> = example.get("checks").unwrap().items().unwrap().iter().map(|check| check.entries().unwrap()[0].0.as_str().unwrap()).collect();
+    let used: Vec<_> = example
+        .get("checks")
+        .unwrap()
+        .items()
+        .unwrap()
+        .iter()
+        .map(|check| check.entries().unwrap()[0].0.as_str().unwrap())
+        .collect();
     assert_eq!(manifest.len(), 10);
     assert_eq!(registry.entries().count(), 10);
     for name in manifest {

@@ -17,7 +17,11 @@ fn plan(text: &str, schema: Option<SchemaRef>) -> Result<CheckPlan, String> {
     let target = CheckTarget { asset: AssetKey::new("a.b").unwrap(), schema };
     registry.quality(kind.as_str().unwrap()).unwrap().check(params, &target).map_err(|err| {
         let place = err.place().map_or_else(|| "nowhere".to_owned(), ToString::to_string);
-        format!("{place}: {}{}", err.message(), err.hints().iter().map(|hint| format!(" [{hint}]")).collect::<Vec<_>>().concat())
+        format!(
+            "{place}: {}{}",
+            err.message(),
+            err.hints().iter().map(|hint| format!(" [{hint}]")).collect::<Vec<_>>().concat()
+        )
     })
 }
 
@@ -43,18 +47,58 @@ const PREDICATES: &[(&str, &str, &str, &str)] = &[
     ("not_null: i", "not_null(i)", "no nulls in i", r#""i" IS NOT NULL"#),
     ("not_null: {columns: [i, s]}", "not_null(i, s)", "no nulls in i, s", r#""i" IS NOT NULL AND "s" IS NOT NULL"#),
     (r#"not_null: ['we"ird']"#, r#"not_null(we"ird)"#, r#"no nulls in we"ird"#, r#""we""ird" IS NOT NULL"#),
-    ("accepted_values: {column: s, values: [EWR, JFK]}", "accepted_values(s: EWR, JFK)", "s one of EWR, JFK", r#""s" IN ('EWR', 'JFK')"#),
-    ("accepted_values: {column: k, values: [\"it's\"]}", "accepted_values(k: it's)", "k one of it's", r#""k" IN ('it''s')"#),
-    ("accepted_values: {column: i, values: [1, -2]}", "accepted_values(i: 1, -2)", "i one of 1, -2", r#""i" IN (1, -2)"#),
+    (
+        "accepted_values: {column: s, values: [EWR, JFK]}",
+        "accepted_values(s: EWR, JFK)",
+        "s one of EWR, JFK",
+        r#""s" IN ('EWR', 'JFK')"#,
+    ),
+    (
+        "accepted_values: {column: k, values: [\"it's\"]}",
+        "accepted_values(k: it's)",
+        "k one of it's",
+        r#""k" IN ('it''s')"#,
+    ),
+    (
+        "accepted_values: {column: i, values: [1, -2]}",
+        "accepted_values(i: 1, -2)",
+        "i one of 1, -2",
+        r#""i" IN (1, -2)"#,
+    ),
     ("accepted_values: {column: b, values: [true]}", "accepted_values(b: true)", "b one of true", r#""b" IN (true)"#),
-    ("accepted_values: {column: d, values: [2013-01-01]}", "accepted_values(d: 2013-01-01)", "d one of 2013-01-01", r#""d" IN (DATE '2013-01-01')"#),
-    ("range: {column: i, min: -120, max: 1500}", "range(i, -120..1500)", "i from -120 to 1500", r#""i" >= -120 AND "i" <= 1500"#),
+    (
+        "accepted_values: {column: d, values: [2013-01-01]}",
+        "accepted_values(d: 2013-01-01)",
+        "d one of 2013-01-01",
+        r#""d" IN (DATE '2013-01-01')"#,
+    ),
+    (
+        "range: {column: i, min: -120, max: 1500}",
+        "range(i, -120..1500)",
+        "i from -120 to 1500",
+        r#""i" >= -120 AND "i" <= 1500"#,
+    ),
     ("range: {column: i, min: 0}", "range(i, 0..)", "i at least 0", r#""i" >= 0"#),
     ("range: {column: n, max: 0.5}", "range(n, ..0.5)", "n at most 0.5", r#""n" <= 0.5"#),
     ("range: {column: f, min: 0}", "range(f, 0..)", "f at least 0", r#""f" >= 0 AND NOT isnan("f")"#),
-    ("range: {column: f, min: 0, max: 1e300}", "range(f, 0..1e300)", "f from 0 to 1e300", r#""f" >= 0 AND "f" <= 1e300"#),
-    ("range: {column: g, max: 0.1}", "range(g, ..0.1)", "g at most 0.1", r#""g" <= CAST(0.1 AS REAL) AND NOT isnan("g")"#),
-    ("range: {column: d, min: 2013-01-01}", "range(d, 2013-01-01..)", "d at least 2013-01-01", r#""d" >= DATE '2013-01-01'"#),
+    (
+        "range: {column: f, min: 0, max: 1e300}",
+        "range(f, 0..1e300)",
+        "f from 0 to 1e300",
+        r#""f" >= 0 AND "f" <= 1e300"#,
+    ),
+    (
+        "range: {column: g, max: 0.1}",
+        "range(g, ..0.1)",
+        "g at most 0.1",
+        r#""g" <= CAST(0.1 AS REAL) AND NOT isnan("g")"#,
+    ),
+    (
+        "range: {column: d, min: 2013-01-01}",
+        "range(d, 2013-01-01..)",
+        "d at least 2013-01-01",
+        r#""d" >= DATE '2013-01-01'"#,
+    ),
     (
         "range: {column: t, max: '2013-01-01 06:30'}",
         "range(t, ..2013-01-01 06:30)",
@@ -67,10 +111,25 @@ const PREDICATES: &[(&str, &str, &str, &str)] = &[
         "z at most 9999-12-31T01:00:00+02:00",
         r#""z" <= arrow_cast('9999-12-30T23:00:00Z', 'Timestamp(Microsecond, Some("UTC"))')"#,
     ),
-    (r"pattern: {column: s, pattern: 'N\d+'}", r"pattern(s, N\d+)", r"s matching N\d+", r#"regexp_like("s", '^(?:N\d+)$')"#),
+    (
+        r"pattern: {column: s, pattern: 'N\d+'}",
+        r"pattern(s, N\d+)",
+        r"s matching N\d+",
+        r#"regexp_like("s", '^(?:N\d+)$')"#,
+    ),
     ("pattern: {column: k, pattern: a|b}", "pattern(k, a|b)", "k matching a|b", r#"regexp_like("k", '^(?:a|b)$')"#),
-    ("pattern: {column: s, pattern: \"it's\", anywhere: true}", "pattern(s, it's anywhere)", "s matching it's anywhere", r#"regexp_like("s", 'it''s')"#),
-    ("pattern: {column: s, pattern: ab, case_sensitive: false}", "pattern(s, ab in any case)", "s matching ab in any case", r#"regexp_like("s", '(?i)^(?:ab)$')"#),
+    (
+        "pattern: {column: s, pattern: \"it's\", anywhere: true}",
+        "pattern(s, it's anywhere)",
+        "s matching it's anywhere",
+        r#"regexp_like("s", 'it''s')"#,
+    ),
+    (
+        "pattern: {column: s, pattern: ab, case_sensitive: false}",
+        "pattern(s, ab in any case)",
+        "s matching ab in any case",
+        r#"regexp_like("s", '(?i)^(?:ab)$')"#,
+    ),
     ("business_rule: arr_time >= 0", "business_rule(arr_time >= 0)", "arr_time >= 0", "arr_time >= 0"),
     ("business_rule: {rule: ' a > b ', columns: [a, b]}", "business_rule(a > b)", "a > b", "a > b"),
 ];
@@ -80,7 +139,11 @@ fn row_checks_become_a_predicate_that_is_true_or_null_for_good_rows() {
     for (text, name, expected, want) in PREDICATES {
         let plan = plan(text, Some(table())).unwrap_or_else(|err| panic!("{text}: {err}"));
         let Evaluation::Rows { predicate } = plan.evaluation else { panic!("{text}: {:?}", plan.evaluation) };
-        assert_eq!((plan.name.as_str(), plan.expected.as_str(), predicate.as_str()), (*name, *expected, *want), "{text}");
+        assert_eq!(
+            (plan.name.as_str(), plan.expected.as_str(), predicate.as_str()),
+            (*name, *expected, *want),
+            "{text}"
+        );
     }
 }
 
@@ -123,8 +186,14 @@ fn unique_counts_surplus_rows_and_shows_the_keys() {
     let plan = plan("unique: [i, s]", None).unwrap();
     let Evaluation::Count { count, show } = plan.evaluation else { panic!("{:?}", plan.evaluation) };
     let groups = r#"FROM this WHERE "i" IS NOT NULL AND "s" IS NOT NULL GROUP BY "i", "s" HAVING count(*) > 1"#;
-    assert_eq!(count, format!(r#"SELECT coalesce(sum("_phlo_rows" - 1), 0) FROM (SELECT count(*) AS "_phlo_rows" {groups})"#));
-    assert_eq!(show, format!(r#"SELECT "i", "s", count(*) AS "_phlo_rows" {groups} ORDER BY "_phlo_rows" DESC, "i", "s""#));
+    assert_eq!(
+        count,
+        format!(r#"SELECT coalesce(sum("_phlo_rows" - 1), 0) FROM (SELECT count(*) AS "_phlo_rows" {groups})"#)
+    );
+    assert_eq!(
+        show,
+        format!(r#"SELECT "i", "s", count(*) AS "_phlo_rows" {groups} ORDER BY "_phlo_rows" DESC, "i", "s""#)
+    );
     assert_eq!((plan.name.as_str(), plan.expected.as_str()), ("unique(i, s)", "no two rows with the same i, s"));
 }
 
@@ -156,7 +225,12 @@ fn row_count_counts_missing_and_surplus_rows() {
         let Evaluation::Aggregates { expressions, verdict } = &plan.evaluation else { panic!("{text}") };
         assert_eq!((&expressions[..], plan.name.as_str()), (&["count(*)".to_owned()][..], name));
         let verdict = verdict(&[Value::Int(rows)]);
-        let want = Verdict { passed: violations == 0, violations, total: Some(rows as u64), observed: Some(format!("{rows} rows")) };
+        let want = Verdict {
+            passed: violations == 0,
+            violations,
+            total: Some(rows as u64),
+            observed: Some(format!("{rows} rows")),
+        };
         assert_eq!(verdict, want, "{text} of {rows}");
     }
 }
@@ -171,7 +245,11 @@ fn freshness_fails_on_what_is_old_and_on_what_is_not_there() {
     for (value, passed, observed) in [
         (Value::Timestamp(micros("2013-01-31T18:00:00Z")), true, "newest is 2013-01-31T18:00:00Z, 6.0 hours old"),
         (Value::Timestamp(micros("2013-01-31T17:59:59Z")), false, "newest is 2013-01-31T17:59:59Z, 6.0 hours old"),
-        (Value::Timestamp(micros("2013-02-01T12:00:00Z")), true, "newest is 2013-02-01T12:00:00Z, 12.0 hours in the future"),
+        (
+            Value::Timestamp(micros("2013-02-01T12:00:00Z")),
+            true,
+            "newest is 2013-02-01T12:00:00Z, 12.0 hours in the future",
+        ),
         (Value::Text("2013-01-31".to_owned()), false, "newest is 2013-01-31T00:00:00Z, 24.0 hours old"),
         (Value::Null, false, "no value, so nothing is known to be fresh"),
         (Value::Text("soon".to_owned()), false, "`soon`, which is no moment"),
@@ -212,10 +290,14 @@ fn schema_tells_every_column_that_does_not_fit() {
     ] {
         let plan = plan(&format!("schema: {{columns: {text}}}"), None).unwrap();
         let Evaluation::Schema { verdict } = plan.evaluation else { panic!("{text}") };
-        let want = Verdict { passed: violations == 0, violations, total: Some(total), observed: observed.map(str::to_owned) };
+        let want =
+            Verdict { passed: violations == 0, violations, total: Some(total), observed: observed.map(str::to_owned) };
         assert_eq!(verdict(&evolved), want, "{text}");
     }
-    assert_eq!(plan("schema: {columns: {a: bigint, b: any}, exact: true}", None).unwrap().name, "schema(a int64, b, exact)");
+    assert_eq!(
+        plan("schema: {columns: {a: bigint, b: any}, exact: true}", None).unwrap().name,
+        "schema(a int64, b, exact)"
+    );
 }
 
 #[test]
@@ -228,34 +310,82 @@ fn bad_parameters_are_refused_at_their_place_and_the_message_names_them() {
         ("unique: []", "a.yaml:1:9: `columns` is empty"),
         ("accepted_values: {column: s, values: []}", "a.yaml:1:18: `values` is empty"),
         ("accepted_values: {column: s}", "a.yaml:1:18: missing key `values`"),
-        ("accepted_values: {column: s, values: [a, 1]}", "a.yaml:1:18: `values` mixes the text `a` with the number `1`"),
-        ("accepted_values: {column: s, values: [a, ~]}", "a.yaml:1:42: expected a text, a number or a boolean, found nothing"),
-        ("accepted_values: {column: i, values: ['1']}", "a.yaml:1:18: `1` is a text, and the column `i` is of type int64"),
-        ("accepted_values: {column: s, values: [1]}", "a.yaml:1:18: `1` is a number, and the column `s` is of type string"),
-        ("accepted_values: {column: d, values: [soon]}", "a.yaml:1:18: `soon` is not a date, and the column `d` is one"),
+        (
+            "accepted_values: {column: s, values: [a, 1]}",
+            "a.yaml:1:18: `values` mixes the text `a` with the number `1`",
+        ),
+        (
+            "accepted_values: {column: s, values: [a, ~]}",
+            "a.yaml:1:42: expected a text, a number or a boolean, found nothing",
+        ),
+        (
+            "accepted_values: {column: i, values: ['1']}",
+            "a.yaml:1:18: `1` is a text, and the column `i` is of type int64",
+        ),
+        (
+            "accepted_values: {column: s, values: [1]}",
+            "a.yaml:1:18: `1` is a number, and the column `s` is of type string",
+        ),
+        (
+            "accepted_values: {column: d, values: [soon]}",
+            "a.yaml:1:18: `soon` is not a date, and the column `d` is one",
+        ),
         ("range: {column: i}", "a.yaml:1:8: neither `min` nor `max` is given"),
         ("range: {column: i, min: 2, max: 1}", "a.yaml:1:8: `min` is 2, above `max`, which is 1"),
         ("range: {column: f, min: 2, max: 1.5}", "a.yaml:1:8: `min` is 2, above `max`, which is 1.5"),
-        ("range: {column: d, min: 2013-02-01, max: 2013-01-01}", "a.yaml:1:8: `min` is 2013-02-01, above `max`, which is 2013-01-01"),
-        ("range: {column: d, min: 2013-02-01, max: 1}", "a.yaml:1:8: `min` is the text `2013-02-01` and `max` the number `1`"),
-        ("range: {column: i, min: ten}", "a.yaml:1:8: `min` is `ten`, which is neither a number nor a date nor a timestamp"),
+        (
+            "range: {column: d, min: 2013-02-01, max: 2013-01-01}",
+            "a.yaml:1:8: `min` is 2013-02-01, above `max`, which is 2013-01-01",
+        ),
+        (
+            "range: {column: d, min: 2013-02-01, max: 1}",
+            "a.yaml:1:8: `min` is the text `2013-02-01` and `max` the number `1`",
+        ),
+        (
+            "range: {column: i, min: ten}",
+            "a.yaml:1:8: `min` is `ten`, which is neither a number nor a date nor a timestamp",
+        ),
         ("range: {column: b, max: true}", "a.yaml:1:8: `max` is `true`, which has no order"),
         ("range: {column: s, min: 1}", "a.yaml:1:8: `column` is `s`, whose type string has no range"),
-        ("range: {column: i, min: 2013-01-01}", "a.yaml:1:8: `2013-01-01` is a text, and the column `i` is of type int64"),
+        (
+            "range: {column: i, min: 2013-01-01}",
+            "a.yaml:1:8: `2013-01-01` is a text, and the column `i` is of type int64",
+        ),
         ("range: {column: d, min: 1}", "a.yaml:1:8: `1` is a number, and the column `d` is of type date"),
-        ("range: {column: d, min: '2013-01-01T06:00'}", "a.yaml:1:8: `2013-01-01T06:00` is not a date, and the column `d` is one"),
+        (
+            "range: {column: d, min: '2013-01-01T06:00'}",
+            "a.yaml:1:8: `2013-01-01T06:00` is not a date, and the column `d` is one",
+        ),
         ("row_count: {}", "a.yaml:1:12: none of `min`, `max` and `equal` is given"),
         ("row_count: {min: 2, max: 1}", "a.yaml:1:12: `min` is 2, above `max`, which is 1"),
         ("row_count: {min: 2, equal: 1}", "a.yaml:1:12: `equal` excludes `min` and `max`"),
         ("row_count: {min: -2}", "a.yaml:1:18: "),
         ("pattern: {column: s, pattern: ''}", "a.yaml:1:10: `pattern` is empty"),
-        ("pattern: {column: s, pattern: 'a('}", "a.yaml:1:10: `pattern` is `a(`, which is not a regular expression: unclosed group"),
-        ("pattern: {column: s, pattern: 'a)|(b'}", "a.yaml:1:10: `pattern` is `a)|(b`, which is not a regular expression: unopened group"),
-        ("pattern: {column: s, pattern: '(?=a)'}", "a.yaml:1:10: `pattern` is `(?=a)`, which is not a regular expression: look-around"),
+        (
+            "pattern: {column: s, pattern: 'a('}",
+            "a.yaml:1:10: `pattern` is `a(`, which is not a regular expression: unclosed group",
+        ),
+        (
+            "pattern: {column: s, pattern: 'a)|(b'}",
+            "a.yaml:1:10: `pattern` is `a)|(b`, which is not a regular expression: unopened group",
+        ),
+        (
+            "pattern: {column: s, pattern: '(?=a)'}",
+            "a.yaml:1:10: `pattern` is `(?=a)`, which is not a regular expression: look-around",
+        ),
         ("pattern: {column: i, pattern: a}", "a.yaml:1:10: `column` is `i`, whose type int64 is not text"),
-        ("freshness: {column: d, max_age_hours: 0}", "a.yaml:1:12: `max_age_hours` is 0, which is not a positive number"),
-        ("freshness: {column: d, max_age_hours: 1, now: later}", "a.yaml:1:12: `now` is `later`, which is not a timestamp"),
-        ("freshness: {column: s, max_age_hours: 1}", "a.yaml:1:12: `column` is `s`, whose type string is neither date nor timestamp"),
+        (
+            "freshness: {column: d, max_age_hours: 0}",
+            "a.yaml:1:12: `max_age_hours` is 0, which is not a positive number",
+        ),
+        (
+            "freshness: {column: d, max_age_hours: 1, now: later}",
+            "a.yaml:1:12: `now` is `later`, which is not a timestamp",
+        ),
+        (
+            "freshness: {column: s, max_age_hours: 1}",
+            "a.yaml:1:12: `column` is `s`, whose type string is neither date nor timestamp",
+        ),
         ("schema: {columns: {}}", "a.yaml:1:9: `columns` is empty"),
         ("schema: {columns: {a: int46}}", "a.yaml:1:23: unknown column type `int46`; did you mean `int16`?"),
         ("schema: {columns: [a]}", "a.yaml:1:19: expected a map, found a list"),
@@ -283,7 +413,8 @@ fn checks_of_different_parameters_have_different_names() {
         "schema: {columns: {a: int32}, ordered: true}",
     ]);
     // `not_null: i` and `not_null: [i]` are one check.
-    let mut names: Vec<_> = texts.filter(|text| *text != "not_null: i").map(|text| plan(text, None).unwrap().name).collect();
+    let mut names: Vec<_> =
+        texts.filter(|text| *text != "not_null: i").map(|text| plan(text, None).unwrap().name).collect();
     let all = names.len();
     names.sort();
     names.dedup();

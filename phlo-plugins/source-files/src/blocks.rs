@@ -38,8 +38,6 @@ pub(crate) struct Block {
     pub len: usize,
     /// The line of the file on which they begin, from 1.
     pub line: u64,
-    /// Whether they begin the file.
-    pub first: bool,
 }
 
 /// Why there is no next block.
@@ -109,7 +107,7 @@ impl<R: Read> BlockReader<R> {
                 continue;
             }
             self.rest.extend_from_slice(&data[end..len]);
-            let block = Block { line: self.line, first: self.first, len: end, data };
+            let block = Block { line: self.line, len: end, data };
             self.line += lines(&block.data[..end]);
             self.first = false;
             return Ok(Some(block));

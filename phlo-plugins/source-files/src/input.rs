@@ -172,7 +172,7 @@ fn list_local(root: &Path, pattern: &str) -> Result<(Vec<Input>, String)> {
     })?;
     let mut inputs = Vec::new();
     for path in paths {
-        let path = path.map_err(|err| unreadable(&err.path().to_owned(), err.into_error()))?;
+        let path = path.map_err(|err| unreadable(&err.path().to_owned(), err.into()))?;
         let meta = std::fs::metadata(&path).map_err(|err| unreadable(&path, err))?;
         if meta.is_file() {
             inputs.push(local_input(root, path, &meta));

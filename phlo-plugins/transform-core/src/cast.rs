@@ -87,7 +87,10 @@ impl Transform for Cast {
             let at = position(input, &name)?;
             let (from, to) = (fields[at].data_type(), to_arrow(wanted));
             if !can_cast_types(from, &to) {
-                return Err(invalid(format!("`columns` casts `{name}` from {} to {wanted}, which is not possible", type_name(from))));
+                return Err(invalid(format!(
+                    "`columns` casts `{name}` from {} to {wanted}, which is not possible",
+                    type_name(from)
+                )));
             }
             let nullable = fields[at].is_nullable() || safe;
             fields[at] = fields[at].clone().with_data_type(to.clone()).with_nullable(nullable);

@@ -99,8 +99,11 @@ pub(crate) fn all_quoted(input: &Schema) -> String {
 
 /// The input's columns at these positions, in this order.
 pub(crate) fn project(input: &SchemaRef, positions: Vec<usize>) -> Result<TransformPlan> {
-    let schema = input.project(&positions).map_err(|err| Error::internal("a projection does not fit its input").because(err))?;
-    Ok(batches(Arc::new(schema), input.fields().len(), move |columns| Ok(positions.iter().map(|at| columns[*at].clone()).collect())))
+    let schema =
+        input.project(&positions).map_err(|err| Error::internal("a projection does not fit its input").because(err))?;
+    Ok(batches(Arc::new(schema), input.fields().len(), move |columns| {
+        Ok(positions.iter().map(|at| columns[*at].clone()).collect())
+    }))
 }
 
 /// A plan that makes the columns of each output batch from those of the input batch, `width` of them.
@@ -112,12 +115,16 @@ pub(crate) fn batches(
     let output = schema.clone();
     let map = move |batch: RecordBatch| {
         if batch.num_columns() != width {
-            return Err(Error::internal(format!("a batch has {} columns, and the transform was planned for {width}", batch.num_columns())));
+            return Err(Error::internal(format!(
+                "a batch has {} columns, and the transform was planned for {width}",
+                batch.num_columns()
+            )));
         }
         // The count of rows is told, because a batch may have no column to tell it.
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        RecordBatch::try_new_with_options(output.clone(), columns(batch.columns())?, &options)
-            .map_err(|err| Error::internal("a batch does not fit the schema that the transform was planned for").because(err))
+        RecordBatch::try_new_with_options(output.clone(), columns(batch.columns())?, &options).map_err(|err| {
+            Error::internal("a batch does not fit the schema that the transform was planned for").because(err)
+        })
     };
     TransformPlan::Batches { schema, map: Arc::new(map) }
 }

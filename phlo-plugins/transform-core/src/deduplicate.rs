@@ -44,7 +44,8 @@ impl Transform for Deduplicate {
             Keep::Last => "DESC",
         };
         let key: Vec<_> = params.columns.iter().map(|column| quote(column)).collect();
-        let order: Vec<_> = params.order_by.iter().map(|column| format!("{} {direction} NULLS LAST", quote(column))).collect();
+        let order: Vec<_> =
+            params.order_by.iter().map(|column| format!("{} {direction} NULLS LAST", quote(column))).collect();
         let incomplete: Vec<_> = key.iter().map(|column| format!("{column} IS NULL")).collect();
         Ok(TransformPlan::Sql(format!(
             "SELECT {} FROM (SELECT *, row_number() OVER (PARTITION BY {} ORDER BY {}) AS \"_phlo_row\" FROM input) \

@@ -35,8 +35,11 @@ impl Transform for Rename {
             }
             fields[position(input, old)?].set_name(new.clone());
         }
-        if let Some((_, twice)) = fields.iter().enumerate().find(|(at, field)| fields[..*at].iter().any(|f| f.name() == field.name())) {
-            return Err(invalid(format!("there would be two columns `{}`", twice.name())).hint("drop or rename the other one too"));
+        if let Some((_, twice)) =
+            fields.iter().enumerate().find(|(at, field)| fields[..*at].iter().any(|f| f.name() == field.name()))
+        {
+            return Err(invalid(format!("there would be two columns `{}`", twice.name()))
+                .hint("drop or rename the other one too"));
         }
         let schema = Arc::new(Schema::new_with_metadata(fields, input.metadata().clone()));
         Ok(columns::batches(schema, input.fields().len(), |columns| Ok(columns.to_vec())))

@@ -8,11 +8,18 @@ use phlo_transform_core as _;
 #[test]
 fn every_transform_of_the_manifest_is_registered_documented_and_in_the_example() {
     let registry = Registry::linked(&[]).unwrap();
-    let manifest: Vec<_> = include_str!("../Cargo.toml").split("name = \"").skip(2).map(|rest| rest.split('"').next().unwrap()).collect();
+    let manifest: Vec<_> =
+        include_str!("../Cargo.toml").split("name = \"").skip(2).map(|rest| rest.split('"').next().unwrap()).collect();
     let package = registry.entries().next().unwrap().package.unwrap();
     let example = Node::parse(package.example, "examples/minimal.yaml", 1).unwrap();
-    let used: Vec<_> =
-        example.get("transforms").unwrap().items().unwrap().iter().map(|item| item.entries().unwrap()[0].0.as_str().unwrap()).collect();
+    let used: Vec<_> = example
+        .get("transforms")
+        .unwrap()
+        .items()
+        .unwrap()
+        .iter()
+        .map(|item| item.entries().unwrap()[0].0.as_str().unwrap())
+        .collect();
     assert_eq!((manifest.len(), registry.entries().count()), (7, 7));
     for name in manifest {
         let entry = registry.find(name).next().unwrap_or_else(|| panic!("{name} is not registered"));

@@ -32,7 +32,9 @@ fn input() -> RecordBatch {
 
 /// Applies a transform that is a function over batches.
 fn apply(text: &str, batch: RecordBatch) -> Result<RecordBatch> {
-    let TransformPlan::Batches { schema, map } = plan(text, &batch.schema()).unwrap_or_else(|err| panic!("{text}: {err}")) else {
+    let TransformPlan::Batches { schema, map } =
+        plan(text, &batch.schema()).unwrap_or_else(|err| panic!("{text}: {err}"))
+    else {
         panic!("{text} is not a function over batches");
     };
     let output = map(batch)?;
@@ -43,7 +45,9 @@ fn apply(text: &str, batch: RecordBatch) -> Result<RecordBatch> {
 /// The names and rows, cells divided by `|`.
 fn shown(batch: RecordBatch) -> String {
     let names = batch.schema().fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>().join("|");
-    let row = |at| batch.columns().iter().map(|column| array_value_to_string(column, at).unwrap()).collect::<Vec<_>>().join("|");
+    let row = |at| {
+        batch.columns().iter().map(|column| array_value_to_string(column, at).unwrap()).collect::<Vec<_>>().join("|")
+    };
     std::iter::once(names).chain((0..batch.num_rows()).map(row)).collect::<Vec<_>>().join(" / ")
 }
 
@@ -81,7 +85,8 @@ fn casts_give_exactly_the_declared_types_and_null_makes_columns_nullable() {
         ("boolean", "true", "fail", Field::new("a", DataType::Boolean, false), "a / true"),
         ("string", "x", "fail", Field::new("a", DataType::Utf8, false), "a / x"),
     ] {
-        let output = apply(&format!("cast: {{columns: {{a: '{wanted}'}}, on_error: {on_error}}}"), date(value)).unwrap();
+        let output =
+            apply(&format!("cast: {{columns: {{a: '{wanted}'}}, on_error: {on_error}}}"), date(value)).unwrap();
         assert_eq!(output.schema().field(0), &want);
         assert_eq!(shown(output), printed);
     }
@@ -152,7 +157,10 @@ fn bad_parameters_are_refused_at_their_place_and_the_message_names_them() {
     for (text, want) in [
         ("rename: {columns: {}}", "a.yaml:1:9: P1004: `columns` is empty"),
         ("rename: {columns: {ids: key}}", "a.yaml:1:9: P5003: there is no column `ids` [did you mean `id`?]"),
-        ("rename: {columns: {zzzzzz: key}}", "a.yaml:1:9: P5003: there is no column `zzzzzz` [columns: id, text, we\"ird]"),
+        (
+            "rename: {columns: {zzzzzz: key}}",
+            "a.yaml:1:9: P5003: there is no column `zzzzzz` [columns: id, text, we\"ird]",
+        ),
         ("rename: {columns: {id: text}}", "a.yaml:1:9: P1004: there would be two columns `text`"),
         ("rename: {columns: {id: k, text: k}}", "a.yaml:1:9: P1004: there would be two columns `k`"),
         ("rename: {columns: {id: ' '}}", "a.yaml:1:9: P1004: `columns` gives `id` an empty name"),
@@ -160,14 +168,23 @@ fn bad_parameters_are_refused_at_their_place_and_the_message_names_them() {
         ("rename: {column: {id: k}}", "a.yaml:1:10: P1002: unknown key `column` [did you mean `columns`?]"),
         ("cast: {columns: {id: int46}}", "a.yaml:1:22: P1004: unknown column type `int46`; did you mean `int16`?"),
         ("cast: {columns: {idd: int64}}", "a.yaml:1:7: P5003: there is no column `idd`"),
-        ("cast: {columns: {'we\"ird': date}}", "a.yaml:1:7: P1004: `columns` casts `we\"ird` from float64 to date, which is not possible"),
-        ("cast: {columns: {id: int8}, on_error: skip}", "a.yaml:1:39: P1004: unknown value `skip` [one of: fail, null]"),
+        (
+            "cast: {columns: {'we\"ird': date}}",
+            "a.yaml:1:7: P1004: `columns` casts `we\"ird` from float64 to date, which is not possible",
+        ),
+        (
+            "cast: {columns: {id: int8}, on_error: skip}",
+            "a.yaml:1:39: P1004: unknown value `skip` [one of: fail, null]",
+        ),
         ("cast: {columns: {}}", "a.yaml:1:7: P1004: `columns` is empty"),
         ("deduplicate: {columns: [], order_by: [id]}", "a.yaml:1:14: P1004: `columns` is empty"),
         ("deduplicate: {columns: [id], order_by: []}", "a.yaml:1:14: P1004: `order_by` is empty"),
         ("deduplicate: {columns: [id]}", "a.yaml:1:14: P1003: missing key `order_by`"),
         ("deduplicate: {columns: [id, id], order_by: [id]}", "a.yaml:1:14: P1004: `columns` names `id` twice"),
-        ("deduplicate: {columns: [id], order_by: [txt]}", "a.yaml:1:14: P5003: there is no column `txt` [did you mean `text`?]"),
+        (
+            "deduplicate: {columns: [id], order_by: [txt]}",
+            "a.yaml:1:14: P5003: there is no column `txt` [did you mean `text`?]",
+        ),
         ("deduplicate: {columns: [id], order_by: [id], keep: newest}", "a.yaml:1:52: P1004: unknown value `newest`"),
         ("select: []", "a.yaml:1:9: P1004: `columns` is empty"),
         ("select: [id, nope]", "a.yaml:1:9: P5003: there is no column `nope`"),

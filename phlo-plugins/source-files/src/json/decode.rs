@@ -18,6 +18,7 @@ use phlo_spec::Code;
 use serde_json::Value;
 
 use crate::blocks::{Block, lines};
+use crate::json::infer::Shape;
 use crate::kinds::shown;
 use crate::values::{self, Text};
 
@@ -50,7 +51,7 @@ impl Decoder {
 
     /// Decodes whole records.
     pub(crate) fn decode(&mut self, block: &Block, file: &str) -> Result<Vec<RecordBatch>> {
-        self.try_decode(&block.data[..block.len]).map_err(|cause| explain(&self.seen, block, file, cause))
+        self.try_decode(&block.data[..block.len]).map_err(|cause| explain(Some(&self.seen), block, file, cause))
     }
 
     fn try_decode(&mut self, mut data: &[u8]) -> Result<Vec<RecordBatch>, String> {
@@ -158,8 +159,23 @@ fn primitive<T: ArrowPrimitiveType>(
     Ok(Arc::new(values.with_data_type(to.clone())))
 }
 
-/// Finds the record that does not decode, and says why. Slow, and only ever done once.
-fn explain(seen: &Schema, block: &Block, file: &str, cause: String) -> Error {
+/// The shape of a block's first records, and how many there were, at most `rows`.
+pub(crate) fn sample(block: &Block, rows: usize, file: &str) -> Result<(Shape, usize)> {
+    let (mut shape, mut count) = (Shape::Nothing, 0);
+    let records = serde_json::Deserializer::from_slice(&block.data[..block.len]).into_iter::<Value>();
+    for record in records.take(rows) {
+        match record {
+            Ok(Value::Object(map)) => shape = shape.or(Shape::of(&Value::Object(map))),
+            // The place is found by the one who also explains what does not decode.
+            Ok(_) | Err(_) => return Err(explain(None, block, file, String::new())),
+        }
+        count += 1;
+    }
+    Ok((shape, count))
+}
+
+/// Finds the record that does not decode, or is not of the schema, and says why. Slow, and only ever done once.
+fn explain(seen: Option<&Schema>, block: &Block, file: &str, cause: String) -> Error {
     let data = &block.data[..block.len];
     let at = |offset: usize| {
         let blank = data[offset..].iter().take_while(|b| b.is_ascii_whitespace()).count();
@@ -189,12 +205,12 @@ fn explain(seen: &Schema, block: &Block, file: &str, cause: String) -> Error {
 
 type Complaint = (String, String);
 
-fn check(record: &Value, seen: &Schema) -> Result<(), Complaint> {
+fn check(record: &Value, seen: Option<&Schema>) -> Result<(), Complaint> {
     if !record.is_object() {
         let hint = "each record must be an object, e.g. {\"id\": 1}";
         return Err((format!("the record is {}, not an object", what(record)), hint.to_owned()));
     }
-    check_value(record, &DataType::Struct(seen.fields().clone()), "")
+    seen.map_or(Ok(()), |seen| check_value(record, &DataType::Struct(seen.fields().clone()), ""))
 }
 
 fn check_value(value: &Value, to: &DataType, path: &str) -> Result<(), Complaint> {

@@ -1,0 +1,42 @@
+//! The query engine's promises: one pool for all sessions, and what does not fit spills instead of failing.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use phlo_engine_api::QueryEngine;
+use phlo_engine_datafusion::{DataFusion, Settings};
+use phlo_plugin::InitContext;
+use phlo_plugin::prelude::*;
+use phlo_spec::CapabilityType;
+
+fn engine(settings: Settings, root: &std::path::Path) -> Arc<dyn QueryEngine> {
+    let plugin = DataFusion::create(settings, &InitContext::at(root)).unwrap();
+    let providers = plugin.providers().unwrap();
+    assert_eq!((providers[0].capability, providers[0].name.as_str()), (CapabilityType::QueryEngine, "datafusion"));
+    providers[0].get().unwrap()
+}
+
+#[tokio::test]
+async fn a_sort_larger_than_the_memory_spills_and_succeeds() {
+    let dir = tempfile::tempdir().unwrap();
+    let session = engine(Settings { memory_mib: Some(16), threads: Some(2), spill_dir: None }, dir.path()).session().unwrap();
+    // 1.5 M rows of a text of 40 characters: about 70 MB.
+    let sql = "select repeat(cast(v as varchar), 5) as t, v from (select (value * 7919) % 1500000 as v from generate_series(1, 1500000)) order by t, v desc";
+    let batches = session.sql(&format!("select count(*), max(t) from ({sql} limit 1400000)")).await.unwrap().collect().await.unwrap();
+    assert_eq!(batches.iter().map(|b| b.num_rows()).sum::<usize>(), 1);
+}
+
+#[test]
+fn sessions_share_one_pool() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = engine(Settings::default(), dir.path());
+    let (a, b) = (engine.session().unwrap(), engine.session().unwrap());
+    assert!(Arc::ptr_eq(&a.runtime_env(), &b.runtime_env()));
+}
+
+#[test]
+fn settings_that_cannot_work_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = Settings { memory_mib: Some(1), ..Settings::default() };
+    assert_eq!(DataFusion::create(settings, &InitContext::at(dir.path())).unwrap_err().code(), Code::InvalidValue);
+}

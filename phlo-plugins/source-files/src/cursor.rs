@@ -1,0 +1,45 @@
+//! Which files were read: the cursor of this source.
+
+use std::collections::BTreeMap;
+
+use phlo_plugin::{Error, Result};
+use phlo_spec::Code;
+use serde::{Deserialize, Serialize};
+
+use crate::input::Input;
+
+/// The files that were read, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Cursor(BTreeMap<String, Seen>);
+
+/// A file as it was when it was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Seen {
+    size: u64,
+    version: String,
+}
+
+impl Cursor {
+    /// Reads a cursor as it was committed.
+    pub(crate) fn parse(value: serde_json::Value) -> Result<Self> {
+        serde_json::from_value(value).map_err(|err| {
+            Error::new(Code::InvalidValue, "the asset's cursor is not one of the source `files`")
+                .hint("read everything again with `--full-refresh`")
+                .because(err)
+        })
+    }
+
+    /// Whether the file is new or has changed.
+    pub(crate) fn is_news(&self, input: &Input) -> bool {
+        self.0.get(&input.name).is_none_or(|seen| seen.size != input.size || seen.version != input.version)
+    }
+
+    /// The cursor after these files. Files that are no longer there stay in it: should they come back, they are not news.
+    pub(crate) fn after(mut self, inputs: &[Input]) -> Result<serde_json::Value> {
+        for input in inputs {
+            self.0.insert(input.name.clone(), Seen { size: input.size, version: input.version.clone() });
+        }
+        serde_json::to_value(self).map_err(|err| Error::internal("the cursor is not JSON").because(err))
+    }
+}

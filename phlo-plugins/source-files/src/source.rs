@@ -1,0 +1,138 @@
+//! The source `files`: lists, compares with the cursor, and reads what is new.
+
+use std::collections::BTreeSet;
+
+use phlo_plugin::prelude::*;
+
+use crate::config::{FilesConfig, Format};
+use crate::cursor::Cursor;
+use crate::input::{Input, Listing, is_remote, list};
+use crate::parquet;
+use crate::text::{Surroundings, TextFormat};
+
+/// How many files are looked into to find out the columns.
+const MOST_SAMPLES: usize = 32;
+
+/// Reads files.
+#[derive(Debug)]
+pub struct FilesSource {
+    storage: Storage,
+}
+
+impl Plugin for FilesSource {
+    type Settings = NoSettings;
+
+    fn create(_: NoSettings, context: &InitContext) -> Result<Self> {
+        Ok(Self { storage: context.storage.clone() })
+    }
+}
+
+#[async_trait]
+impl Source for FilesSource {
+    type Config = FilesConfig;
+
+    fn validate(&self, config: &FilesConfig) -> Result<()> {
+        config.check()
+    }
+
+    async fn schema(&self, config: &FilesConfig, context: &SourceContext) -> Result<Option<SchemaRef>> {
+        if context.offline && config.path.0.iter().any(|path| is_remote(path)) {
+            return Ok(None);
+        }
+        let listing = self.list_first(config, context).await?;
+        let around = surroundings(context);
+        let (format, tabs) = listing.format(config)?;
+        let (samples, rest) = samples(listing.inputs);
+        let all = rest.is_empty();
+        Ok(Some(match format {
+            Format::Parquet => parquet::columns(&parquet::open(samples, &around).await?, all, &context.columns)?,
+            _ => {
+                let format = TextFormat::new(config, format, tabs);
+                format.columns(samples, all, config.infer_rows, &context.columns, &around).await?.schema
+            }
+        }))
+    }
+
+    async fn test_connection(&self, config: &FilesConfig, context: &SourceContext) -> Result<()> {
+        self.schema(config, context).await.map(drop)
+    }
+
+    async fn read(&self, config: &FilesConfig, context: &SourceContext, request: ReadRequest) -> Result<Reading> {
+        let listing = match &request.cursor {
+            None => self.list_first(config, context).await?,
+            Some(_) => list(config, &self.storage, context).await?,
+        };
+        let first = request.cursor.is_none();
+        let cursor = request.cursor.map(Cursor::parse).transpose()?.unwrap_or_default();
+        let around = surroundings(context);
+        let streams = request.parallelism.max(1);
+        let news: BTreeSet<String> =
+            listing.inputs.iter().filter(|input| first || cursor.is_news(input)).map(|input| input.name.clone()).collect();
+        let is_new = |input: &Input| news.contains(&input.name);
+        let bytes = listing.inputs.iter().filter(|input| is_new(input)).map(|input| input.size).sum();
+        let checkpoint = Checkpoint::default();
+        checkpoint.set(cursor.after(&listing.inputs)?);
+        let reading = |schema: SchemaRef, streams| Reading { schema, streams, checkpoint, origins: listing.origins, bytes: Some(bytes) };
+        if listing.inputs.is_empty() {
+            // Everything that was ever read is gone: nothing is new, and no columns can be known but those declared.
+            let fields = context.columns.iter().map(|(name, column)| {
+                arrow_schema::Field::new(name, phlo_plugin::schema::to_arrow(*column), true)
+            });
+            let schema = Schema::new(fields.collect::<Vec<_>>());
+            return Ok(reading(schema.into(), vec![Box::pin(futures::stream::empty())]));
+        }
+        let (format, tabs) = Listing { inputs: listing.inputs.clone(), ..Listing::default() }.format(config)?;
+        // All files say what the columns are, so that these do not depend on what is new.
+        let (samples, rest) = samples(listing.inputs);
+        let all = rest.is_empty();
+        if format == Format::Parquet {
+            let samples = parquet::open(samples, &around).await?;
+            let schema = parquet::columns(&samples, all, &context.columns)?;
+            let opened = samples.into_iter().filter(|file| is_new(&file.input)).collect();
+            let others = rest.into_iter().filter(is_new).collect();
+            let streams = parquet::read(opened, others, &schema, &around, streams, request.batch_rows);
+            return Ok(reading(schema, streams));
+        }
+        let format = TextFormat::new(config, format, tabs);
+        let columns = format.columns(samples.clone(), all, config.infer_rows, &context.columns, &around).await?;
+        let mut inputs: Vec<Input> = samples.into_iter().chain(rest).filter(is_new).collect();
+        inputs.sort_by(|a, b| a.name.cmp(&b.name));
+        let schema = columns.schema.clone();
+        let streams = if inputs.is_empty() {
+            vec![Box::pin(futures::stream::empty()) as BatchStream]
+        } else {
+            format.read(inputs, columns, around, streams, request.batch_rows)?
+        };
+        Ok(reading(schema, streams))
+    }
+}
+
+impl FilesSource {
+    /// Lists the files of a first run, when each path must match something.
+    async fn list_first(&self, config: &FilesConfig, context: &SourceContext) -> Result<Listing> {
+        let listing = list(config, &self.storage, context).await?;
+        listing.all_matched()?;
+        Ok(listing)
+    }
+}
+
+fn surroundings(context: &SourceContext) -> Surroundings {
+    Surroundings { redactor: context.redactor.clone(), stop: context.cancel.clone() }
+}
+
+/// The files that are sampled, and the others: the latest, and some of all times.
+fn samples(mut inputs: Vec<Input>) -> (Vec<Input>, Vec<Input>) {
+    if inputs.len() <= MOST_SAMPLES {
+        return (inputs, Vec::new());
+    }
+    inputs.sort_by(|a, b| b.modified.cmp(&a.modified).then_with(|| b.name.cmp(&a.name)));
+    let older = inputs.split_off(MOST_SAMPLES / 2);
+    let (mut samples, mut rest) = (inputs, Vec::new());
+    let (count, wanted) = (older.len(), MOST_SAMPLES / 2);
+    for (index, input) in older.into_iter().enumerate() {
+        let taken = (index + 1) * wanted / count > index * wanted / count;
+        if taken { samples.push(input) } else { rest.push(input) }
+    }
+    samples.sort_by(|a, b| a.name.cmp(&b.name));
+    (samples, rest)
+}
