@@ -1,3 +1,7 @@
 //! The `phlo` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    phlo_cli::main()
+}

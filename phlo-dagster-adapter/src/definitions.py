@@ -121,10 +121,12 @@ def materialize(context: dg.AssetExecutionContext, asset: dict) -> Iterator[dg.M
             f"phlo checks {asset['phlo_key']} before it publishes it: materialize the asset, or run `phlo quality run {asset['phlo_key']}`",
             allow_retries=False,
         )
-    arguments = ["materialize", asset["phlo_key"], "--tag", f"dagster/run_id={context.run.run_id}"]
-    for name, value in context.run.tags.items():
-        if name.startswith("phlo/"):
-            arguments += ["--tag", f"{name}={value}"]
+    # Dagster has decided what runs: for phlo itself this is a run of one step.
+    tags = {name: value for name, value in context.run.tags.items() if name.startswith("phlo/")}
+    tags |= {"phlo/capability/orchestrator": "native", "dagster/run_id": context.run.run_id}
+    arguments = ["materialize", asset["phlo_key"]]
+    for name, value in tags.items():
+        arguments += ["--tag", f"{name}={value}"]
     if context.has_partition_key:
         arguments += ["--partition", context.partition_key]
 
@@ -165,17 +167,16 @@ def partitions_of(asset: dict) -> dg.PartitionsDefinition | None:
         return None
     if spec["kind"] == "static":
         return dg.StaticPartitionsDefinition(spec["values"])
-    # Dagster would begin with the first whole week or month; phlo begins with the one that holds the start.
+    # Weeks begin on Mondays; the first week or month is the first whole one, here as in phlo.
     start, timezone = datetime.fromisoformat(spec["start"]), spec["timezone"]
     if spec["kind"] == "daily":
         return dg.DailyPartitionsDefinition(start, timezone=timezone, fmt="%Y-%m-%d")
     if spec["kind"] == "hourly":
         return dg.HourlyPartitionsDefinition(start, timezone=timezone, fmt="%Y-%m-%dT%H")
     if spec["kind"] == "weekly":
-        monday = start - timedelta(days=start.weekday())
-        return dg.WeeklyPartitionsDefinition(monday, timezone=timezone, fmt="%Y-%m-%d", day_offset=1)
+        return dg.WeeklyPartitionsDefinition(start, timezone=timezone, fmt="%Y-%m-%d", day_offset=1)
     if spec["kind"] == "monthly":
-        return dg.MonthlyPartitionsDefinition(start.replace(day=1), timezone=timezone, fmt="%Y-%m")
+        return dg.MonthlyPartitionsDefinition(start, timezone=timezone, fmt="%Y-%m")
     raise ValueError(f"unknown partition kind {spec['kind']}")
 
 

@@ -9,7 +9,7 @@ use phlo_spec::nearest;
 /// The assets that a selection means, in the order in which they are listed.
 ///
 /// # Errors
-/// [`Code::BadSelection`] for a term that is not understood or selects nothing, [`Code::UnknownAsset`] for a key that no asset has.
+/// [`Code::BadSelection`] for a term that is not understood, [`Code::UnknownAsset`] for one that matches no asset.
 pub(crate) fn resolve<'a>(select: &str, assets: &'a [(AssetSpec, Vec<AssetKey>)]) -> Result<Vec<&'a AssetSpec>> {
     let mut selected: BTreeSet<&AssetKey> = BTreeSet::new();
     for term in select.split([' ', ',', '\t', '\n']).filter(|term| !term.is_empty()) {
@@ -39,24 +39,21 @@ pub(crate) fn resolve<'a>(select: &str, assets: &'a [(AssetSpec, Vec<AssetKey>)]
 }
 
 fn matching<'a>(core: &str, assets: &'a [(AssetSpec, Vec<AssetKey>)]) -> Result<Vec<&'a AssetKey>> {
-    let bad = |why: String| {
-        Error::new(Code::BadSelection, why).hint("write a key, `silver.*`, `group:g`, `tag:t` or `kind:k`")
-    };
     let holds: Box<dyn Fn(&AssetSpec) -> bool> = match core.split_once(':') {
         Some(("group", group)) => Box::new(move |spec| spec.group == group),
         Some(("tag", tag)) => Box::new(move |spec| spec.tags.iter().any(|t| t == tag)),
         Some(("kind", kind)) => Box::new(move |spec| spec.kind() == kind),
-        Some((other, _)) => return Err(bad(format!("there is no selector `{other}:`"))),
+        Some((other, _)) => {
+            return Err(Error::new(Code::BadSelection, format!("there is no selector `{other}:`"))
+                .hint("known: group:, tag:, kind:"));
+        }
         None => Box::new(move |spec| glob(core, spec.key.as_str())),
     };
     let found: Vec<_> = assets.iter().filter(|(spec, _)| holds(spec)).map(|(spec, _)| &spec.key).collect();
     if !found.is_empty() {
         return Ok(found);
     }
-    if core.contains([':', '*']) || core.is_empty() {
-        return Err(bad(format!("`{core}` selects no asset")));
-    }
-    let error = Error::new(Code::UnknownAsset, format!("there is no asset `{core}`"));
+    let error = Error::new(Code::UnknownAsset, format!("the selection `{core}` matches no asset"));
     Err(match nearest(core, assets.iter().map(|(spec, _)| spec.key.as_str())) {
         Some(near) => error.hint(format!("did you mean `{near}`?")),
         None => error,

@@ -203,9 +203,9 @@ fn what_dagster_could_not_load_is_refused() {
         ),
         (startless, Code::MissingKey, "the daily partitions of bronze.flights have no `start`, which Dagster needs"),
         (nameless, Code::Internal, "a check `not_null` of bronze.flights has no name"),
-        (scheduled("bronze.flihgts"), Code::UnknownAsset, "there is no asset `bronze.flihgts`"),
+        (scheduled("bronze.flihgts"), Code::UnknownAsset, "the selection `bronze.flihgts` matches no asset"),
         (scheduled("groop:bronze"), Code::BadSelection, "there is no selector `groop:`"),
-        (scheduled("group:iron"), Code::BadSelection, "`group:iron` selects no asset"),
+        (scheduled("group:iron"), Code::UnknownAsset, "the selection `group:iron` matches no asset"),
         (scheduled(" "), Code::BadSelection, "the selection is empty"),
     ] {
         let err = manifest(&definitions).unwrap_err();

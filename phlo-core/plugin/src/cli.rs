@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+pub use clap;
+
 use crate::context::{AnyPlugin, Plugin};
 use crate::error::Result;
 

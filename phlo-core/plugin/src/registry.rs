@@ -118,7 +118,7 @@ impl Registry {
     ///
     /// # Errors
     /// [`Code::UnknownPlugin`] for a name in allow, deny or the settings that no linked plugin has, and [`Code::InertConfig`] for
-    /// settings of a plugin that is denied.
+    /// settings of a plugin that is denied; [`Code::DuplicatePlugin`] if two plugins that are not denied provide the same.
     pub fn activate(mut self, policy: Policy, context: InitContext) -> Result<Self> {
         for name in policy.allow.iter().chain(&policy.deny) {
             if !self.entries.iter().any(|e| matches_name(e.registration, name)) {
@@ -129,6 +129,7 @@ impl Registry {
             let listed = |names: &[String]| names.iter().any(|n| matches_name(entry.registration, n));
             entry.denied = listed(&policy.deny) || (!policy.allow.is_empty() && !listed(&policy.allow));
         }
+        self.distinct_providers()?;
         for ((kind, name), settings) in &policy.settings {
             match self.entries.iter().find(|e| e.registration.kind == *kind && e.registration.name == name) {
                 None => return Err(self.unknown(Some(*kind), name).at(settings.place())),
@@ -165,6 +166,21 @@ impl Registry {
         self.policy = policy;
         self.context = Some(context);
         Ok(self)
+    }
+
+    // Neither of two providers of one name may silently be the one that is used.
+    fn distinct_providers(&self) -> Result<()> {
+        let mut seen: BTreeMap<&str, &Registration> = BTreeMap::new();
+        for registration in self.entries.iter().filter(|e| !e.denied).map(|e| e.registration) {
+            for provided in registration.provides {
+                if let Some(first) = seen.insert(provided, registration) {
+                    let describe = |r: &Registration| format!("`{}` of {}", r.name, r.package);
+                    let message = format!("{provided} is provided by both {} and {}", describe(first), describe(registration));
+                    return Err(Error::new(Code::DuplicatePlugin, message).hint("build without one of the two, or deny one in phlo.yaml"));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn available(&self) -> BTreeSet<(CapabilityType, String)> {

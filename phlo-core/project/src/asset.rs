@@ -1,7 +1,10 @@
 //! Assets: from a file's text to a spec with every default filled in.
 
 use phlo_spec::asset::{AssetBody, AssetHeader, SqlSpec};
-use phlo_spec::{AssetKey, AssetSpec, CheckSpec, Code, Diagnostic, Node, NodeKind, Place, Severity, SourceSpec, Span, TransformSpec, WriteStrategy};
+use phlo_spec::{
+    AssetKey, AssetSpec, CheckSpec, Code, Diagnostic, Node, NodeKind, Place, Severity, SourceSpec, Span, TransformSpec,
+    WriteStrategy,
+};
 
 use crate::PROJECT_FILE;
 use crate::check::{checks, transforms};
@@ -20,7 +23,9 @@ pub(crate) fn yaml(key: AssetKey, file: &str, text: &str, context: &mut Context<
     let Some((_, source)) = node.take("source") else {
         let problem = node.error(Code::MissingKey, "a YAML asset needs `source`");
         context.problems.push(match node.get("target") {
-            Some(_) => problem.hint("assets that publish to a `target` are not part of this version of phlo; remove the file"),
+            Some(_) => {
+                problem.hint("assets that publish to a `target` are not part of this version of phlo; remove the file")
+            }
             None => problem.hint(example),
         });
         return None;
@@ -89,7 +94,19 @@ fn common(node: &mut Node, strategy: WriteStrategy, context: &mut Context<'_>) -
 
 impl Common {
     fn into_spec(self, key: AssetKey, place: Place, body: AssetBody) -> AssetSpec {
-        let AssetHeader { description, group, tags, owner, write, columns, partitions, deps, capability_overrides, freshness, retry } = self.header;
+        let AssetHeader {
+            description,
+            group,
+            tags,
+            owner,
+            write,
+            columns,
+            partitions,
+            deps,
+            capability_overrides,
+            freshness,
+            retry,
+        } = self.header;
         AssetSpec {
             group: group.unwrap_or_else(|| key.group().to_owned()),
             key,
@@ -157,12 +174,17 @@ fn source(mut node: Node, context: &mut Context<'_>) -> Option<SourceSpec> {
     if let Some((plugin, at)) = plugin
         && plugin != of_connection
     {
-        let message = format!("`plugin: {plugin}` disagrees with the connection `{name}`, whose source is `{of_connection}`");
+        let message =
+            format!("`plugin: {plugin}` disagrees with the connection `{name}`, whose source is `{of_connection}`");
         problems.push(at.error(Code::InvalidValue, message).hint("remove `plugin`, or name another connection"));
         return None;
     }
     let plugin_place = source.place();
-    let inherited = shared.entries().unwrap_or_default().iter().filter(|(key, _)| key.as_str().is_some_and(|key| key != "source" && node.get(key).is_none()));
+    let inherited = shared
+        .entries()
+        .unwrap_or_default()
+        .iter()
+        .filter(|(key, _)| key.as_str().is_some_and(|key| key != "source" && node.get(key).is_none()));
     let mut entries: Vec<_> = inherited.cloned().collect();
     entries.extend_from_slice(node.entries().unwrap_or_default());
     node.kind = NodeKind::Map(entries);
@@ -190,8 +212,13 @@ fn sql_header(text: &str, file: &str) -> Result<Option<(String, u32)>, Box<Diagn
                 return Err(Box::new(problem.at(place(at, start)).hint("close it with `*/`")));
             };
             if let Some(inner) = rest[start..len].find("/*") {
-                let problem = Diagnostic::error(Code::SqlError, "a comment begins inside the comment with the asset's settings");
-                return Err(Box::new(problem.at(place(at + start + inner, 2)).hint("write `/ *`, or leave it out: in SQL, comments nest")));
+                let problem =
+                    Diagnostic::error(Code::SqlError, "a comment begins inside the comment with the asset's settings");
+                return Err(Box::new(
+                    problem
+                        .at(place(at + start + inner, 2))
+                        .hint("write `/ *`, or leave it out: in SQL, comments nest"),
+                ));
             }
             header = Some((at, start, len));
             at += len + 2;
@@ -213,7 +240,9 @@ fn sql_header(text: &str, file: &str) -> Result<Option<(String, u32)>, Box<Diagn
             None => "a comment with settings is only read before the query",
         };
         let problem = Diagnostic::error(Code::InertConfig, message).at(place(at + found, 2));
-        return Err(Box::new(problem.hint("keep all settings in one `/* phlo … */` comment at the beginning of the file")));
+        return Err(Box::new(
+            problem.hint("keep all settings in one `/* phlo … */` comment at the beginning of the file"),
+        ));
     }
     let Some((at, start, len)) = header else { return Ok(None) };
     let (body, first) = (&text[at + start..at + len], place(at + start, 0).span);
@@ -229,8 +258,9 @@ fn opening(text: &str) -> Option<usize> {
     let inside = text.strip_prefix("/*")?.trim_start();
     let word = inside.get(..4)?;
     let rest = &inside[4..];
-    (word.eq_ignore_ascii_case("phlo") && (rest.is_empty() || rest.starts_with(char::is_whitespace) || rest.starts_with("*/")))
-        .then(|| text.len() - rest.len())
+    (word.eq_ignore_ascii_case("phlo")
+        && (rest.is_empty() || rest.starts_with(char::is_whitespace) || rest.starts_with("*/")))
+    .then(|| text.len() - rest.len())
 }
 
 #[cfg(test)]
@@ -249,13 +279,24 @@ mod tests {
             ("  /* PHLO {a: 1} */ select 1", Ok(Some(("          {a: 1} ", 1)))),
             ("/* phlo*/ select 1", Ok(Some(("       ", 1)))),
             ("/* phlo\na: 1\nselect 1", Err("f.sql:1:1: P1012: the comment with the asset's settings has no end")),
-            ("/* phlo\na: x/*.csv\n*/ select 1", Err("f.sql:2:5: P1012: a comment begins inside the comment with the asset's settings")),
-            ("select 1\n  /* phlo\na: 1 */", Err("f.sql:2:3: P1015: a comment with settings is only read before the query")),
-            ("/* phlo\na: 1 */ /* phlo */ select 1", Err("f.sql:2:9: P1015: a second comment with settings is not read")),
+            (
+                "/* phlo\na: x/*.csv\n*/ select 1",
+                Err("f.sql:2:5: P1012: a comment begins inside the comment with the asset's settings"),
+            ),
+            (
+                "select 1\n  /* phlo\na: 1 */",
+                Err("f.sql:2:3: P1015: a comment with settings is only read before the query"),
+            ),
+            (
+                "/* phlo\na: 1 */ /* phlo */ select 1",
+                Err("f.sql:2:9: P1015: a second comment with settings is not read"),
+            ),
         ] {
             let text = text.trim_start_matches('\u{feff}');
             let got = sql_header(text, "f.sql").map_err(|problem| problem.to_string());
-            let want = want.map(|header| header.map(|(text, line): (&str, u32)| (text.trim_end_matches(char::from(0)).to_owned(), line)));
+            let want = want.map(|header| {
+                header.map(|(text, line): (&str, u32)| (text.trim_end_matches(char::from(0)).to_owned(), line))
+            });
             let trim = |header: Option<(String, u32)>| header.map(|(text, line)| (text.trim_end().to_owned(), line));
             assert_eq!(got.as_ref().map(|h| trim(h.clone())).map_err(String::as_str), want.map(trim), "{text}");
         }

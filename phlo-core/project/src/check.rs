@@ -17,19 +17,26 @@ pub fn parse_check(node: &Node) -> Result<CheckSpec, Diagnostic> {
     match (check, problems.into_iter().next()) {
         (Some(check), None) => Ok(check),
         (_, Some(problem)) => Err(with_hint(problem)),
-        (None, None) => Err(node.error(Code::Internal, "a check was refused without a reason").hint("please report it")),
+        (None, None) => {
+            Err(node.error(Code::Internal, "a check was refused without a reason").hint("please report it"))
+        }
     }
 }
 
 /// Every item of `checks:`.
 pub(crate) fn checks(node: &Node, problems: &mut Vec<Diagnostic>) -> Vec<CheckSpec> {
     let hint = "write one check an item, e.g. `- not_null: [id]`";
-    let checks: Vec<_> = items(node, "`checks`", hint, problems).iter().filter_map(|item| check(item, problems)).collect();
+    let checks: Vec<_> =
+        items(node, "`checks`", hint, problems).iter().filter_map(|item| check(item, problems)).collect();
     for (at, check) in checks.iter().enumerate() {
         let Some(name) = &check.name else { continue };
-        if let (Some(first), Some(place)) = (checks[..at].iter().find(|c| c.name.as_ref() == Some(name)), &check.place) {
+        if let (Some(first), Some(place)) = (checks[..at].iter().find(|c| c.name.as_ref() == Some(name)), &check.place)
+        {
             let first = first.place.as_ref().map_or(0, |place| place.span.line);
-            let problem = Diagnostic::error(Code::InvalidValue, format!("two checks of this asset are named `{name}`; the first is on line {first}"));
+            let problem = Diagnostic::error(
+                Code::InvalidValue,
+                format!("two checks of this asset are named `{name}`; the first is on line {first}"),
+            );
             problems.push(problem.at(place.clone()).hint("give each its own `name`"));
         }
     }
@@ -62,13 +69,20 @@ fn named(item: &Node, what: &str, hint: &str, problems: &mut Vec<Diagnostic>) ->
             return Some((item.clone(), map_at(place, Vec::new())));
         }
         NodeKind::Map(entries) => match entries.as_slice() {
-            [(key, params)] if key.as_str().is_some_and(|name| !name.is_empty()) => return Some((key.clone(), null_as_map(params.clone()))),
+            [(key, params)] if key.as_str().is_some_and(|name| !name.is_empty()) => {
+                return Some((key.clone(), null_as_map(params.clone())));
+            }
             [(first, _), (second, _), ..] => {
                 let (first, second) = (first.as_str().unwrap_or_default(), second);
                 let name = second.as_str().unwrap_or_default();
                 second
-                    .error(Code::InvalidValue, format!("a {what} is one name with its parameters, and `{name}` is a second name"))
-                    .hint(format!("indent `{name}` below `{first}` if it is a parameter; begin a new item if it is a {what}"))
+                    .error(
+                        Code::InvalidValue,
+                        format!("a {what} is one name with its parameters, and `{name}` is a second name"),
+                    )
+                    .hint(format!(
+                        "indent `{name}` below `{first}` if it is a parameter; begin a new item if it is a {what}"
+                    ))
             }
             _ => item.error(Code::InvalidValue, format!("the {what} has no name")).hint(hint),
         },
@@ -84,9 +98,15 @@ fn check(item: &Node, problems: &mut Vec<Diagnostic>) -> Option<CheckSpec> {
     let own = map_at(Place { file: params.file.clone(), span: params.span }, own);
     let header: CheckHeader = read_all(&own, problems)?;
     let before = problems.len();
-    let mut refuse = |key: &str, message: &str, hint: &str| problems.push(value_at(&own, &[key]).error(Code::InvalidValue, message).hint(hint));
+    let mut refuse = |key: &str, message: &str, hint: &str| {
+        problems.push(value_at(&own, &[key]).error(Code::InvalidValue, message).hint(hint));
+    };
     if !(0.0..=1.0).contains(&header.tolerance) {
-        refuse("tolerance", "`tolerance` is not between 0 and 1", "it is the fraction of rows that may fail: 0.01 is one in a hundred");
+        refuse(
+            "tolerance",
+            "`tolerance` is not between 0 and 1",
+            "it is the fraction of rows that may fail: 0.01 is one in a hundred",
+        );
     }
     let empty = |text: &Option<String>| text.as_ref().is_some_and(|text| text.trim().is_empty());
     if empty(&header.filter) {
@@ -97,5 +117,14 @@ fn check(item: &Node, problems: &mut Vec<Diagnostic>) -> Option<CheckSpec> {
     }
     let CheckHeader { name, description, severity, tolerance, filter } = header;
     let kind = key.as_str()?.to_owned();
-    (problems.len() == before).then(|| CheckSpec { kind, name, description, severity, tolerance, filter, params, place: key.place() })
+    (problems.len() == before).then(|| CheckSpec {
+        kind,
+        name,
+        description,
+        severity,
+        tolerance,
+        filter,
+        params,
+        place: key.place(),
+    })
 }

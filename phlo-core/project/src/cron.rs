@@ -20,7 +20,11 @@ const FIELDS: [Field; 5] = [
     Field { name: "minute", range: 0..=59, names: &[] },
     Field { name: "hour", range: 0..=23, names: &[] },
     Field { name: "day of the month", range: 1..=31, names: &[] },
-    Field { name: "month", range: 1..=12, names: &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"] },
+    Field {
+        name: "month",
+        range: 1..=12,
+        names: &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"],
+    },
     // 7 is Sunday, too.
     Field { name: "day of the week", range: 0..=7, names: &["sun", "mon", "tue", "wed", "thu", "fri", "sat"] },
 ];
@@ -29,7 +33,10 @@ const FIELDS: [Field; 5] = [
 pub(crate) fn validate(text: &str) -> Result<(), Invalid> {
     let parts: Vec<_> = text.split_whitespace().collect();
     if parts.len() != FIELDS.len() {
-        return Err(Invalid::Text(format!("cron has five fields, and these are {}", parts.len()), 0..text.chars().count()));
+        return Err(Invalid::Text(
+            format!("cron has five fields, and these are {}", parts.len()),
+            0..text.chars().count(),
+        ));
     }
     let mut values = [0_u64; FIELDS.len()];
     for ((field, part), values) in FIELDS.iter().zip(&parts).zip(&mut values) {
@@ -40,7 +47,9 @@ pub(crate) fn validate(text: &str) -> Result<(), Invalid> {
     }
     // With a day of the week beside it, either of the two fields will do.
     let last_day = |month: u32| [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31][month as usize - 1];
-    let comes = (1..=12).filter(|month| values[3] & (1 << month) != 0).any(|month| values[2].trailing_zeros() <= last_day(month));
+    let comes = (1..=12)
+        .filter(|month| values[3] & (1 << month) != 0)
+        .any(|month| values[2].trailing_zeros() <= last_day(month));
     if parts[4] == "*" && !comes { Err(Invalid::Never) } else { Ok(()) }
 }
 
@@ -74,10 +83,9 @@ impl Field {
     fn number(&self, text: &str) -> Result<u32, String> {
         let lower = text.to_ascii_lowercase();
         let by_name = self.names.iter().position(|name| *name == lower).map(|at| at as u32 + self.range.start());
-        by_name
-            .or_else(|| text.parse().ok())
-            .filter(|number| self.range.contains(number))
-            .ok_or_else(|| format!("the {} `{text}` is not one of {} to {}", self.name, self.range.start(), self.range.end()))
+        by_name.or_else(|| text.parse().ok()).filter(|number| self.range.contains(number)).ok_or_else(|| {
+            format!("the {} `{text}` is not one of {} to {}", self.name, self.range.start(), self.range.end())
+        })
     }
 }
 

@@ -15,18 +15,24 @@ const CAPABILITY_PREFIX: &str = "PHLO_CAPABILITY_";
 pub struct Environment {
     process: BTreeMap<String, String>,
     // With the line it stands on.
-    dotenv: BTreeMap<String, (String, u32)>,
+    dotenv: Lines,
 }
 
 impl Environment {
     /// The variables of this process. Those that are not UTF-8 are left out: no project file could name their value.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
     pub fn of_process() -> Self {
-        Self::from_pairs(std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))))
+        Self::from_pairs(
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+        )
     }
 
     /// Just these variables, as if the process had them.
     pub fn from_pairs<N: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
-        Self { process: pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect(), dotenv: BTreeMap::new() }
+        Self {
+            process: pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
+            dotenv: Lines::new(),
+        }
     }
 
     /// Adds the variables of the project's `.env`, if there is one. What the process has already stays.
@@ -40,13 +46,17 @@ impl Environment {
     pub fn with_dotenv(mut self, root: &Path) -> Result<Self, Diagnostic> {
         let at = |line: u32, column: u32| Place { file: DOTENV.into(), span: Span { line, column, len: 0 } };
         let text = match std::fs::read(root.join(DOTENV)) {
-            Ok(bytes) => String::from_utf8(bytes)
-                .map_err(|_| Diagnostic::error(Code::UnreadableFile, "the file is not UTF-8").at(at(1, 1)).hint("save it as UTF-8"))?,
+            Ok(bytes) => String::from_utf8(bytes).map_err(|_| {
+                Diagnostic::error(Code::UnreadableFile, "the file is not UTF-8").at(at(1, 1)).hint("save it as UTF-8")
+            })?,
             Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Ok(self),
             Err(err) => {
-                return Err(Diagnostic::error(Code::UnreadableFile, format!("the file cannot be read: {}", err.kind()))
-                    .at(at(1, 1))
-                    .hint("check its permissions"));
+                return Err(Diagnostic::error(
+                    Code::UnreadableFile,
+                    format!("the file cannot be read: {}", err.kind()),
+                )
+                .at(at(1, 1))
+                .hint("check its permissions"));
             }
         };
         self.dotenv = parse_dotenv(&text).map_err(|(line, column, message)| {
@@ -84,16 +94,21 @@ impl Environment {
                 }
                 parsed => {
                     let near = parsed.map_or_else(|err| err.nearest, |c| Some(c.as_str().to_owned()));
-                    let hint = match near {
-                        Some(near) => format!("did you mean `{CAPABILITY_PREFIX}{}`?", near.to_ascii_uppercase()),
-                        None => {
-                            let known: Vec<_> = CapabilityType::ALL.iter().map(|c| c.as_str().to_ascii_uppercase()).collect();
-                            format!("known: {CAPABILITY_PREFIX} and one of {}", known.join(", "))
-                        }
+                    let hint = if let Some(near) = near {
+                        format!("did you mean `{CAPABILITY_PREFIX}{}`?", near.to_ascii_uppercase())
+                    } else {
+                        let known: Vec<_> =
+                            CapabilityType::ALL.iter().map(|c| c.as_str().to_ascii_uppercase()).collect();
+                        format!("known: {CAPABILITY_PREFIX} and one of {}", known.join(", "))
                     };
-                    let problem = Diagnostic::error(Code::UnknownCapability, format!("the variable `{name}` names no capability type")).hint(hint);
+                    let problem = Diagnostic::error(
+                        Code::UnknownCapability,
+                        format!("the variable `{name}` names no capability type"),
+                    )
+                    .hint(hint);
                     problems.push(match line {
-                        Some(line) => problem.at(Place { file: DOTENV.into(), span: Span { line, column: 1, len: name.len() as u32 } }),
+                        Some(line) => problem
+                            .at(Place { file: DOTENV.into(), span: Span { line, column: 1, len: name.len() as u32 } }),
                         None => problem,
                     });
                 }
@@ -124,21 +139,25 @@ impl fmt::Debug for Environment {
     }
 }
 
-type Line = u32;
-type Column = u32;
+/// Each variable's value, and the line that it stands on.
+type Lines = BTreeMap<String, (String, u32)>;
+/// A line and column, and what is wrong there.
+type Wrong = (u32, u32, &'static str);
 
-fn parse_dotenv(text: &str) -> Result<BTreeMap<String, (String, Line)>, (Line, Column, &'static str)> {
+fn parse_dotenv(text: &str) -> Result<Lines, Wrong> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut variables = BTreeMap::new();
+    let mut variables = Lines::new();
     let mut lines = text.lines().zip(1..);
     while let Some((line, number)) = lines.next() {
         let trimmed = line.trim_start();
         if trimmed.is_empty() || trimmed.starts_with('#') {
             continue;
         }
-        let column = |rest: &str| (line.chars().count() - rest.chars().count()) as Column + 1;
+        let column = |rest: &str| (line.chars().count() - rest.chars().count()) as u32 + 1;
         let assignment = trimmed.strip_prefix("export ").map_or(trimmed, str::trim_start);
-        let Some((name, value)) = assignment.split_once('=') else { return Err((number, column(assignment), "the line is no `NAME=value`")) };
+        let Some((name, value)) = assignment.split_once('=') else {
+            return Err((number, column(assignment), "the line is no `NAME=value`"));
+        };
         let name = name.trim_end();
         let valid = |c: char| c.is_ascii_alphanumeric() || c == '_';
         if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || !name.chars().all(valid) {
@@ -146,27 +165,26 @@ fn parse_dotenv(text: &str) -> Result<BTreeMap<String, (String, Line)>, (Line, C
         }
         let value = value.trim_start();
         let start = column(value);
-        let value = match value.chars().next() {
-            Some(quote @ ('"' | '\'')) => {
-                let mut content = value[1..].to_owned();
-                let (value, rest) = loop {
-                    if let Some(end) = closing(&content, quote) {
-                        break (content[..end].to_owned(), content[end + 1..].trim().to_owned());
-                    }
-                    let Some((next, _)) = lines.next() else { return Err((number, start, "the quote has no end")) };
-                    content.push('\n');
-                    content.push_str(next);
-                };
-                if !rest.is_empty() && !rest.starts_with('#') {
-                    return Err((number, start, "something follows the closing quote"));
+        let value = if let Some(quote @ ('"' | '\'')) = value.chars().next() {
+            let mut content = value[1..].to_owned();
+            let end = loop {
+                if let Some(end) = closing(&content, quote) {
+                    break end;
                 }
-                if quote == '"' { unescape(&value) } else { value }
+                let Some((next, _)) = lines.next() else { return Err((number, start, "the quote has no end")) };
+                content.push('\n');
+                content.push_str(next);
+            };
+            let rest = content[end + 1..].trim();
+            if !rest.is_empty() && !rest.starts_with('#') {
+                return Err((number, start, "something follows the closing quote"));
             }
+            if quote == '"' { unescape(&content[..end]) } else { content[..end].to_owned() }
+        } else {
             // A `#` that follows a space begins a comment; one inside a value does not.
-            _ => {
-                let end = value.char_indices().zip(std::iter::once(' ').chain(value.chars())).find(|((_, c), before)| *c == '#' && before.is_whitespace());
-                value[..end.map_or(value.len(), |((at, _), _)| at)].trim_end().to_owned()
-            }
+            let before = std::iter::once(' ').chain(value.chars());
+            let comment = value.char_indices().zip(before).find(|((_, c), before)| *c == '#' && before.is_whitespace());
+            value[..comment.map_or(value.len(), |((at, _), _)| at)].trim_end().to_owned()
         };
         variables.insert(name.to_owned(), (value, number));
     }
@@ -234,7 +252,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join(".env"), "A=file-secret\nB=file-secret\n").unwrap();
         let environment = Environment::from_pairs([("A", "process-secret")]).with_dotenv(dir.path()).unwrap();
-        assert_eq!((environment.get("A"), environment.get("B"), environment.get("C")), (Some("process-secret"), Some("file-secret"), None));
+        assert_eq!(
+            (environment.get("A"), environment.get("B"), environment.get("C")),
+            (Some("process-secret"), Some("file-secret"), None)
+        );
         assert_eq!(format!("{environment:?}"), "Environment(1 variables, 2 of .env)");
         std::fs::write(dir.path().join(".env"), "A=1\nhunter2 hunter2\n").unwrap();
         let problem = Environment::default().with_dotenv(dir.path()).unwrap_err();
@@ -244,11 +265,20 @@ mod tests {
     #[test]
     fn capability_choices_come_from_variables_and_unknown_types_are_errors() {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join(".env"), "PHLO_CAPABILITY_CATALOG=glue\n\nPHLO_CAPABILITY_TABEL_STORE=delta\n").unwrap();
-        let pairs = [("PHLO_CAPABILITY_TABLE_STORE", "delta"), ("PHLO_CAPABILITY_ALERT_SINK", ""), ("PHLO_CAPABILITY_query_engine", "x"), ("PHLO_LOG", "")];
+        std::fs::write(dir.path().join(".env"), "PHLO_CAPABILITY_CATALOG=glue\n\nPHLO_CAPABILITY_TABEL_STORE=delta\n")
+            .unwrap();
+        let pairs = [
+            ("PHLO_CAPABILITY_TABLE_STORE", "delta"),
+            ("PHLO_CAPABILITY_ALERT_SINK", ""),
+            ("PHLO_CAPABILITY_query_engine", "x"),
+            ("PHLO_LOG", ""),
+        ];
         let environment = Environment::from_pairs(pairs).with_dotenv(dir.path()).unwrap();
         let (choices, problems) = environment.capability_choices();
-        assert_eq!(choices, [(CapabilityType::TableStore, "delta".to_owned()), (CapabilityType::Catalog, "glue".to_owned())].into());
+        assert_eq!(
+            choices,
+            [(CapabilityType::TableStore, "delta".to_owned()), (CapabilityType::Catalog, "glue".to_owned())].into()
+        );
         let problems: Vec<_> = problems.iter().map(|p| format!("{p} [{}]", p.hints[0])).collect();
         assert_eq!(
             problems,

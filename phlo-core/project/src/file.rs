@@ -33,7 +33,8 @@ pub(crate) fn read(text: &str, root: &Path, context: &mut Context<'_>) -> Option
     let texts = context.fill(&mut node);
     let merged = node.clone();
     let origins = origins(&merged, &texts);
-    for (key, value) in merged.get("storage").and_then(|s| s.get("options")).and_then(Node::entries).unwrap_or_default() {
+    for (key, value) in merged.get("storage").and_then(|s| s.get("options")).and_then(Node::entries).unwrap_or_default()
+    {
         context.keeper.storage_option(key.as_str().unwrap_or_default(), value.as_str().unwrap_or_default());
     }
     let problems = &mut context.problems;
@@ -49,7 +50,8 @@ pub(crate) fn read(text: &str, root: &Path, context: &mut Context<'_>) -> Option
             };
             problems.push(key.error(Code::MissingKey, format!("the connection `{name}` has no `source`")).hint(hint));
         } else if source_of(connection).is_none() {
-            let problem = value_at(connection, &["source"]).error(Code::InvalidValue, format!("the `source` of the connection `{name}` is not a text"));
+            let problem = value_at(connection, &["source"])
+                .error(Code::InvalidValue, format!("the `source` of the connection `{name}` is not a text"));
             problems.push(problem.hint("write the name of a source plugin"));
         }
     }
@@ -71,7 +73,8 @@ pub(crate) fn read(text: &str, root: &Path, context: &mut Context<'_>) -> Option
         let storage = validate::storage(root, &file.storage, &node, problems)?;
         Some((file, storage))
     });
-    let values = |map: BTreeMap<String, (Node, Node)>| map.into_iter().map(|(name, (_, value))| (name, value)).collect();
+    let values =
+        |map: BTreeMap<String, (Node, Node)>| map.into_iter().map(|(name, (_, value))| (name, value)).collect();
     Some(Parts { file, connections: values(connections), plugin_settings, services: values(services), origins, merged })
 }
 
@@ -80,7 +83,12 @@ fn source_of(connection: &Node) -> Option<&str> {
 }
 
 /// Takes out a section of named maps.
-fn sections(node: &mut Node, section: &str, hint: &str, problems: &mut Vec<Diagnostic>) -> BTreeMap<String, (Node, Node)> {
+fn sections(
+    node: &mut Node,
+    section: &str,
+    hint: &str,
+    problems: &mut Vec<Diagnostic>,
+) -> BTreeMap<String, (Node, Node)> {
     let Some((_, map)) = node.take(section) else { return BTreeMap::new() };
     let map = null_as_map(map);
     if !expect_map(&map, &format!("`{section}`"), hint, problems) {
@@ -93,7 +101,9 @@ fn sections(node: &mut Node, section: &str, hint: &str, problems: &mut Vec<Diagn
 /// Takes out `plugins.settings`.
 fn plugin_settings(node: &mut Node, problems: &mut Vec<Diagnostic>) -> BTreeMap<(PluginKind, String), Node> {
     let NodeKind::Map(entries) = &mut node.kind else { return BTreeMap::new() };
-    let Some((_, plugins)) = entries.iter_mut().find(|(key, _)| key.as_str() == Some("plugins")) else { return BTreeMap::new() };
+    let Some((_, plugins)) = entries.iter_mut().find(|(key, _)| key.as_str() == Some("plugins")) else {
+        return BTreeMap::new();
+    };
     let known: Vec<_> = keys_of::<PluginsSpec>().iter().copied().chain(["settings"]).collect();
     refuse_unknown_keys(plugins, &known, problems);
     let hint = "write `settings: {KIND: {NAME: {…}}}`";
@@ -102,7 +112,10 @@ fn plugin_settings(node: &mut Node, problems: &mut Vec<Diagnostic>) -> BTreeMap<
     for (name, (key, map)) in kinds {
         let Ok(kind) = name.parse::<PluginKind>() else {
             let known: Vec<_> = PluginKind::ALL.iter().map(|kind| kind.as_str()).collect();
-            problems.push(key.error(Code::UnknownKey, format!("unknown plugin kind `{name}`")).hint(nearest_or_known(&name, "known", &known)));
+            problems.push(
+                key.error(Code::UnknownKey, format!("unknown plugin kind `{name}`"))
+                    .hint(nearest_or_known(&name, "known", &known)),
+            );
             continue;
         };
         for (name, (_, value)) in by_name(map) {

@@ -22,12 +22,35 @@ use crate::secrets::{Keeper, is_secret_variable};
 /// What became of the texts of one file.
 #[derive(Debug, Default)]
 pub(crate) struct Filled {
-    /// By the place of a text that held a dollar: how it may be shown, and the variables whose value is in it.
-    pub(crate) texts: HashMap<Span, Shown>,
+    /// How each text that held a dollar may be shown.
+    pub(crate) texts: ShownTexts,
     /// One for each text that could not be filled in; it stays as it was written.
     pub(crate) problems: Vec<Diagnostic>,
     /// The texts that could not be filled in.
     pub(crate) unfilled: Vec<Place>,
+}
+
+/// How filled-in texts may be shown. All texts below a YAML alias stand at the place of the alias, so a place is not enough to
+/// tell them apart.
+#[derive(Debug, Default)]
+pub(crate) struct ShownTexts(HashMap<Span, Vec<(String, Shown)>>);
+
+impl ShownTexts {
+    /// How a node's text may be shown, if it held a dollar.
+    pub(crate) fn of(&self, node: &Node) -> Option<&Shown> {
+        let text = node.as_str()?;
+        self.0.get(&node.span)?.iter().find(|(value, _)| value == text).map(|(_, shown)| shown)
+    }
+
+    fn insert(&mut self, span: Span, value: String, shown: Shown) {
+        let here = self.0.entry(span).or_default();
+        match here.iter_mut().find(|(known, _)| *known == value) {
+            // Of two equal texts the masked one is the safe one.
+            Some((_, known)) if known.text == value => *known = shown,
+            Some(_) => {}
+            None => here.push((value, shown)),
+        }
+    }
 }
 
 /// A text as it may be shown.
@@ -50,7 +73,7 @@ pub(crate) fn fill(node: &mut Node, environment: &Environment, keeper: &mut Keep
         let mut run = Run { environment, keeper, shown: Shown::default(), whole: text };
         match run.whole(text) {
             Ok(value) => {
-                texts.insert(node.span, run.shown);
+                texts.insert(node.span, value.clone(), run.shown);
                 Ok((value != text).then_some(value))
             }
             Err(problem) => {
@@ -104,7 +127,12 @@ impl<'a> Run<'a> {
             && name.starts_with(|c: char| c.is_ascii_uppercase())
             && name.chars().all(capitals)
         {
-            return Err(self.problem(text, Code::InvalidValue, format!("`${name}` is not filled in"), format!("write `${{{name}}}`, or `$${name}` for the text itself")));
+            return Err(self.problem(
+                text,
+                Code::InvalidValue,
+                format!("`${name}` is not filled in"),
+                format!("write `${{{name}}}`, or `$${name}` for the text itself"),
+            ));
         }
         let (value, shown) = self.text(text)?;
         self.shown.text = shown;
@@ -144,7 +172,10 @@ impl<'a> Run<'a> {
         let (name, rest) = body.split_at(end);
         let (or_empty, operator) = rest.strip_prefix(':').map_or((false, rest), |operator| (true, operator));
         let operation = operator.chars().next();
-        if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || !(rest.is_empty() || matches!(operation, Some('-' | '?' | '+'))) {
+        if name.is_empty()
+            || name.starts_with(|c: char| c.is_ascii_digit())
+            || !(rest.is_empty() || matches!(operation, Some('-' | '?' | '+')))
+        {
             let hint = "write `${NAME}`, `${NAME:-default}` or `${NAME:?message}`, or `$$` for a dollar".to_owned();
             return Err(self.problem(part, Code::InvalidValue, format!("`{part}` is not a variable"), hint));
         }
@@ -262,15 +293,33 @@ mod tests {
     #[test]
     fn what_cannot_be_filled_in_is_placed_exactly() {
         for (yaml, want) in [
-            ("k: ab ${NO}", "f.yaml:1:7: P1005: `NO` has no value [set it in the environment or in `.env`, or write `${NO:-default}`]"),
-            ("k: \"ab ${NO}\"", "f.yaml:1:8: P1005: `NO` has no value [set it in the environment or in `.env`, or write `${NO:-default}`]"),
+            (
+                "k: ab ${NO}",
+                "f.yaml:1:7: P1005: `NO` has no value [set it in the environment or in `.env`, or write `${NO:-default}`]",
+            ),
+            (
+                "k: \"ab ${NO}\"",
+                "f.yaml:1:8: P1005: `NO` has no value [set it in the environment or in `.env`, or write `${NO:-default}`]",
+            ),
             ("k: [a, 'é ${A:-${NO:?say why}}']", "f.yaml:1:8: P1005: "),
-            ("k: é ${NO:?say why}", "f.yaml:1:6: P1005: `NO` has no value: say why [set it in the environment or in `.env`]"),
+            (
+                "k: é ${NO:?say why}",
+                "f.yaml:1:6: P1005: `NO` has no value: say why [set it in the environment or in `.env`]",
+            ),
             ("k: x ${EMPTY:?}", "f.yaml:1:6: P1005: `EMPTY` has no value [set it in the environment or in `.env`]"),
             ("k: ${A", "f.yaml:1:4: P1004: `${` has no `}` [close it with `}`, or write `$$` for a dollar]"),
-            ("k: ${1A}", "f.yaml:1:4: P1004: `${1A}` is not a variable [write `${NAME}`, `${NAME:-default}` or `${NAME:?message}`, or `$$` for a dollar]"),
-            ("k: x${A:d}", "f.yaml:1:5: P1004: `${A:d}` is not a variable [write `${NAME}`, `${NAME:-default}` or `${NAME:?message}`, or `$$` for a dollar]"),
-            ("k: $TOKEN", "f.yaml:1:4: P1004: `$TOKEN` is not filled in [write `${TOKEN}`, or `$$TOKEN` for the text itself]"),
+            (
+                "k: ${1A}",
+                "f.yaml:1:4: P1004: `${1A}` is not a variable [write `${NAME}`, `${NAME:-default}` or `${NAME:?message}`, or `$$` for a dollar]",
+            ),
+            (
+                "k: x${A:d}",
+                "f.yaml:1:5: P1004: `${A:d}` is not a variable [write `${NAME}`, `${NAME:-default}` or `${NAME:?message}`, or `$$` for a dollar]",
+            ),
+            (
+                "k: $TOKEN",
+                "f.yaml:1:4: P1004: `$TOKEN` is not filled in [write `${TOKEN}`, or `$$TOKEN` for the text itself]",
+            ),
         ] {
             let (node, filled, _) = filled(yaml);
             let got: Vec<_> = filled.problems.iter().map(|p| format!("{p} [{}]", p.hints.join("; "))).collect();
@@ -286,11 +335,21 @@ mod tests {
 
     #[test]
     fn secrets_are_masked_where_they_are_shown_and_told_to_the_redactor() {
-        let (node, filled, keeper) = filled("a: Bearer ${B_TOKEN}\nb: ${NO_KEY:-p w}\nc: ${DSN}/${A}\nd: ${NO:-open}\ne: ${NO_PWD:-postgres}\n");
-        let shown: Vec<_> = node.entries().unwrap().iter().map(|(_, value)| filled.texts[&value.span].text.as_str()).collect();
+        let (node, filled, keeper) =
+            filled("a: Bearer ${B_TOKEN}\nb: ${NO_KEY:-p w}\nc: ${DSN}/${A}\nd: ${NO:-open}\ne: ${NO_PWD:-postgres}\n");
+        let shown: Vec<_> =
+            node.entries().unwrap().iter().map(|(_, value)| filled.texts.of(value).unwrap().text.as_str()).collect();
         assert_eq!(shown, ["Bearer ***", "***", "pg://u:sesame@h/d/one", "open", "***"]);
         assert_eq!(keeper.redactor.clean("x$A}y p w sesame open postgres one"), "*** p w *** open postgres one");
-        let c = filled.texts.values().find(|t| t.text.ends_with("one")).unwrap();
-        assert_eq!(c.variables, ["DSN", "A"]);
+        assert_eq!(filled.texts.of(node.get("c").unwrap()).unwrap().variables, ["DSN", "A"]);
+    }
+
+    #[test]
+    fn texts_below_an_alias_are_told_apart() {
+        let (node, filled, _) = filled("a: &a {x: '${B_TOKEN}', y: '${A}'}\nb: *a\nc:\n  <<: *a\n");
+        for map in ["a", "b", "c"] {
+            let shown = |key: &str| filled.texts.of(node.get(map).unwrap().get(key).unwrap()).unwrap().text.as_str();
+            assert_eq!((shown("x"), shown("y")), ("***", "one"), "{map}");
+        }
     }
 }

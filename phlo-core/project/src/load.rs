@@ -1,18 +1,21 @@
 //! Loading: every file of a project read once, every problem collected, and the result in one value.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use phlo_plugin::Storage;
 use phlo_spec::project::ProjectFile;
-use phlo_spec::{AssetKey, AssetSpec, CapabilityType, Code, Diagnostic, Diagnostics, Node, NodeKind, Place, PluginKind, Redactor, Span};
+use phlo_spec::{
+    AssetKey, AssetSpec, CapabilityType, Code, Diagnostic, Diagnostics, Node, NodeKind, Place, PluginKind, Redactor,
+    Span,
+};
 
 use url::Url;
 
 use crate::environment::Environment;
-use crate::interpolate::{self, Shown};
+use crate::interpolate::{self, ShownTexts};
 use crate::secrets::{Keeper, is_secret_key};
 use crate::show::Origin;
 use crate::{PROJECT_FILE, asset, file};
@@ -168,7 +171,8 @@ pub fn load(root: &Path, environment: Environment) -> Loaded {
     if let Some(parts) = &parts {
         context.connections = Some(&parts.connections);
         let named = parts.merged.get("connections").and_then(Node::entries).unwrap_or_default();
-        let names = named.iter().filter_map(|(key, _)| key.as_str()).filter(|name| !parts.connections.contains_key(*name));
+        let names =
+            named.iter().filter_map(|(key, _)| key.as_str()).filter(|name| !parts.connections.contains_key(*name));
         context.refused_connections = names.map(str::to_owned).collect();
     }
 
@@ -177,9 +181,12 @@ pub fn load(root: &Path, environment: Environment) -> Loaded {
         && broken.is_empty()
     {
         let connections = parts.merged.get("connections").and_then(Node::entries).unwrap_or_default();
-        for (key, _) in connections.iter().filter(|(key, _)| key.as_str().is_some_and(|name| parts.connections.contains_key(name) && !context.used.contains(name))) {
+        for (key, _) in connections.iter().filter(|(key, _)| {
+            key.as_str().is_some_and(|name| parts.connections.contains_key(name) && !context.used.contains(name))
+        }) {
             let message = format!("no asset uses the connection `{}`", key.as_str().unwrap_or_default());
-            let warning = Diagnostic { severity: phlo_spec::Severity::Warning, ..key.error(Code::InertConfig, message) };
+            let warning =
+                Diagnostic { severity: phlo_spec::Severity::Warning, ..key.error(Code::InertConfig, message) };
             context.problems.push(warning.hint("name it in an asset with `source: {connection: NAME}`, or remove it"));
         }
     }
@@ -190,7 +197,8 @@ pub fn load(root: &Path, environment: Environment) -> Loaded {
     let diagnostics = finish(problems, filling, &unfilled, &redactor);
     let project = parts.and_then(|parts| {
         let (file, storage) = parts.file?;
-        let places = parts.origins.iter().filter_map(|(path, origin)| Some((path.clone(), origin.place.clone()?))).collect();
+        let places =
+            parts.origins.iter().filter_map(|(path, origin)| Some((path.clone(), origin.place.clone()?))).collect();
         Some(Project {
             state_dir: root.join(STATE),
             root,
@@ -238,7 +246,10 @@ impl Context<'_> {
             Ok(node) => Some(node),
             Err(problem) => {
                 let mut problem = *problem;
-                let line = problem.place.as_ref().and_then(|place| text.lines().nth((place.span.line - first_line) as usize));
+                let line = problem
+                    .place
+                    .as_ref()
+                    .and_then(|place| text.lines().nth(place.span.line.saturating_sub(first_line) as usize));
                 if line.is_some_and(|line| line.contains("${")) {
                     problem = problem.hint("put a text with `${…}` in quotes");
                 }
@@ -249,7 +260,7 @@ impl Context<'_> {
     }
 
     /// Fills in variables, and learns the secrets below the node.
-    pub(crate) fn fill(&mut self, node: &mut Node) -> HashMap<Span, Shown> {
+    pub(crate) fn fill(&mut self, node: &mut Node) -> ShownTexts {
         let filled = interpolate::fill(node, self.environment, &mut self.keeper);
         self.filling.extend(filled.problems);
         self.unfilled.extend(filled.unfilled);
@@ -258,13 +269,17 @@ impl Context<'_> {
     }
 }
 
-fn learn(node: &Node, secret: bool, texts: &HashMap<Span, Shown>, keeper: &Keeper) {
+fn learn(node: &Node, secret: bool, texts: &ShownTexts, keeper: &Keeper) {
     match &node.kind {
-        NodeKind::Map(entries) => entries.iter().for_each(|(key, value)| learn(value, key.as_str().is_some_and(is_secret_key), texts, keeper)),
+        NodeKind::Map(entries) => {
+            for (key, value) in entries {
+                learn(value, key.as_str().is_some_and(is_secret_key), texts, keeper);
+            }
+        }
         NodeKind::Seq(items) => items.iter().for_each(|item| learn(item, secret, texts, keeper)),
         NodeKind::Str(text) => {
             keeper.url(text);
-            match texts.get(&node.span) {
+            match texts.of(node) {
                 _ if !secret => {}
                 Some(shown) if !shown.variables.is_empty() => keeper.variable(text),
                 _ => keeper.literal(text),
@@ -300,10 +315,14 @@ fn read(path: &Path, file: &str, context: &mut Context<'_>) -> Option<String> {
                 let valid = String::from_utf8_lossy(&err.as_bytes()[..err.utf8_error().valid_up_to()]);
                 let line = valid.matches('\n').count() as u32 + 1;
                 let column = valid.rsplit('\n').next().unwrap_or_default().chars().count() as u32 + 1;
-                Diagnostic::error(Code::UnreadableFile, "the file is not UTF-8 from here on").at(at(line, column)).hint("save it as UTF-8")
+                Diagnostic::error(Code::UnreadableFile, "the file is not UTF-8 from here on")
+                    .at(at(line, column))
+                    .hint("save it as UTF-8")
             }
         },
-        Err(err) => Diagnostic::error(Code::UnreadableFile, format!("the file cannot be read: {}", err.kind())).at(at(1, 1)).hint("check its permissions"),
+        Err(err) => Diagnostic::error(Code::UnreadableFile, format!("the file cannot be read: {}", err.kind()))
+            .at(at(1, 1))
+            .hint("check its permissions"),
     };
     context.problems.push(problem);
     None
@@ -342,7 +361,10 @@ fn read_assets(root: &Path, texts: &mut Texts, context: &mut Context<'_>) -> (Ve
         }
         let Some(key) = key_of(&found, &start, context) else { continue };
         if let Some(first) = files.get(&key) {
-            let problem = Diagnostic::error(Code::DuplicateAsset, format!("`{key}` is defined by both `{first}` and `{}`", found.file));
+            let problem = Diagnostic::error(
+                Code::DuplicateAsset,
+                format!("`{key}` is defined by both `{first}` and `{}`", found.file),
+            );
             context.problems.push(problem.at(start).hint("rename or remove one of the two files"));
             continue;
         }
@@ -378,7 +400,11 @@ fn key_of(found: &Found, start: &Place, context: &mut Context<'_>) -> Option<Ass
     if key.is_none() {
         let mended: Vec<_> = parts.iter().map(|part| mend(part)).collect();
         let message = format!("`{}` does not make an asset key", parts.join("/"));
-        let hint = format!("rename it to `{ASSETS}/{}.{}`: lower-case letters, digits and `_`, no digit first", mended.join("/"), found.extension);
+        let hint = format!(
+            "rename it to `{ASSETS}/{}.{}`: lower-case letters, digits and `_`, no digit first",
+            mended.join("/"),
+            found.extension
+        );
         context.problems.push(problem(message).hint(hint));
     }
     key
@@ -386,7 +412,8 @@ fn key_of(found: &Found, start: &Place, context: &mut Context<'_>) -> Option<Ass
 
 /// The nearest thing to a part of a key.
 fn mend(part: &str) -> String {
-    let mended: String = part.chars().map(|c| c.to_ascii_lowercase()).map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    let mended: String =
+        part.chars().map(|c| c.to_ascii_lowercase()).map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     if mended.starts_with(|c: char| c.is_ascii_digit()) { format!("_{mended}") } else { mended }
 }
 
@@ -400,11 +427,16 @@ fn walk(folder: &Path, file: &str, folders: &[String], found: &mut Vec<Found>, c
         Ok(entries) => entries,
         Err(err) if err.kind() == std::io::ErrorKind::NotFound && folders.is_empty() => return,
         Err(err) => {
-            context.problems.push(unreadable(file, format!("the folder cannot be read: {}", err.kind()), "check that it is a folder, and its permissions"));
+            context.problems.push(unreadable(
+                file,
+                format!("the folder cannot be read: {}", err.kind()),
+                "check that it is a folder, and its permissions",
+            ));
             return;
         }
     };
-    let mut entries: Vec<_> = entries.into_iter().map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry)).collect();
+    let mut entries: Vec<_> =
+        entries.into_iter().map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry)).collect();
     entries.sort_by(|a, b| a.0.cmp(&b.0));
     for (name, entry) in entries {
         let (path, file) = (entry.path(), format!("{file}/{name}"));
@@ -418,12 +450,22 @@ fn walk(folder: &Path, file: &str, folders: &[String], found: &mut Vec<Found>, c
             kind => kind,
         };
         match kind {
-            Err(err) => context.problems.push(unreadable(&file, format!("the file cannot be read: {}", err.kind()), "check where the link leads to")),
+            Err(err) => context.problems.push(unreadable(
+                &file,
+                format!("the file cannot be read: {}", err.kind()),
+                "check where the link leads to",
+            )),
             Ok(kind) if kind.is_dir() => {
                 // Only a link can lead back to where it stands.
                 let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
-                if is_link && matches!((path.canonicalize(), folder.canonicalize()), (Ok(to), Ok(here)) if here.starts_with(&to)) {
-                    context.problems.push(unreadable(&file, "the link leads to a folder that holds it".to_owned(), "remove the link"));
+                if is_link
+                    && matches!((path.canonicalize(), folder.canonicalize()), (Ok(to), Ok(here)) if here.starts_with(&to))
+                {
+                    context.problems.push(unreadable(
+                        &file,
+                        "the link leads to a folder that holds it".to_owned(),
+                        "remove the link",
+                    ));
                     continue;
                 }
                 let below: Vec<_> = folders.iter().cloned().chain([name]).collect();
@@ -431,7 +473,13 @@ fn walk(folder: &Path, file: &str, folders: &[String], found: &mut Vec<Found>, c
             }
             Ok(_) => {
                 let (stem, extension) = name.rsplit_once('.').map_or((name.as_str(), ""), |split| split);
-                found.push(Found { path, file, folders: folders.to_vec(), stem: stem.to_owned(), extension: extension.to_owned() });
+                found.push(Found {
+                    path,
+                    file,
+                    folders: folders.to_vec(),
+                    stem: stem.to_owned(),
+                    extension: extension.to_owned(),
+                });
             }
         }
     }
@@ -444,10 +492,16 @@ fn finish(problems: Vec<Diagnostic>, filling: Vec<Diagnostic>, unfilled: &[Place
         place.file == text.file && place.span.line == text.span.line && columns.contains(&place.span.column)
     };
     // Keys that were meant, by file: that they are missing is the same mistake as the misspelt one.
-    let meant: HashSet<_> = problems.iter().filter(|p| p.code == Code::UnknownKey).filter_map(|p| Some((p.place.as_ref()?.file.clone(), quoted(p.hints.first()?)?.to_owned()))).collect();
+    let meant: HashSet<_> = problems
+        .iter()
+        .filter(|p| p.code == Code::UnknownKey)
+        .filter_map(|p| Some((p.place.as_ref()?.file.clone(), quoted(p.hints.first()?)?.to_owned())))
+        .collect();
     let follows = |problem: &Diagnostic| match (problem.code, &problem.place) {
         (Code::InvalidValue, Some(place)) => unfilled.iter().any(|text| inside(place, text)),
-        (Code::MissingKey, Some(place)) => quoted(&problem.message).is_some_and(|key| meant.contains(&(place.file.clone(), key.to_owned()))),
+        (Code::MissingKey, Some(place)) => {
+            quoted(&problem.message).is_some_and(|key| meant.contains(&(place.file.clone(), key.to_owned())))
+        }
         _ => false,
     };
     let clean = |mut problem: Diagnostic| {

@@ -16,7 +16,12 @@ pub(crate) fn keys_of<T: DeserializeOwned>() -> &'static [&'static str] {
             Err(de::Error::custom("not a struct"))
         }
 
-        fn deserialize_struct<V: Visitor<'de>>(self, _: &'static str, fields: &'static [&'static str], _: V) -> Result<V::Value, Self::Error> {
+        fn deserialize_struct<V: Visitor<'de>>(
+            self,
+            _: &'static str,
+            fields: &'static [&'static str],
+            _: V,
+        ) -> Result<V::Value, Self::Error> {
             *self.0 = fields;
             Err(de::Error::custom("asked"))
         }
@@ -40,7 +45,11 @@ pub(crate) fn refuse_unknown_keys(node: &mut Node, known: &[&str], problems: &mu
         let name = key.as_str().unwrap_or_default();
         let fine = known.contains(&name);
         if !fine {
-            problems.push(key.error(Code::UnknownKey, format!("unknown key `{name}`")).hint(nearest_or_known(name, "known keys", known)));
+            problems.push(key.error(Code::UnknownKey, format!("unknown key `{name}`")).hint(nearest_or_known(
+                name,
+                "known keys",
+                known,
+            )));
         }
         fine
     });
@@ -48,14 +57,12 @@ pub(crate) fn refuse_unknown_keys(node: &mut Node, known: &[&str], problems: &mu
 
 /// `did you mean …?`, or the list of what would have been right.
 pub(crate) fn nearest_or_known(given: &str, what: &str, known: &[&str]) -> String {
-    match nearest(given, known.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => {
-            let mut known = known.to_vec();
-            known.sort_unstable();
-            format!("{what}: {}", known.join(", "))
-        }
+    if let Some(near) = nearest(given, known.iter().copied()) {
+        return format!("did you mean `{near}`?");
     }
+    let mut known = known.to_vec();
+    known.sort_unstable();
+    format!("{what}: {}", known.join(", "))
 }
 
 /// Reads a typed value. Each mistake is reported: what is wrong is taken out and the rest read again. Only keys that are missing
@@ -71,7 +78,8 @@ pub(crate) fn read_all<T: DeserializeOwned>(node: &Node, problems: &mut Vec<Diag
     loop {
         // A key that is missing because its value was wrong is no second mistake.
         let missing = next.code == Code::MissingKey;
-        let follows = missing && next.place.as_ref().is_some_and(|place| taken.contains(&(place.span, next.message.clone())));
+        let follows =
+            missing && next.place.as_ref().is_some_and(|place| taken.contains(&(place.span, next.message.clone())));
         let place = next.place.clone();
         let same = last.as_ref() == Some(&(place.clone(), next.message.clone()));
         last = Some((place.clone(), next.message.clone()));
@@ -106,7 +114,9 @@ fn take_out(node: &mut Node, at: Span, whole_map: bool, taken: &mut HashSet<(Spa
             if by_key.is_none() && entries.iter_mut().any(|(_, value)| take_out(value, at, whole_map, taken)) {
                 return true;
             }
-            let Some(found) = by_key.or_else(|| entries.iter().position(|(_, value)| value.span == at)) else { return false };
+            let Some(found) = by_key.or_else(|| entries.iter().position(|(_, value)| value.span == at)) else {
+                return false;
+            };
             let (key, _) = entries.remove(found);
             taken.insert((span, format!("missing key `{}`", key.as_str().unwrap_or_default())));
             true
@@ -124,7 +134,10 @@ pub(crate) fn value_at<'a>(node: &'a Node, path: &[&str]) -> &'a Node {
 pub(crate) fn key_at<'a>(node: &'a Node, path: &[&str]) -> &'a Node {
     let Some((last, above)) = path.split_last() else { return node };
     let above = value_at(node, above);
-    above.entries().and_then(|entries| entries.iter().find(|(key, _)| key.as_str() == Some(last))).map_or(above, |(key, _)| key)
+    above
+        .entries()
+        .and_then(|entries| entries.iter().find(|(key, _)| key.as_str() == Some(last)))
+        .map_or(above, |(key, _)| key)
 }
 
 /// Whether the node is a map; reports it otherwise.
@@ -200,7 +213,13 @@ mod tests {
                     "a.yaml:10:21: P1004: expected a whole number, found the text `z`",
                 ],
             ),
-            ("inner: 3\nname: a\ncount: {}\n", vec!["a.yaml:1:8: P1004: expected a map, found the number `3`", "a.yaml:3:8: P1004: expected a whole number, found a map"]),
+            (
+                "inner: 3\nname: a\ncount: {}\n",
+                vec![
+                    "a.yaml:1:8: P1004: expected a map, found the number `3`",
+                    "a.yaml:3:8: P1004: expected a whole number, found a map",
+                ],
+            ),
         ] {
             let mut problems = Vec::new();
             let read = read_all::<Outer>(&Node::parse(text, "a.yaml", 1).unwrap(), &mut problems);

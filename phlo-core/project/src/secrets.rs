@@ -20,8 +20,21 @@ use phlo_spec::secret::MASK;
 const SECRET_WORDS: &[&str] = &["TOKEN", "SECRET", "PASSWORD", "PASSWD", "KEY", "CREDENTIAL", "PWD"];
 /// A key's value is secret when the key ends with one of these.
 const SECRET_KEYS: &[&str] = &[
-    "token", "secret", "password", "passwd", "passphrase", "pwd", "credential", "credentials", "authorization", "api_key", "apikey", "access_key",
-    "secret_key", "private_key", "account_key",
+    "token",
+    "secret",
+    "password",
+    "passwd",
+    "passphrase",
+    "pwd",
+    "credential",
+    "credentials",
+    "authorization",
+    "api_key",
+    "apikey",
+    "access_key",
+    "secret_key",
+    "private_key",
+    "account_key",
 ];
 /// Shorter values of `.env` are not searched for in text.
 const DOTENV_MIN: usize = 6;
@@ -39,11 +52,16 @@ pub(crate) fn is_secret_key(key: &str) -> bool {
 }
 
 fn is_boolean(value: &str) -> bool {
-    matches!(value.to_ascii_lowercase().as_str(), "true" | "false" | "yes" | "no" | "on" | "off" | "null" | "none" | "~")
+    matches!(
+        value.to_ascii_lowercase().as_str(),
+        "true" | "false" | "yes" | "no" | "on" | "off" | "null" | "none" | "~"
+    )
 }
 
 fn is_harmless(value: &str) -> bool {
-    is_boolean(value) || value.parse::<f64>().is_ok() || (value.contains("://") && user_info(value).is_none() && !value.contains('?'))
+    is_boolean(value)
+        || value.parse::<f64>().is_ok()
+        || (value.contains("://") && user_info(value).is_none() && !value.contains('?'))
 }
 
 fn is_plain_word(value: &str) -> bool {
@@ -56,7 +74,8 @@ fn user_info(text: &str) -> Option<std::ops::Range<usize>> {
     while let Some(at) = text[from..].find("://") {
         let start = from + at + 3;
         let authority = &text[start..];
-        let authority = &authority[..authority.find(|c: char| matches!(c, '/' | '?' | '#') || c.is_whitespace()).unwrap_or(authority.len())];
+        let authority = &authority
+            [..authority.find(|c: char| matches!(c, '/' | '?' | '#') || c.is_whitespace()).unwrap_or(authority.len())];
         if let Some(end) = authority.rfind('@') {
             return Some(start..start + end);
         }
@@ -68,7 +87,9 @@ fn user_info(text: &str) -> Option<std::ops::Range<usize>> {
 /// The text with the password of its URL masked; and the password.
 pub(crate) fn without_password(text: &str) -> (Cow<'_, str>, Option<&str>) {
     match user_info(text).and_then(|range| Some((range.end, text[range.clone()].find(':')? + range.start + 1))) {
-        Some((end, start)) => (Cow::Owned(format!("{}{MASK}{}", &text[..start], &text[end..])), Some(&text[start..end])),
+        Some((end, start)) => {
+            (Cow::Owned(format!("{}{MASK}{}", &text[..start], &text[end..])), Some(&text[start..end]))
+        }
         None => (Cow::Borrowed(text), None),
     }
 }
@@ -125,7 +146,10 @@ impl Keeper {
     pub(crate) fn dotenv<'a>(&self, variables: impl Iterator<Item = (&'a str, &'a str)>) {
         for (name, value) in variables {
             self.url(value);
-            let open = value.chars().count() < DOTENV_MIN || is_harmless(value) || name.starts_with("PHLO_") || self.open_defaults.iter().any(|d| d == value);
+            let open = value.chars().count() < DOTENV_MIN
+                || is_harmless(value)
+                || name.starts_with("PHLO_")
+                || self.open_defaults.iter().any(|d| d == value);
             if is_secret_variable(name) || !open {
                 self.variable(value);
             }
@@ -145,7 +169,14 @@ mod tests {
         for name in ["PWD", "OLDPWD", "CARRIER_API", "HOME"] {
             assert!(!is_secret_variable(name), "{name}");
         }
-        for (key, secret) in [("auth_token", true), ("api-key", true), ("Authorization", true), ("POSTGRES_PASSWORD", true), ("unique_key", false), ("results_key", false)] {
+        for (key, secret) in [
+            ("auth_token", true),
+            ("api-key", true),
+            ("Authorization", true),
+            ("POSTGRES_PASSWORD", true),
+            ("unique_key", false),
+            ("results_key", false),
+        ] {
             assert_eq!(is_secret_key(key), secret, "{key}");
         }
     }
@@ -154,7 +185,10 @@ mod tests {
     fn passwords_are_cut_out_of_urls() {
         for (text, masked) in [
             ("postgres://me:p@ss@host/db", "postgres://me:***@host/db"),
-            ("see https://a.example then https://u:pw@b.example/x?y=1", "see https://a.example then https://u:***@b.example/x?y=1"),
+            (
+                "see https://a.example then https://u:pw@b.example/x?y=1",
+                "see https://a.example then https://u:***@b.example/x?y=1",
+            ),
             ("https://a.example/x@y:z", "https://a.example/x@y:z"),
             ("https://user@a.example", "https://user@a.example"),
             ("no url", "no url"),
@@ -180,6 +214,9 @@ mod tests {
         ];
         keeper.dotenv(variables.into_iter());
         let told = "hunter-22 localhost-5432 123456 https://a.example/x sesame datafusion abcde wxyz true";
-        assert_eq!(keeper.redactor.clean(told), "*** localhost-5432 123456 https://a.example/x *** datafusion abcde *** true");
+        assert_eq!(
+            keeper.redactor.clean(told),
+            "*** localhost-5432 123456 https://a.example/x *** datafusion abcde *** true"
+        );
     }
 }

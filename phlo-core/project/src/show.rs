@@ -1,13 +1,13 @@
 //! The resolved project for `config show`: each value, where it came from, and no secret.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use phlo_spec::secret::MASK;
-use phlo_spec::{Node, NodeKind, Place, Span};
+use phlo_spec::{Node, NodeKind, Place};
 use serde_json::{Map, Value, json};
 
-use crate::interpolate::Shown;
+use crate::interpolate::ShownTexts;
 use crate::load::Project;
 use crate::secrets::{is_secret_key, without_password};
 
@@ -23,13 +23,20 @@ pub(crate) struct Origin {
 }
 
 /// The origin of each value by its path, e.g. `capabilities.defaults.table_store` or `plugins.allow[0]`.
-pub(crate) fn origins(merged: &Node, texts: &HashMap<Span, Shown>) -> BTreeMap<String, Origin> {
+pub(crate) fn origins(merged: &Node, texts: &ShownTexts) -> BTreeMap<String, Origin> {
     let mut all = BTreeMap::new();
     collect(merged, None, false, String::new(), texts, &mut all);
     all
 }
 
-fn collect(node: &Node, key: Option<&Node>, secret: bool, path: String, texts: &HashMap<Span, Shown>, all: &mut BTreeMap<String, Origin>) {
+fn collect(
+    node: &Node,
+    key: Option<&Node>,
+    secret: bool,
+    path: String,
+    texts: &ShownTexts,
+    all: &mut BTreeMap<String, Origin>,
+) {
     let mut origin = Origin { place: node.place(), variables: Vec::new(), mask: None };
     match &node.kind {
         NodeKind::Map(entries) => {
@@ -50,9 +57,13 @@ fn collect(node: &Node, key: Option<&Node>, secret: bool, path: String, texts: &
         NodeKind::Bool(_) => {}
         NodeKind::Int(_) | NodeKind::Float(_) => origin.mask = secret.then(|| MASK.to_owned()),
         NodeKind::Str(text) => {
-            let filled = texts.get(&node.span);
+            let filled = texts.of(node);
             origin.variables = filled.map(|shown| shown.variables.clone()).unwrap_or_default();
-            let shown = if secret { MASK.to_owned() } else { without_password(filled.map_or(text, |shown| &shown.text)).0.into_owned() };
+            let shown = if secret {
+                MASK.to_owned()
+            } else {
+                without_password(filled.map_or(text, |shown| &shown.text)).0.into_owned()
+            };
             origin.mask = (shown != *text).then_some(shown);
         }
     }
@@ -75,7 +86,9 @@ impl Project {
     /// `sources` has one entry for each value below `config`. Secrets are `***`. What is not set and has no default is left out.
     pub fn show(&self) -> Value {
         let mut config = serde_json::to_value(&self.file).unwrap_or(Value::Null);
-        let named = |nodes: &BTreeMap<String, Node>| Value::Object(nodes.iter().map(|(name, node)| (name.clone(), node.to_json())).collect());
+        let named = |nodes: &BTreeMap<String, Node>| {
+            Value::Object(nodes.iter().map(|(name, node)| (name.clone(), node.to_json())).collect())
+        };
         let mut settings = Map::new();
         for ((kind, name), node) in &self.plugin_settings {
             let of_kind = settings.entry(kind.as_str()).or_insert_with(|| json!({}));
@@ -117,7 +130,9 @@ impl Project {
                     .strip_prefix("capabilities.defaults.")
                     .filter(|capability| self.environment_choices.keys().any(|chosen| chosen.as_str() == *capability));
                 let (source, place, variables) = match (chosen, origin) {
-                    (Some(capability), _) => ("environment", None, vec![format!("PHLO_CAPABILITY_{}", capability.to_ascii_uppercase())]),
+                    (Some(capability), _) => {
+                        ("environment", None, vec![format!("PHLO_CAPABILITY_{}", capability.to_ascii_uppercase())])
+                    }
                     (None, Some(origin)) if origin.variables.is_empty() => ("file", origin.place.as_ref(), Vec::new()),
                     (None, Some(origin)) => ("environment", origin.place.as_ref(), origin.variables.clone()),
                     (None, None) => ("default", None, Vec::new()),

@@ -53,14 +53,21 @@ fn mistakes_in_phlo_yaml_are_told_with_place_and_next_step() {
             ("name: t\n", &[]),
             ("", &["@:1:1: P1003: missing key `name` [add `name: …`]"]),
             ("- a\n", &["@:1:1: P1004: the project is not a map [begin with `name: my_lake`]"]),
-            ("name: my lake\n", &["@:1:7: P1004: `my lake` cannot be a project's name [begin with a letter or digit; go on with letters, digits, `_`, `-` and `.`]"]),
+            (
+                "name: my lake\n",
+                &[
+                    "@:1:7: P1004: `my lake` cannot be a project's name [begin with a letter or digit; go on with letters, digits, `_`, `-` and `.`]",
+                ],
+            ),
             ("nam: t\n", &["@:1:1: P1002: unknown key `nam` [did you mean `name`?]"]),
             ("name: t\nconection: {}\n", &["@:2:1: P1002: unknown key `conection` [did you mean `connections`?]"]),
             ("name: t\nstorage:\ncapabilities:\nplugins:\nconnections:\nservices:\nschedules:\nrun:\n", &[]),
             ("name: t\nstorage: {root: ~/lake}\n", &["@:2:17: P1004: `~` is not filled in [write `${HOME}`]"]),
             (
                 "name: t\nstorage: {root: \"hdfs://x/y\"}\n",
-                &["@:2:17: P1004: storage with `hdfs://` is not known [write a folder such as `./lake`, or a URL with s3://, az://, gs:// or file://]"],
+                &[
+                    "@:2:17: P1004: storage with `hdfs://` is not known [write a folder such as `./lake`, or a URL with s3://, az://, gs:// or file://]",
+                ],
             ),
             (
                 "name: t\nstorage: {rot: x, options: {retries: 3}}\n",
@@ -108,11 +115,25 @@ fn mistakes_in_phlo_yaml_are_told_with_place_and_next_step() {
             ),
             (
                 "name: t\nconnections: {api: {source: rest_api}}\n",
-                &["@:2:15: P1015: no asset uses the connection `api` [name it in an asset with `source: {connection: NAME}`, or remove it]"],
+                &[
+                    "@:2:15: P1015: no asset uses the connection `api` [name it in an asset with `source: {connection: NAME}`, or remove it]",
+                ],
             ),
-            ("name: t\nservices: [postgres]\n", &["@:2:11: P1004: `services` is not a map [write `NAME: {…}` for each; `{}` changes nothing]"]),
-            ("name: t\nrun: {jobs: 0, memory_mib: 1}\n", &["@:2:13: P1004: `jobs` is 0 [write 1 or more, or remove the key: as many as there are processors]", "@:2:28: P1004: `memory_mib` is below 16 [it is in MiB; the default is 256]"]),
-            ("name: t\nrun: {jobs: many}\n", &["@:2:13: P1004: expected a whole number, found the text `many` [`phlo explain P1004` tells more]"]),
+            (
+                "name: t\nservices: [postgres]\n",
+                &["@:2:11: P1004: `services` is not a map [write `NAME: {…}` for each; `{}` changes nothing]"],
+            ),
+            (
+                "name: t\nrun: {jobs: 0, memory_mib: 1}\n",
+                &[
+                    "@:2:13: P1004: `jobs` is 0 [write 1 or more, or remove the key: as many as there are processors]",
+                    "@:2:28: P1004: `memory_mib` is below 16 [it is in MiB; the default is 256]",
+                ],
+            ),
+            (
+                "name: t\nrun: {jobs: many}\n",
+                &["@:2:13: P1004: expected a whole number, found the text `many` [`phlo explain P1004` tells more]"],
+            ),
             (
                 "name: t\nschedules:\n  - {name: a, cron: '0 2 * *', select: x}\n  - {name: a, cron: \"0 2 30 2 *\", select: ''}\n  - {name: b, cron: 0 25 * * *, select: x, timezone: europe/london}\n  - {name: c, select: x}\n",
                 &["@:6:5: P1003: missing key `cron` [add `cron: …`]"],
@@ -142,7 +163,10 @@ fn mistakes_in_phlo_yaml_are_told_with_place_and_next_step() {
 #[test]
 fn mistakes_in_yaml_assets_are_told_with_place_and_next_step() {
     const HINT: &str = "write `source: {plugin: NAME, …}` or `source: {connection: NAME, …}`";
-    let source = format!("@:1:1: P1003: a YAML asset needs `source` [{}]", "write `source: {plugin: NAME, …}`: the plugin that its rows come from");
+    let source = format!(
+        "@:1:1: P1003: a YAML asset needs `source` [{}]",
+        "write `source: {plugin: NAME, …}`: the plugin that its rows come from"
+    );
     let with = |rest: &str| format!("source: {{plugin: files}}\n{rest}\n");
     let cases: Vec<(String, Vec<String>)> = vec![
         (with(""), vec![]),
@@ -254,12 +278,30 @@ fn what_is_not_yaml_or_cannot_be_read_is_told_with_its_place() {
     for (file, text, start, hint) in [
         ("phlo.yaml", "name: t\nstorage: {\n", "@:2:10: P1001: ", "look at the indentation, quotes and brackets there"),
         ("phlo.yaml", "name: t\nname: u\n", "@:2:1: P1001: ", "look at the indentation, quotes and brackets there"),
-        ("phlo.yaml", "name: t\n---\nname: u\n", "@:3:1: P1001: ", "look at the indentation, quotes and brackets there"),
-        ("assets/a/b.yaml", "source: {plugin: files, path: ${DATA}}\n", "@:1:32: P1001: ", "put a text with `${…}` in quotes"),
-        ("assets/a/b.sql", "-- x\n/* phlo\ntags: [a\n*/\nselect 1\n", "@:3:7: P1001: ", "look at the indentation, quotes and brackets there"),
+        (
+            "phlo.yaml",
+            "name: t\n---\nname: u\n",
+            "@:3:1: P1001: ",
+            "look at the indentation, quotes and brackets there",
+        ),
+        (
+            "assets/a/b.yaml",
+            "source: {plugin: files, path: ${DATA}}\n",
+            "@:1:32: P1001: ",
+            "put a text with `${…}` in quotes",
+        ),
+        (
+            "assets/a/b.sql",
+            "-- x\n/* phlo\ntags: [a\n*/\nselect 1\n",
+            "@:3:7: P1001: ",
+            "look at the indentation, quotes and brackets there",
+        ),
     ] {
         let got = problems(&[(file, text)], &[]);
-        assert!(got.len() == 1 && got[0].starts_with(&start.replace('@', file)) && got[0].ends_with(&format!("[{hint}]")), "{text}\n{got:?}");
+        assert!(
+            got.len() == 1 && got[0].starts_with(&start.replace('@', file)) && got[0].ends_with(&format!("[{hint}]")),
+            "{text}\n{got:?}"
+        );
     }
 
     let (dir, _) = project(&[("phlo.yaml", "name: t\n"), ("assets/a/b.sql", "")], &[]);
@@ -285,7 +327,11 @@ fn what_is_not_yaml_or_cannot_be_read_is_told_with_its_place() {
     let empty = tempfile::tempdir().unwrap();
     let loaded = load(empty.path(), Environment::default());
     assert!(loaded.project.is_none());
-    assert!(rendered(&loaded.diagnostics.0[0]).starts_with("P1006: there is no `phlo.yaml` in /"), "{:?}", loaded.diagnostics);
+    assert!(
+        rendered(&loaded.diagnostics.0[0]).starts_with("P1006: there is no `phlo.yaml` in /"),
+        "{:?}",
+        loaded.diagnostics
+    );
 }
 
 #[test]
@@ -295,13 +341,43 @@ fn mistakes_in_sql_headers_are_told_at_their_place_in_the_sql_file() {
         &[
             ("select 1\n", &[]),
             ("/* phlo\nwrite: {strategy: append}\n*/\nselect 1\n", &[]),
-            ("-- licence\n/* phlo\ndescripton: x\ntags:\n  - a\n  - a\n*/\nselect 1\n", &["@:3:1: P1002: unknown key `descripton` [did you mean `description`?]", "@:6:5: P1004: the tag `a` is given twice [remove one]"]),
-            ("/* phlo {descripton: x} */ select 1\n", &["@:1:10: P1002: unknown key `descripton` [did you mean `description`?]"]),
-            ("/* phlo just words */ select 1\n", &["@:1:9: P1004: the header is not a map [write keys and values, e.g. `description: …`]"]),
-            ("/* phlo\nsource: {plugin: files}\n*/\nselect 1\n", &["@:2:1: P1015: a SQL asset has no `source`: its rows come from its query [remove it, or make the asset a YAML file]"]),
-            ("/* phlo\nwrite: {unique_key: [a]}\n*/ select 1\n", &["@:2:9: P1015: `unique_key` is only read by merge, and the strategy is overwrite [set `strategy: merge`, or remove `unique_key`]"]),
-            ("/* phlo\nselect 1\n", &["@:1:1: P1012: the comment with the asset's settings has no end [close it with `*/`]"]),
-            ("select 1 /* phlo\ntags: [a] */\n", &["@:1:10: P1015: a comment with settings is only read before the query [keep all settings in one `/* phlo … */` comment at the beginning of the file]"]),
+            (
+                "-- licence\n/* phlo\ndescripton: x\ntags:\n  - a\n  - a\n*/\nselect 1\n",
+                &[
+                    "@:3:1: P1002: unknown key `descripton` [did you mean `description`?]",
+                    "@:6:5: P1004: the tag `a` is given twice [remove one]",
+                ],
+            ),
+            (
+                "/* phlo {descripton: x} */ select 1\n",
+                &["@:1:10: P1002: unknown key `descripton` [did you mean `description`?]"],
+            ),
+            (
+                "/* phlo just words */ select 1\n",
+                &["@:1:9: P1004: the header is not a map [write keys and values, e.g. `description: …`]"],
+            ),
+            (
+                "/* phlo\nsource: {plugin: files}\n*/\nselect 1\n",
+                &[
+                    "@:2:1: P1015: a SQL asset has no `source`: its rows come from its query [remove it, or make the asset a YAML file]",
+                ],
+            ),
+            (
+                "/* phlo\nwrite: {unique_key: [a]}\n*/ select 1\n",
+                &[
+                    "@:2:9: P1015: `unique_key` is only read by merge, and the strategy is overwrite [set `strategy: merge`, or remove `unique_key`]",
+                ],
+            ),
+            (
+                "/* phlo\nselect 1\n",
+                &["@:1:1: P1012: the comment with the asset's settings has no end [close it with `*/`]"],
+            ),
+            (
+                "select 1 /* phlo\ntags: [a] */\n",
+                &[
+                    "@:1:10: P1015: a comment with settings is only read before the query [keep all settings in one `/* phlo … */` comment at the beginning of the file]",
+                ],
+            ),
         ],
     );
 }
@@ -310,13 +386,35 @@ fn mistakes_in_sql_headers_are_told_at_their_place_in_the_sql_file() {
 fn keys_follow_from_paths_and_bad_paths_are_told_with_a_good_one() {
     let select = "select 1";
     for (files, want) in [
-        (&["assets/a/b/c.sql", "assets/a/d.yml", "assets/a/.hidden", "assets/.git/x.txt", "assets/README.md", "assets/a/readme.txt"][..], &[][..]),
-        (&["assets/flights.sql"], &["assets/flights.sql:1:1: P1014: an asset needs a folder, which is its group [move it, e.g. to `assets/bronze/flights.sql`]"]),
+        (
+            &[
+                "assets/a/b/c.sql",
+                "assets/a/d.yml",
+                "assets/a/.hidden",
+                "assets/.git/x.txt",
+                "assets/README.md",
+                "assets/a/readme.txt",
+            ][..],
+            &[][..],
+        ),
+        (
+            &["assets/flights.sql"],
+            &[
+                "assets/flights.sql:1:1: P1014: an asset needs a folder, which is its group [move it, e.g. to `assets/bronze/flights.sql`]",
+            ],
+        ),
         (
             &["assets/Bronze/1st-flights.v2.sql"],
-            &["assets/Bronze/1st-flights.v2.sql:1:1: P1014: `Bronze/1st-flights.v2` does not make an asset key [rename it to `assets/bronze/_1st_flights_v2.sql`: lower-case letters, digits and `_`, no digit first]"],
+            &[
+                "assets/Bronze/1st-flights.v2.sql:1:1: P1014: `Bronze/1st-flights.v2` does not make an asset key [rename it to `assets/bronze/_1st_flights_v2.sql`: lower-case letters, digits and `_`, no digit first]",
+            ],
         ),
-        (&["assets/a/b.sql", "assets/a/b.yaml"], &["assets/a/b.yaml:1:1: P1010: `a.b` is defined by both `assets/a/b.sql` and `assets/a/b.yaml` [rename or remove one of the two files]"]),
+        (
+            &["assets/a/b.sql", "assets/a/b.yaml"],
+            &[
+                "assets/a/b.yaml:1:1: P1010: `a.b` is defined by both `assets/a/b.sql` and `assets/a/b.yaml` [rename or remove one of the two files]",
+            ],
+        ),
         (
             &["assets/a/b.csv", "assets/a/c.SQL", "assets/notes"],
             &[
@@ -326,7 +424,10 @@ fn keys_follow_from_paths_and_bad_paths_are_told_with_a_good_one() {
             ],
         ),
     ] {
-        let files: Vec<_> = files.iter().map(|file| (*file, if file.ends_with("sql") { select } else { "source: {plugin: files}" })).collect();
+        let files: Vec<_> = files
+            .iter()
+            .map(|file| (*file, if file.ends_with("sql") { select } else { "source: {plugin: files}" }))
+            .collect();
         assert_eq!(problems(&files, &[]), want);
     }
 }
@@ -350,7 +451,10 @@ fn a_connection_is_joined_into_the_sources_that_name_it() {
     };
     let one = source("b.one");
     assert_eq!((one.plugin.as_str(), one.plugin_place.unwrap().to_string()), ("rest_api", "phlo.yaml:4:13".to_owned()));
-    assert_eq!(one.config.to_json(), json!({"base_url": "http://localhost", "timeout": "30", "path": "/flights", "headers": {"C": "z"}}));
+    assert_eq!(
+        one.config.to_json(),
+        json!({"base_url": "http://localhost", "timeout": "30", "path": "/flights", "headers": {"C": "z"}})
+    );
     // What came from a variable becomes the type that is wanted, and every entry keeps its place.
     assert_eq!(one.config.get("timeout").unwrap().read::<u32>().unwrap(), 30);
     assert_eq!(one.config.get("timeout").unwrap().place().unwrap().to_string(), "phlo.yaml:6:14");
@@ -360,7 +464,10 @@ fn a_connection_is_joined_into_the_sources_that_name_it() {
     let phlo = ("phlo.yaml", yaml);
     for (asset, want) in [
         ("source: {connection: ap}\n", "assets/b/a.yaml:1:22: P1004: unknown connection `ap` [did you mean `api`?]"),
-        ("source: {connection: postgres}\n", "assets/b/a.yaml:1:22: P1004: unknown connection `postgres` [connections of phlo.yaml: api]"),
+        (
+            "source: {connection: postgres}\n",
+            "assets/b/a.yaml:1:22: P1004: unknown connection `postgres` [connections of phlo.yaml: api]",
+        ),
         (
             "source: {connection: api, plugin: files}\n",
             "assets/b/a.yaml:1:35: P1004: `plugin: files` disagrees with the connection `api`, whose source is `rest_api` [remove `plugin`, or name another connection]",
@@ -369,8 +476,16 @@ fn a_connection_is_joined_into_the_sources_that_name_it() {
         assert_eq!(problems(&[phlo, ("assets/b/a.yaml", asset)], &[("TIMEOUT", "1")]), [want]);
     }
     // A connection with mistakes is told once, where they are.
-    let got = problems(&[("phlo.yaml", "name: t\nconnections: {api: {url: x}}\n"), ("assets/b/a.yaml", "source: {connection: api}\n")], &[]);
-    assert_eq!(got, ["phlo.yaml:2:15: P1003: the connection `api` has no `source` [add `source: PLUGIN`: the source plugin that reads it]"]);
+    let got = problems(
+        &[("phlo.yaml", "name: t\nconnections: {api: {url: x}}\n"), ("assets/b/a.yaml", "source: {connection: api}\n")],
+        &[],
+    );
+    assert_eq!(
+        got,
+        [
+            "phlo.yaml:2:15: P1003: the connection `api` has no `source` [add `source: PLUGIN`: the source plugin that reads it]"
+        ]
+    );
 }
 
 const BIG: &str = r#"name: nycflights
@@ -427,13 +542,23 @@ fn big() -> (tempfile::TempDir, Loaded) {
     project(
         &[
             ("phlo.yaml", BIG),
-            (".env", "CARRIER_TOKEN=file-token\nUNUSED_LOGIN=open-sesame\nPHLO_CAPABILITY_QUERY_ENGINE=datafusion\nLAKE=./lake\n"),
+            (
+                ".env",
+                "CARRIER_TOKEN=file-token\nUNUSED_LOGIN=open-sesame\nPHLO_CAPABILITY_QUERY_ENGINE=datafusion\nLAKE=./lake\n",
+            ),
             ("assets/bronze/flights.yaml", FLIGHTS),
-            ("assets/bronze/carriers.yaml", "source: { connection: carrier_api, path: /carriers, api_key: plain-Key-1 }\n"),
+            (
+                "assets/bronze/carriers.yaml",
+                "source: { connection: carrier_api, path: /carriers, api_key: plain-Key-1 }\n",
+            ),
             ("assets/silver/departures.sql", DEPARTURES),
             ("assets/gold/daily/delays.sql", "select 1 as x\n"),
         ],
-        &[("CARRIER_TOKEN", "process-token"), ("AWS_SECRET", "aws/secret+1"), ("PHLO_CAPABILITY_TABLE_STORE", "iceberg")],
+        &[
+            ("CARRIER_TOKEN", "process-token"),
+            ("AWS_SECRET", "aws/secret+1"),
+            ("PHLO_CAPABILITY_TABLE_STORE", "iceberg"),
+        ],
     )
 }
 
@@ -452,10 +577,21 @@ fn a_valid_project_resolves_with_every_default_filled_in() {
     assert_eq!(project.plugin_settings[&(PluginKind::Hook, "history".to_owned())].to_json(), json!({"keep_days": 30}));
     assert_eq!(project.plugin_settings[&(PluginKind::Source, "files".to_owned())].to_json(), json!({}));
     assert_eq!(project.services["minio"].to_json(), json!({}));
-    assert_eq!(project.environment_choices, [(CapabilityType::TableStore, "iceberg".to_owned()), (CapabilityType::QueryEngine, "datafusion".to_owned())].into());
+    assert_eq!(
+        project.environment_choices,
+        [(CapabilityType::TableStore, "iceberg".to_owned()), (CapabilityType::QueryEngine, "datafusion".to_owned())]
+            .into()
+    );
     let place = |path: &str| project.places[path].to_string();
     assert_eq!(
-        [place("name"), place("capabilities.defaults.table_store"), place("plugins.allow"), place("plugins.settings.hook.history"), place("schedules[0].cron"), place("services.minio")],
+        [
+            place("name"),
+            place("capabilities.defaults.table_store"),
+            place("plugins.allow"),
+            place("plugins.settings.hook.history"),
+            place("schedules[0].cron"),
+            place("services.minio")
+        ],
         ["phlo.yaml:1:7", "phlo.yaml:5:28", "phlo.yaml:7:10", "phlo.yaml:10:13", "phlo.yaml:18:28", "phlo.yaml:16:3"]
     );
 
@@ -465,16 +601,32 @@ fn a_valid_project_resolves_with_every_default_filled_in() {
     let asset = |key: &str| project.asset(&AssetKey::new(key).unwrap()).unwrap();
 
     let flights = asset("bronze.flights");
-    assert_eq!((flights.group.as_str(), flights.kind(), flights.place.as_ref().unwrap().to_string().as_str()), ("bronze", "ingest", "assets/bronze/flights.yaml:1:1"));
-    assert_eq!((flights.write.strategy, flights.write.metadata, flights.write.lock_wait), (Some(WriteStrategy::Merge), Some(true), 60));
+    assert_eq!(
+        (flights.group.as_str(), flights.kind(), flights.place.as_ref().unwrap().to_string().as_str()),
+        ("bronze", "ingest", "assets/bronze/flights.yaml:1:1")
+    );
+    assert_eq!(
+        (flights.write.strategy, flights.write.metadata, flights.write.lock_wait),
+        (Some(WriteStrategy::Merge), Some(true), 60)
+    );
     assert_eq!(flights.write.deduplicate.as_ref().unwrap().order_by, ["sched"]);
     assert_eq!((flights.retry.max_attempts, flights.retry.delay), (5, 2.0));
     assert_eq!(flights.capability_overrides[&CapabilityType::TableStore], "iceberg");
-    let transforms: Vec<_> = flights.transforms.iter().map(|t| (t.name.as_str(), t.params.to_json(), t.place.as_ref().unwrap().span.line)).collect();
+    let transforms: Vec<_> = flights
+        .transforms
+        .iter()
+        .map(|t| (t.name.as_str(), t.params.to_json(), t.place.as_ref().unwrap().span.line))
+        .collect();
     assert_eq!(transforms, [("rename", json!({"columns": {"a": "b"}}), 7), ("trim", json!({}), 8)]);
     let range = &flights.checks[2];
-    assert_eq!((range.kind.as_str(), range.severity, range.tolerance, range.filter.as_deref()), ("range", CheckSeverity::Warn, 0.01, Some("dep_delay is not null")));
-    assert_eq!((range.params.to_json(), range.place.as_ref().unwrap().to_string().as_str()), (json!({"column": "dep_delay", "min": -120, "max": 1500}), "assets/bronze/flights.yaml:12:5"));
+    assert_eq!(
+        (range.kind.as_str(), range.severity, range.tolerance, range.filter.as_deref()),
+        ("range", CheckSeverity::Warn, 0.01, Some("dep_delay is not null"))
+    );
+    assert_eq!(
+        (range.params.to_json(), range.place.as_ref().unwrap().to_string().as_str()),
+        (json!({"column": "dep_delay", "min": -120, "max": 1500}), "assets/bronze/flights.yaml:12:5")
+    );
     assert_eq!(flights.checks[0].params.to_json(), json!(["carrier", "flight", "origin", "dest"]));
     assert_eq!((flights.checks[3].kind.as_str(), flights.checks[3].params.to_json()), ("row_count", json!({})));
     assert_eq!(flights.checks[4].params.to_json(), json!({"column": "tailnum", "regex": "^N[0-9A-Z]{1,5}$"}));
@@ -482,7 +634,10 @@ fn a_valid_project_resolves_with_every_default_filled_in() {
     let carriers = asset("bronze.carriers");
     assert_eq!((carriers.write.strategy, carriers.write.metadata), (Some(WriteStrategy::Append), Some(true)));
     let departures = asset("silver.departures");
-    assert_eq!((departures.kind(), departures.write.strategy, departures.write.metadata), ("sql", Some(WriteStrategy::Overwrite), Some(true)));
+    assert_eq!(
+        (departures.kind(), departures.write.strategy, departures.write.metadata),
+        ("sql", Some(WriteStrategy::Overwrite), Some(true))
+    );
     assert_eq!(departures.checks[0].name.as_deref(), Some("arrival_not_negative"));
     assert_eq!(departures.checks[0].place.as_ref().unwrap().to_string(), "assets/silver/departures.sql:7:5");
     let AssetBody::Sql(sql) = &departures.body else { panic!("not sql") };
@@ -517,8 +672,14 @@ fn show_tells_each_value_and_its_source() {
         ("plugins.settings.hook.history.keep_days", json!({"source": "file", "place": "phlo.yaml:10:35"})),
         ("storage.root", json!({"source": "environment", "place": "phlo.yaml:3:18", "variables": ["LAKE"]})),
         ("connections.carrier_api.base_url", json!({"source": "file", "place": "phlo.yaml:13:46"})),
-        ("connections.carrier_api.auth_token", json!({"source": "environment", "place": "phlo.yaml:13:99", "variables": ["CARRIER_TOKEN"]})),
-        ("capabilities.defaults.table_store", json!({"source": "environment", "variables": ["PHLO_CAPABILITY_TABLE_STORE"]})),
+        (
+            "connections.carrier_api.auth_token",
+            json!({"source": "environment", "place": "phlo.yaml:13:99", "variables": ["CARRIER_TOKEN"]}),
+        ),
+        (
+            "capabilities.defaults.table_store",
+            json!({"source": "environment", "variables": ["PHLO_CAPABILITY_TABLE_STORE"]}),
+        ),
     ] {
         assert_eq!(shown["sources"][path], want, "{path}");
     }
@@ -548,7 +709,10 @@ fn secrets_stay_inside() {
         ("name: t\nschedules: [{name: a, cron: \"${MY_TOKEN}\", select: x, timezone: \"${MY_TOKEN}\"}]", ""),
         ("name: t", "write: {strategy: \"${MY_TOKEN}\"}"),
         ("name: t", "deps: [\"${MY_TOKEN}\"]\ncolumns: {a: \"${MY_TOKEN}\"}"),
-        ("name: t", "tags: [\"${MY_TOKEN}\", \"${MY_TOKEN}\"]\nchecks: [\"${MY_TOKEN}\", {x: {name: \"${MY_TOKEN}\"}}, {y: {name: \"${MY_TOKEN}\"}}]"),
+        (
+            "name: t",
+            "tags: [\"${MY_TOKEN}\", \"${MY_TOKEN}\"]\nchecks: [\"${MY_TOKEN}\", {x: {name: \"${MY_TOKEN}\"}}, {y: {name: \"${MY_TOKEN}\"}}]",
+        ),
         ("name: t", "partitions: {kind: daily, column: d, start: \"${MY_TOKEN}\"}"),
     ] {
         let asset = format!("source: {{plugin: files}}\n{asset}\n");
@@ -563,10 +727,16 @@ fn secrets_stay_inside() {
 fn a_check_can_be_parsed_alone() {
     let item = |text: &str| Node::parse(text, "f.yaml", 1).unwrap().items().unwrap()[0].clone();
     let check = parse_check(&item("- range: {column: a, max: 3, name: small, description: d}\n")).unwrap();
-    assert_eq!((check.kind.as_str(), check.name.as_deref(), check.description.as_deref()), ("range", Some("small"), Some("d")));
+    assert_eq!(
+        (check.kind.as_str(), check.name.as_deref(), check.description.as_deref()),
+        ("range", Some("small"), Some("d"))
+    );
     assert_eq!(check.params.to_json(), json!({"column": "a", "max": 3}));
     let problem = parse_check(&item("- range: {column: a, tolerance: lots}\n")).unwrap_err();
-    assert_eq!(rendered(&problem), "f.yaml:1:33: P1004: expected a number, found the text `lots` [`phlo explain P1004` tells more]");
+    assert_eq!(
+        rendered(&problem),
+        "f.yaml:1:33: P1004: expected a number, found the text `lots` [`phlo explain P1004` tells more]"
+    );
 }
 
 #[test]
@@ -587,5 +757,40 @@ fn two_thousand_assets_load_without_a_problem() {
     let loaded = load(dir.path(), Environment::default());
     assert!(loaded.diagnostics.0.is_empty());
     let assets = loaded.project.unwrap().assets;
-    assert_eq!((assets.len(), assets[0].key.as_str(), assets[1999].key.as_str()), (2000, "silver.t0000", "silver.t1999"));
+    assert_eq!(
+        (assets.len(), assets[0].key.as_str(), assets[1999].key.as_str()),
+        (2000, "silver.t0000", "silver.t1999")
+    );
+}
+
+#[test]
+fn no_cut_or_torn_file_panics_and_every_problem_has_a_place_and_a_next_step() {
+    let files = [
+        ("phlo.yaml", BIG),
+        ("assets/bronze/flights.yaml", FLIGHTS),
+        ("assets/silver/departures.sql", DEPARTURES),
+        (".env", "A=\"x\ny\" # z\nB='q'\n"),
+    ];
+    let (dir, _) = project(&files, &[]);
+    let look = |file: &str, text: &str| {
+        std::fs::write(dir.path().join(file), text).unwrap();
+        let problems = match Environment::from_pairs([("AWS_SECRET", "s")]).with_dotenv(dir.path()) {
+            Ok(environment) => load(dir.path(), environment).diagnostics.0,
+            Err(problem) => vec![problem],
+        };
+        for problem in problems {
+            let line = problem.place.as_ref().map_or(0, |place| place.span.line);
+            assert!(line > 0 && !problem.hints.is_empty(), "{} of {file}:\n{text}", rendered(&problem));
+        }
+    };
+    for (file, text) in files {
+        for at in (0..text.len()).step_by(if text.len() > 100 { 7 } else { 1 }) {
+            look(file, &text[..at]);
+            look(file, &format!("{}{}", &text[..at], &text[(at + 3).min(text.len())..]));
+        }
+        for line in text.lines() {
+            look(file, &text.replace(line, ""));
+        }
+        look(file, text);
+    }
 }

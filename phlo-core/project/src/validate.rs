@@ -7,7 +7,9 @@ use chrono::NaiveDate;
 use phlo_plugin::Storage;
 use phlo_spec::asset::AssetHeader;
 use phlo_spec::project::{ProjectFile, ScheduleSpec, StorageSpec};
-use phlo_spec::{CapabilityType, Code, Diagnostic, Node, NodeKind, PartitionKind, PartitionSpec, WriteSpec, WriteStrategy, nearest};
+use phlo_spec::{
+    CapabilityType, Code, Diagnostic, Node, NodeKind, PartitionKind, PartitionSpec, WriteSpec, WriteStrategy, nearest,
+};
 use url::Url;
 
 use crate::cron;
@@ -45,9 +47,13 @@ impl Rules<'_> {
         for (at, name) in names.iter().enumerate() {
             let item = list.items().and_then(|items| items.get(at)).unwrap_or(list);
             if name.trim().is_empty() {
-                self.problems.push(item.error(Code::InvalidValue, format!("an empty {what}")).hint("write its name, or remove it"));
+                self.problems.push(
+                    item.error(Code::InvalidValue, format!("an empty {what}")).hint("write its name, or remove it"),
+                );
             } else if names[..at].contains(name) {
-                self.problems.push(item.error(Code::InvalidValue, format!("the {what} `{name}` is given twice")).hint("remove one"));
+                self.problems.push(
+                    item.error(Code::InvalidValue, format!("the {what} `{name}` is given twice")).hint("remove one"),
+                );
             }
         }
     }
@@ -61,7 +67,10 @@ impl Rules<'_> {
                 .find(|known| known.to_lowercase().rsplit('/').next() == lower.rsplit('/').next())
                 .map(str::to_owned)
                 .or_else(|| nearest(name, names()));
-            let hint = near.map_or_else(|| "write a name such as `Europe/London` or `UTC`".to_owned(), |near| format!("did you mean `{near}`?"));
+            let hint = near.map_or_else(
+                || "write a name such as `Europe/London` or `UTC`".to_owned(),
+                |near| format!("did you mean `{near}`?"),
+            );
             self.invalid(path, format!("unknown time zone `{name}`"), hint);
         }
     }
@@ -77,7 +86,11 @@ pub(crate) fn header(node: &Node, header: &AssetHeader, default: WriteStrategy, 
     if let Some(freshness) = &header.freshness
         && !(freshness.max_age_hours > 0.0 && freshness.max_age_hours.is_finite())
     {
-        rules.invalid(&["freshness", "max_age_hours"], "`max_age_hours` is not above 0", "write the age in hours, e.g. 26");
+        rules.invalid(
+            &["freshness", "max_age_hours"],
+            "`max_age_hours` is not above 0",
+            "write the age in hours, e.g. 26",
+        );
     }
     if header.retry.max_attempts == 0 {
         rules.invalid(&["retry", "max_attempts"], "`max_attempts` is 0", "1 means one attempt and no other");
@@ -86,7 +99,11 @@ pub(crate) fn header(node: &Node, header: &AssetHeader, default: WriteStrategy, 
         rules.invalid(&["retry", "delay"], "`delay` is not a number of seconds", "write 0 or more");
     }
     if header.group.as_ref().is_some_and(|group| group.trim().is_empty()) {
-        rules.invalid(&["group"], "`group` is empty", "write a name, or remove the key: the group then follows from the path");
+        rules.invalid(
+            &["group"],
+            "`group` is empty",
+            "write a name, or remove the key: the group then follows from the path",
+        );
     }
     rules.names(&["tags"], "tag", &header.tags);
 }
@@ -97,7 +114,11 @@ fn write(rules: &mut Rules<'_>, write: &WriteSpec, default: WriteStrategy) {
     if strategy == WriteStrategy::Merge {
         if rules.node.get("write").is_some_and(|write| write.get("unique_key").is_some()) {
             if write.unique_key.is_empty() {
-                rules.invalid(&["write", "unique_key"], "`unique_key` is empty", "name the columns that identify a row");
+                rules.invalid(
+                    &["write", "unique_key"],
+                    "`unique_key` is empty",
+                    "name the columns that identify a row",
+                );
             }
         } else {
             rules.missing(&["write", "strategy"], "merge needs `unique_key`", add_key);
@@ -121,7 +142,11 @@ fn write(rules: &mut Rules<'_>, write: &WriteSpec, default: WriteStrategy) {
         rules.names(&path, "column", &deduplicate.order_by);
     }
     if write.lock_wait > MAX_LOCK_WAIT {
-        rules.invalid(&["write", "lock_wait"], "`lock_wait` is more than a day", format!("it is in seconds, at most {MAX_LOCK_WAIT}"));
+        rules.invalid(
+            &["write", "lock_wait"],
+            "`lock_wait` is more than a day",
+            format!("it is in seconds, at most {MAX_LOCK_WAIT}"),
+        );
     }
 }
 
@@ -132,22 +157,38 @@ fn partitions(rules: &mut Rules<'_>, partitions: &PartitionSpec) {
     }
     if kind == PartitionKind::Static {
         if partitions.values.is_empty() {
-            rules.missing(&["partitions", "kind"], "static partitions need `values`", "add `values: [A, B]`: the partitions' names");
+            rules.missing(
+                &["partitions", "kind"],
+                "static partitions need `values`",
+                "add `values: [A, B]`: the partitions' names",
+            );
         }
         rules.names(&["partitions", "values"], "partition", &partitions.values);
         for (key, given) in [("start", partitions.start.is_some()), ("timezone", partitions.timezone.is_some())] {
             if given {
-                rules.inert(&["partitions", key], format!("`{key}` is not read for static partitions"), format!("remove `{key}`"));
+                rules.inert(
+                    &["partitions", key],
+                    format!("`{key}` is not read for static partitions"),
+                    format!("remove `{key}`"),
+                );
             }
         }
         return;
     }
     if !partitions.values.is_empty() {
-        rules.inert(&["partitions", "values"], format!("`values` is not read for {kind} partitions"), "set `kind: static`, or remove `values`");
+        rules.inert(
+            &["partitions", "values"],
+            format!("`values` is not read for {kind} partitions"),
+            "set `kind: static`, or remove `values`",
+        );
     }
     let as_date = "write the first day as `2013-01-31`";
     match &partitions.start {
-        None => rules.missing(&["partitions", "kind"], format!("{kind} partitions need `start`"), "add `start: 2013-01-31`: the day of the first partition"),
+        None => rules.missing(
+            &["partitions", "kind"],
+            format!("{kind} partitions need `start`"),
+            "add `start: 2013-01-31`: the day of the first partition",
+        ),
         Some(start) => match NaiveDate::parse_from_str(start, "%Y-%m-%d") {
             Ok(date) if date.to_string() == *start => {}
             _ => rules.invalid(&["partitions", "start"], format!("`{start}` is not a date"), as_date),
@@ -163,15 +204,27 @@ pub(crate) fn project(node: &Node, file: &ProjectFile, problems: &mut Vec<Diagno
     let mut rules = Rules { node, problems };
     let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     if !file.name.starts_with(|c: char| c.is_ascii_alphanumeric()) || !file.name.chars().all(valid) {
-        rules.invalid(&["name"], format!("`{}` cannot be a project's name", file.name), "begin with a letter or digit; go on with letters, digits, `_`, `-` and `.`");
+        rules.invalid(
+            &["name"],
+            format!("`{}` cannot be a project's name", file.name),
+            "begin with a letter or digit; go on with letters, digits, `_`, `-` and `.`",
+        );
     }
     rules.names(&["plugins", "allow"], "plugin", &file.plugins.allow);
     rules.names(&["plugins", "deny"], "plugin", &file.plugins.deny);
     if file.run.jobs == Some(0) {
-        rules.invalid(&["run", "jobs"], "`jobs` is 0", "write 1 or more, or remove the key: as many as there are processors");
+        rules.invalid(
+            &["run", "jobs"],
+            "`jobs` is 0",
+            "write 1 or more, or remove the key: as many as there are processors",
+        );
     }
     if file.run.memory_mib < MIN_MEMORY_MIB {
-        rules.invalid(&["run", "memory_mib"], format!("`memory_mib` is below {MIN_MEMORY_MIB}"), "it is in MiB; the default is 256");
+        rules.invalid(
+            &["run", "memory_mib"],
+            format!("`memory_mib` is below {MIN_MEMORY_MIB}"),
+            "it is in MiB; the default is 256",
+        );
     }
     let items = node.get("schedules").and_then(Node::items).unwrap_or_default();
     for (at, (schedule, item)) in file.schedules.iter().zip(items).enumerate() {
@@ -186,18 +239,25 @@ pub(crate) fn project(node: &Node, file: &ProjectFile, problems: &mut Vec<Diagno
 fn schedule(rules: &mut Rules<'_>, schedule: &ScheduleSpec) {
     for (key, value) in [("name", &schedule.name), ("select", &schedule.select)] {
         if value.trim().is_empty() {
-            rules.invalid(&[key], format!("`{key}` is empty"), if key == "name" { "write a name" } else { "write what to run, e.g. `group:gold+`" });
+            rules.invalid(
+                &[key],
+                format!("`{key}` is empty"),
+                if key == "name" { "write a name" } else { "write what to run, e.g. `group:gold+`" },
+            );
         }
     }
     let fields = "the fields are minute, hour, day of the month, month and day of the week, e.g. `0 2 * * *`";
     match cron::validate(&schedule.cron) {
         Ok(()) => {}
-        Err(cron::Invalid::Never) => rules.inert(&["cron"], "no such day ever comes", "mend the day of the month or the month"),
+        Err(cron::Invalid::Never) => {
+            rules.inert(&["cron"], "no such day ever comes", "mend the day of the month or the month");
+        }
         Err(cron::Invalid::Text(message, part)) => {
             let node = value_at(rules.node, &["cron"]);
             let mut problem = node.error(Code::InvalidValue, message).hint(fields);
             // In quotes the text begins one column later.
-            if let (Some(place), Some(quote)) = (&mut problem.place, node.span.len.checked_sub(schedule.cron.chars().count() as u32))
+            if let (Some(place), Some(quote)) =
+                (&mut problem.place, node.span.len.checked_sub(schedule.cron.chars().count() as u32))
                 && matches!(quote, 0 | 2)
             {
                 place.span.column += quote / 2 + part.start as u32;
@@ -212,7 +272,11 @@ fn schedule(rules: &mut Rules<'_>, schedule: &ScheduleSpec) {
 }
 
 /// Takes a map from capability types to providers out of the map that holds it.
-pub(crate) fn take_providers(node: &mut Node, key: &str, problems: &mut Vec<Diagnostic>) -> BTreeMap<CapabilityType, String> {
+pub(crate) fn take_providers(
+    node: &mut Node,
+    key: &str,
+    problems: &mut Vec<Diagnostic>,
+) -> BTreeMap<CapabilityType, String> {
     let Some((_, map)) = node.take(key) else { return BTreeMap::new() };
     let map = null_as_map(map);
     let known: Vec<_> = CapabilityType::ALL.iter().map(|c| c.as_str()).collect();
@@ -227,7 +291,11 @@ pub(crate) fn take_providers(node: &mut Node, key: &str, problems: &mut Vec<Diag
                 problems.push(problem.hint(nearest_or_known(&name, "known", &known)));
             }
             (Ok(_), Some(provider)) if provider.trim().is_empty() => {
-                problems.push(value.error(Code::InvalidValue, "the provider's name is empty").hint("write a name, or remove the key"));
+                problems.push(
+                    value
+                        .error(Code::InvalidValue, "the provider's name is empty")
+                        .hint("write a name, or remove the key"),
+                );
             }
             (Ok(capability), Some(provider)) => {
                 providers.insert(capability, provider);
@@ -267,14 +335,27 @@ fn storage_root(root: &Path, text: &str) -> Result<Url, (String, &'static str)> 
     }
     let mut url = Url::parse(text).map_err(|err| (format!("the storage root is not a URL: {err}"), forms))?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(("credentials stand in the storage root".to_owned(), "put them under `storage.options`, from variables"));
+        return Err((
+            "credentials stand in the storage root".to_owned(),
+            "put them under `storage.options`, from variables",
+        ));
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(("the storage root has a query or a fragment".to_owned(), "end it with the folder; put settings under `storage.options`"));
+        return Err((
+            "the storage root has a query or a fragment".to_owned(),
+            "end it with the folder; put settings under `storage.options`",
+        ));
     }
     match (scheme, url.host_str()) {
-        ("file", Some(_)) => return Err(("the storage root names a host".to_owned(), "a file:// URL has three slashes: `file:///srv/lake`")),
-        ("s3" | "az" | "gs", None | Some("")) => return Err(("the storage root names no bucket".to_owned(), "write e.g. `s3://bucket/prefix`")),
+        ("file", Some(_)) => {
+            return Err((
+                "the storage root names a host".to_owned(),
+                "a file:// URL has three slashes: `file:///srv/lake`",
+            ));
+        }
+        ("s3" | "az" | "gs", None | Some("")) => {
+            return Err(("the storage root names no bucket".to_owned(), "write e.g. `s3://bucket/prefix`"));
+        }
         _ => {}
     }
     if !url.path().ends_with('/') {
@@ -299,7 +380,10 @@ fn lexically_normal(path: &Path) -> PathBuf {
 /// A map's entries by key.
 pub(crate) fn by_name(node: Node) -> BTreeMap<String, (Node, Node)> {
     match node.kind {
-        NodeKind::Map(entries) => entries.into_iter().map(|(key, value)| (key.as_str().unwrap_or_default().to_owned(), (key, value))).collect(),
+        NodeKind::Map(entries) => entries
+            .into_iter()
+            .map(|(key, value)| (key.as_str().unwrap_or_default().to_owned(), (key, value)))
+            .collect(),
         _ => BTreeMap::new(),
     }
 }

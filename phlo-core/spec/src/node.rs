@@ -59,7 +59,7 @@ pub enum NodeKind {
 }
 
 /// A value with its place.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Node {
     /// The value.
     pub kind: NodeKind,
@@ -109,7 +109,9 @@ impl Node {
                 span: Span { line: l.line() as u32 + first_line - 1, column: l.column() as u32, len: 1 },
             });
             let message = err.without_snippet().to_string();
-            let message = message.lines().next().unwrap_or("not YAML").to_owned();
+            // The place is told apart from the message, counted from the file's beginning.
+            let first = message.lines().next().unwrap_or("not YAML");
+            let message = first.split(" at line ").next().unwrap_or(first).to_owned();
             let diagnostic = Diagnostic::error(Code::YamlSyntax, message);
             Box::new(match place {
                 Some(place) => diagnostic.at(place),
@@ -251,6 +253,13 @@ impl Node {
             NodeKind::Seq(_) => "a list".to_owned(),
             NodeKind::Map(_) => "a map".to_owned(),
         }
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What a variable held may be a secret.
+        if self.interpolated { f.write_str(crate::secret::MASK) } else { self.kind.fmt(f) }
     }
 }
 
@@ -428,6 +437,24 @@ impl de::Error for ReadError {
         Self::new(Code::UnknownKey, format!("key `{field}` is given twice"))
     }
 
+    fn invalid_value(unexpected: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        let given = match unexpected {
+            de::Unexpected::Signed(i) => format!("{i}"),
+            de::Unexpected::Unsigned(i) => format!("{i}"),
+            de::Unexpected::Float(x) => format!("{x}"),
+            other => other.to_string(),
+        };
+        // serde names Rust's types; people read what they hold.
+        let expected = match expected.to_string().as_str() {
+            "u8" => "a whole number from 0 to 255".to_owned(),
+            "u16" => "a whole number from 0 to 65535".to_owned(),
+            "u32" | "u64" | "usize" => "a whole number of 0 or more".to_owned(),
+            "i32" => "a whole number of 32 bits".to_owned(),
+            other => other.to_owned(),
+        };
+        Self::new(Code::InvalidValue, format!("expected {expected}, found {given}"))
+    }
+
     fn invalid_type(unexpected: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
         Self::new(Code::InvalidValue, format!("expected {expected}, found {unexpected}"))
     }
@@ -443,6 +470,14 @@ impl<'de> Deserializer<'de> for &'de Node {
             NodeKind::Int(i) if *i >= 0 => visitor.visit_u64(*i as u64),
             NodeKind::Int(i) => visitor.visit_i64(*i),
             NodeKind::Float(x) => visitor.visit_f64(*x),
+            // Where any type will do, what came out of a variable is read as it would be without quotes.
+            NodeKind::Str(s) if self.interpolated => match (s.parse::<i64>(), s.parse::<f64>(), s.as_str()) {
+                (Ok(i), ..) => visitor.visit_i64(i),
+                (_, Ok(x), _) if x.is_finite() => visitor.visit_f64(x),
+                (.., "true") => visitor.visit_bool(true),
+                (.., "false") => visitor.visit_bool(false),
+                _ => visitor.visit_borrowed_str(s),
+            },
             NodeKind::Str(s) => visitor.visit_borrowed_str(s),
             NodeKind::Seq(items) => {
                 let mut items = items.iter();
@@ -619,9 +654,12 @@ impl<'de> Deserializer<'de> for KeyReader<'de> {
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
         visitor.visit_borrowed_str(self.0.as_str().unwrap_or_default())
     }
+    fn deserialize_enum<V: Visitor<'de>>(self, _: &'static str, _: &'static [&'static str], visitor: V) -> Result<V::Value, ReadError> {
+        visitor.visit_enum(self.0.as_str().unwrap_or_default().into_deserializer())
+    }
     serde::forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
-        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+        newtype_struct seq tuple tuple_struct map struct identifier ignored_any
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -156,7 +157,8 @@ impl HttpServer {
     /// # Panics
     /// If that takes longer than ten seconds.
     pub async fn asked(&self, requests: usize) {
-        wait_for("the requests to arrive", || lock(&self.shared.requests).len() >= requests).await;
+        let shared = self.shared.clone();
+        wait_for("the requests to arrive", move || lock(&shared.requests).len() >= requests).await;
     }
 
     /// Waits until no client is connected.
@@ -164,7 +166,8 @@ impl HttpServer {
     /// # Panics
     /// If that takes longer than ten seconds.
     pub async fn idle(&self) {
-        wait_for("the clients to leave", || lock(&self.shared.connections).is_empty()).await;
+        let shared = self.shared.clone();
+        wait_for("the clients to leave", move || lock(&shared.connections).is_empty()).await;
     }
 }
 
@@ -179,12 +182,17 @@ impl Drop for HttpServer {
     }
 }
 
-async fn wait_for(what: &str, done: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !done() {
-        assert!(start.elapsed() < Duration::from_secs(10), "waited ten seconds for {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+/// Waits on a thread, so that it works in any runtime.
+async fn wait_for(what: &'static str, done: impl Fn() -> bool + Send + 'static) {
+    let (send, receive) = futures::channel::oneshot::channel();
+    std::thread::spawn(move || {
+        let start = Instant::now();
+        while !done() && start.elapsed() < Duration::from_secs(10) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let _ = send.send(done());
+    });
+    assert!(receive.await == Ok(true), "waited ten seconds for {what}");
 }
 
 fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
@@ -218,7 +226,9 @@ fn serve(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
     let mut writer = stream;
     while let Some(request) = read_request(&mut reader)? {
         lock(&shared.requests).push(request.clone());
-        let response = (shared.handler)(&request);
+        // A handler that fails an assertion must not leave the client waiting for an answer.
+        let response = catch_unwind(AssertUnwindSafe(|| (shared.handler)(&request)))
+            .unwrap_or_else(|_| HttpResponse::status(500).body("the handler of this test's server panicked"));
         if response.manner == Manner::Never {
             // Answers only the client's leaving.
             reader.read_to_end(&mut Vec::new())?;
@@ -302,9 +312,14 @@ mod tests {
     #[test]
     fn it_answers_several_requests_of_a_connection_and_remembers_them() {
         let server = HttpServer::start(|request| HttpResponse::json(&serde_json::json!({"saw": request.path})));
-        let two = "POST /a%20b?x=1+2&y=%C3%A9 HTTP/1.1\r\nX-Key: v\r\ncontent-length: 3\r\n\r\nabcGET /c HTTP/1.1\r\n\r\n";
+        let two =
+            "POST /a%20b?x=1+2&y=%C3%A9 HTTP/1.1\r\nX-Key: v\r\ncontent-length: 3\r\n\r\nabcGET /c HTTP/1.1\r\n\r\n";
         let answer = exchange(&server, two);
-        assert_eq!(answer.matches("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ").count(), 2, "{answer}");
+        assert_eq!(
+            answer.matches("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ").count(),
+            2,
+            "{answer}"
+        );
         assert!(answer.ends_with(r#"{"saw":"/c"}"#), "{answer}");
         let [first, second] = &server.requests()[..] else { panic!("{:?}", server.requests()) };
         assert_eq!((first.method.as_str(), first.path.as_str(), &first.body[..]), ("POST", "/a%20b", &b"abc"[..]));

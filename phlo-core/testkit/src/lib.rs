@@ -1,3 +1,28 @@
-//! Test doubles, conformance suites and fixtures for phlo plugins.
+//! For the tests of phlo and of its plugins: doubles of each kind, conformance suites, fixtures.
+//!
+//! A plugin's `tests/conformance.rs` is
+//!
+//! ```ignore
+//! //! Every promise that a plugin makes, whatever its kind.
+//! phlo_testkit::conformance!(phlo_source_files);
+//! ```
+//!
+//! and, for what needs data to be tried on, a [`source::suite`] or [`transform::suite`] beside it.
 
+pub mod doubles;
+pub mod findings;
+pub mod fixture;
+pub mod hook;
 pub mod http;
+pub mod kinds;
+pub mod package;
+pub mod quality;
+pub mod recorder;
+pub mod resource;
+mod schema;
+pub mod source;
+pub mod transform;
+
+pub use findings::Findings;
+pub use package::Package;
+pub use recorder::Recorder;

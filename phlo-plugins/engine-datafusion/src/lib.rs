@@ -78,6 +78,8 @@ impl Engine {
         let failed = |err: datafusion::error::DataFusionError| {
             Error::new(Code::EngineFailed, "the query engine cannot be set up").with("spill_dir", self.spill_dir.display()).because(err)
         };
+        std::fs::create_dir_all(&self.spill_dir)
+            .map_err(|err| Error::new(Code::StorageFailed, "the folder for spilled data cannot be made").with("folder", self.spill_dir.display()).because(err))?;
         let built = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).with_disk_manager_builder(disk).build_arc().map_err(failed)?;
         Ok(self.runtime.get_or_init(|| built).clone())
     }

@@ -16,7 +16,12 @@ use crate::read::History;
 use crate::write::write;
 
 phlo_plugin::package!();
-phlo_plugin::register!(Hook, HistoryHook, name = "history", summary = "Writes runs, results and events into .phlo/history.db");
+phlo_plugin::register!(
+    Hook,
+    HistoryHook,
+    name = "history",
+    summary = "Writes runs, results and events into .phlo/history.db"
+);
 phlo_plugin::register!(
     Resource,
     HistoryResource,

@@ -111,7 +111,9 @@ impl RunHistory for History {
                  ORDER BY coalesce(runs.started_at, checks.at) DESC, checks.run_id DESC, checks.part, checks.position
                  LIMIT ?2",
             )?
-            .query_map(params![asset.as_str(), at_most(limit)], |row| Ok((row.get(0)?, moment(row, 1)?, json(row, 2)?)))?
+            .query_map(params![asset.as_str(), at_most(limit)], |row| {
+                Ok((row.get(0)?, moment(row, 1)?, json(row, 2)?))
+            })?
             .collect()
         })
     }
@@ -163,7 +165,8 @@ fn ambiguous(text: &str, ids: &[String]) -> Error {
     const SHOWN: usize = 5;
     let more = if ids.len() > SHOWN { ", …" } else { "" };
     let shown = ids.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
-    Error::new(Code::Usage, format!("{} runs begin with `{text}`: {shown}{more}", ids.len())).hint("write more of the id")
+    Error::new(Code::Usage, format!("{} runs begin with `{text}`: {shown}{more}", ids.len()))
+        .hint("write more of the id")
 }
 
 const RUN: &str = "id, status, started_at, ended_at, selection, tags";

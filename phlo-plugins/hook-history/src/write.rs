@@ -13,7 +13,9 @@ use crate::process;
 pub(crate) fn write(db: &mut Connection, event: &Event, keep_runs: u32) -> Result<()> {
     let write = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let is_new = write
-        .prepare_cached("INSERT INTO events (id, run_id, at, body) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id) DO NOTHING")?
+        .prepare_cached(
+            "INSERT INTO events (id, run_id, at, body) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id) DO NOTHING",
+        )?
         .execute(params![event.id, event.correlation.run_id, event.at.timestamp_micros(), Json(event)])?;
     if is_new == 0 {
         return Ok(());
@@ -57,9 +59,11 @@ fn run_started(write: &Transaction<'_>, run_id: &str, event: &Event, start: &Run
 fn run_ended(write: &Transaction<'_>, run_id: &str, event: &Event, end: &RunEnd) -> Result<()> {
     let began = event.at - TimeDelta::milliseconds(i64::try_from(end.duration_ms).unwrap_or(0));
     ensure_run(write, run_id, began.timestamp_micros())?;
-    write
-        .prepare_cached("UPDATE runs SET status = ?2, ended_at = ?3 WHERE id = ?1")?
-        .execute(params![run_id, end.status.as_str(), event.at.timestamp_micros()])?;
+    write.prepare_cached("UPDATE runs SET status = ?2, ended_at = ?3 WHERE id = ?1")?.execute(params![
+        run_id,
+        end.status.as_str(),
+        event.at.timestamp_micros()
+    ])?;
     Ok(())
 }
 
@@ -118,9 +122,7 @@ fn insert_check(write: &Transaction<'_>, of: (&str, &str, &str), at: i64, result
 /// Removes the oldest runs beyond `keep`, but neither one that still runs nor an asset's last result.
 fn prune(write: &Transaction<'_>, keep: u32) -> Result<()> {
     let doomed: Vec<String> = write
-        .prepare_cached(
-            "SELECT id FROM runs ORDER BY started_at DESC, id DESC LIMIT -1 OFFSET ?1",
-        )?
+        .prepare_cached("SELECT id FROM runs ORDER BY started_at DESC, id DESC LIMIT -1 OFFSET ?1")?
         .query_map([keep], |row| row.get(0))?
         .collect::<Result<_>>()?;
     for run_id in &doomed {
@@ -153,7 +155,8 @@ struct Json<'a, T>(&'a T);
 
 impl<T: Serialize> ToSql for Json<'_, T> {
     fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
-        let text = serde_json::to_string(self.0).map_err(|err| rusqlite::Error::ToSqlConversionFailure(Box::new(err)))?;
+        let text =
+            serde_json::to_string(self.0).map_err(|err| rusqlite::Error::ToSqlConversionFailure(Box::new(err)))?;
         Ok(text.into())
     }
 }

@@ -38,11 +38,13 @@ impl Quality for BusinessRule {
         if !params.columns.is_empty() {
             params::distinct(&params.columns)?;
         }
+        // A comment at the end would comment out what the engine writes behind it.
+        let predicate = if rule.contains("--") { format!("(\n{rule}\n)") } else { rule.to_owned() };
         Ok(CheckPlan {
             name: params::name("business_rule", rule),
             columns: params.columns,
-            expected: rule.to_owned(),
-            evaluation: Evaluation::Rows { predicate: rule.to_owned() },
+            expected: params::one_line(rule),
+            evaluation: Evaluation::Rows { predicate },
         })
     }
 }

@@ -1,5 +1,4 @@
 #![doc = include_str!("../README.md")]
-#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod accepted_values;
 pub mod business_rule;

@@ -35,10 +35,15 @@ pub(crate) fn column_type<'a>(target: &'a CheckTarget, column: &str) -> Option<&
     }
 }
 
+/// A text on one line, for people.
+pub(crate) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// A check's name: the kind and what distinguishes it, on one line and not endless, still different for different texts.
 pub(crate) fn name(kind: &str, what: &str) -> String {
     const LONGEST: usize = 80;
-    let what = what.split_whitespace().collect::<Vec<_>>().join(" ");
+    let what = one_line(what);
     if what.chars().count() <= LONGEST {
         return format!("{kind}({what})");
     }

@@ -123,7 +123,7 @@ fn judge(schema: &SchemaRef, wanted: &[(String, Option<ColumnType>)], exact: boo
         match (data_type, last) {
             (Some(wanted), _) if wanted != found => problems.push(format!("{name} is {found}")),
             (_, Some((before, previous))) if ordered && at < before => {
-                problems.push(format!("{name} comes before {previous}"))
+                problems.push(format!("{name} comes before {previous}"));
             }
             _ => {}
         }

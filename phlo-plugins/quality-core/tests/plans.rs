@@ -131,6 +131,7 @@ const PREDICATES: &[(&str, &str, &str, &str)] = &[
         r#"regexp_like("s", '(?i)^(?:ab)$')"#,
     ),
     ("business_rule: arr_time >= 0", "business_rule(arr_time >= 0)", "arr_time >= 0", "arr_time >= 0"),
+    ("business_rule: a > b -- why", "business_rule(a > b -- why)", "a > b -- why", "(\na > b -- why\n)"),
     ("business_rule: {rule: ' a > b ', columns: [a, b]}", "business_rule(a > b)", "a > b", "a > b"),
 ];
 

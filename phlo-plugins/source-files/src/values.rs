@@ -195,7 +195,7 @@ pub(crate) fn float32(text: Text<'_>) -> Option<f32> {
     Float32Type::parse(text.str()?)
 }
 
-/// A decimal number as its digits without the point.
+/// A decimal number as its digits without the point: of no more digits than the type has, and without exponent.
 #[inline]
 pub(crate) fn decimal(text: Text<'_>, precision: u8, scale: i8) -> Option<i128> {
     let negative = text.starts_with(b'-');
@@ -207,7 +207,25 @@ pub(crate) fn decimal(text: Text<'_>, precision: u8, scale: i8) -> Option<i128> 
         let fits = value < 10_i128.pow(u32::from(precision));
         return fits.then_some(if negative { -value } else { value });
     }
-    parse_decimal::<Decimal128Type>(text.str()?, precision, scale).ok()
+    decimal_slow(text, precision, scale)
+}
+
+#[cold]
+fn decimal_slow(text: Text<'_>, precision: u8, scale: i8) -> Option<i128> {
+    let mut text = text.str()?;
+    // arrow-cast would round digits away; a value that needs them is not of the type.
+    if let Some((_, fraction)) = text.split_once('.')
+        && let Some(excess) = fraction.get(scale as usize..)
+        && excess.bytes().all(|b| b == b'0')
+    {
+        text = &text[..text.len() - excess.len()];
+    }
+    let digits = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+    let plain = text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'+'));
+    if !plain || digits > scale as usize {
+        return None;
+    }
+    parse_decimal::<Decimal128Type>(text, precision, scale).ok()
 }
 
 /// `true` or `false` in any case. Declared columns may also say `t`, `f`, `yes`, `no`, `1` and `0`.
@@ -323,4 +341,130 @@ pub(crate) fn timestamp(text: Text<'_>) -> Option<(i64, Zone)> {
 pub(crate) fn timestamp_of(text: Text<'_>, naive: bool) -> Option<i64> {
     let (micros, zone) = timestamp(text)?;
     (!naive || zone == Zone::Unsaid).then_some(micros)
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::timezone::Tz;
+    use arrow_array::types::Date32Type;
+    use arrow_cast::parse::string_to_datetime;
+    use chrono::Utc;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A text in a buffer that goes on behind it, with something that must not matter.
+    fn within(text: &str, check: impl Fn(Text<'_>)) {
+        check(Text::from(text.as_bytes()));
+        for behind in ["0000000000000000", ",.,\"99999-99-99 ", "\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}"] {
+            let buffer = format!("{text}{behind}");
+            check(Text::new(buffer.as_bytes(), text.len()));
+        }
+    }
+
+    fn numbers_agree(text: &str) {
+        within(text, |value| {
+            assert_eq!(int64(value), Int64Type::parse(text), "{text:?} as int64");
+            let (ours, theirs) = (float64(value), Float64Type::parse(text));
+            assert_eq!(ours.map(f64::to_bits), theirs.map(f64::to_bits), "{text:?} as float64");
+            if let Some(ours) = decimal(value, 20, 4) {
+                assert_eq!(Ok(ours), parse_decimal::<Decimal128Type>(text, 20, 4).map_err(drop), "{text:?} as decimal");
+            }
+        });
+    }
+
+    fn times_agree(text: &str) {
+        within(text, |value| {
+            if let Some(ours) = date(value) {
+                assert_eq!(Some(ours), Date32Type::parse(text), "{text:?} as date");
+            }
+            if let Some((ours, zone)) = timestamp(value) {
+                let theirs = string_to_datetime(&Utc, text).map(|time| time.timestamp_micros()).ok();
+                assert_eq!(Some(ours), theirs, "{text:?} as timestamp");
+                let elsewhere: Tz = "+05:00".parse().unwrap();
+                let moved = string_to_datetime(&elsewhere, text).map(|time| time.timestamp_micros()).ok() != theirs;
+                assert_eq!(zone == Zone::Unsaid, moved, "whether {text:?} says its zone");
+            }
+        });
+    }
+
+    #[test]
+    fn numbers_are_those_that_arrow_reads() {
+        for text in [
+            "", "0", "-0", "7", "-7", "+7", "12345678", "123456789", "1234567890123456", "12345678901234567",
+            "9223372036854775807", "-9223372036854775808", "9223372036854775808", "00000000000000000001", " 5", "5 ", "1_0", "1e3",
+            "-", "+", ".", "-.", "1.", ".5", "-.5", "0.1", "0.30000000000000004", "123456.789", "12345.6789", "1.2.3", "1,5",
+            "9007199254740993", "9007199254740993.0", "0.000000000000001", "123456789012345.6", "1e400", "-1e-400", "nan", "NaN",
+            "inf", "-inf", "Infinity", "1/2", ":", "1:", "\u{b2}", "1.5e3", "1e", "1234567.", ".1234567", "12345678.", ".12345678",
+        ] {
+            numbers_agree(text);
+        }
+    }
+
+    #[test]
+    fn decimals_are_exact_or_refused() {
+        for (text, wanted) in [
+            ("1", Some(100)), ("-1.5", Some(-150)), ("1.50", Some(150)), ("1.500", Some(150)), ("1.505", None), ("", None), ("1e2", None),
+            ("999.99", Some(99999)), ("1000", None), ("1000.00", None), ("-999.99", Some(-99999)), ("0.00000000000000000000000", Some(0)),
+            ("00000000000000000000000012.5", Some(1250)), ("+1", Some(100)), ("x", None), (".5", Some(50)),
+        ] {
+            within(text, |value| assert_eq!(decimal(value, 5, 2), wanted, "{text:?}"));
+        }
+    }
+
+    #[test]
+    fn every_day_of_ten_thousand_years_is_read_and_no_other() {
+        let first = chrono::NaiveDate::from_ymd_opt(0, 1, 1).unwrap();
+        let epoch = chrono::NaiveDate::from_ymd_opt(1970, 1, 1).unwrap();
+        for day in first.iter_days().take_while(|day| day.to_string().len() == 10) {
+            let wanted = (day - epoch).num_days() as i32;
+            assert_eq!(date(Text::from(day.to_string().as_bytes())), Some(wanted), "{day}");
+        }
+        for text in ["2023-02-29", "1900-02-29", "2023-04-31", "2023-00-10", "2023-13-10", "2023-01-00", "2023-1-01", "20230101", "2023-01-1x"] {
+            within(text, |value| assert_eq!(date(value), None, "{text}"));
+        }
+    }
+
+    #[test]
+    fn timestamps_are_read_with_and_without_zone() {
+        for (text, wanted) in [
+            ("1970-01-01", Some((0, Zone::Unsaid))),
+            ("1970-01-01T00:00", Some((0, Zone::Unsaid))),
+            ("1970-01-01 00:00:01", Some((1_000_000, Zone::Unsaid))),
+            ("1970-01-01T00:00:01.5", Some((1_500_000, Zone::Unsaid))),
+            ("1969-12-31T23:59:59.999999Z", Some((-1, Zone::Said))),
+            ("1970-01-01T02:00:00+02:00", Some((0, Zone::Said))),
+            ("1969-12-31T22:30:00.000000-0130", Some((0, Zone::Said))),
+            ("1970-01-01T01:00:00+01", Some((0, Zone::Said))),
+            ("1970-01-01T00:00:00.123456789", Some((123_456, Zone::Unsaid))),
+            ("1970-01-01T24:00:00", None),
+            ("1970-01-01T00:60:00", None),
+            ("1970-01-01T00:00:60", None),
+            ("1970-01-01T00:00:00.", None),
+            ("1970-01-01T00:00:00 Europe/London", None),
+            ("1970-01-01X00:00:00", None),
+            ("1970-01-01T", None),
+            ("1970-01-01T00", None),
+            ("1970-01-01T00:00:00+", None),
+            ("1970-01-01T00:00:00+1", None),
+        ] {
+            within(text, |value| assert_eq!(timestamp(value), wanted, "{text}"));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn random_numbers_are_those_that_arrow_reads(text in "[-+]?[0-9]{0,18}[.eE]?[-+]?[0-9]{0,18}") {
+            numbers_agree(&text);
+        }
+
+        #[test]
+        fn random_times_are_those_that_arrow_reads(
+            text in "[0-2][0-9]{3}-[01][0-9]-[0-3][0-9]([T ][0-2][0-9]:[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?(Z|[+-][01][0-9]:?[0-5][0-9])?)?"
+        ) {
+            times_agree(&text);
+        }
+    }
 }

@@ -22,9 +22,9 @@ const MAX_REFUSAL_BYTES: usize = 64 << 10;
 /// Of a refusal no more than this is shown, in characters.
 const SHOWN: usize = 200;
 /// The doubling of waits ends here.
-const MAX_BACKOFF: Duration = Duration::from_secs(60);
+const MAX_BACKOFF: Duration = Duration::from_mins(1);
 /// A server that wants a longer wait is not waited for.
-const MAX_WAIT: Duration = Duration::from_secs(300);
+const MAX_WAIT: Duration = Duration::from_mins(5);
 const MAX_REDIRECTS: usize = 10;
 
 /// A server's answer.
@@ -101,24 +101,16 @@ impl Client {
             if !err.is_retryable() || attempt >= self.retry.max_attempts {
                 return Err(if attempt > 1 { err.with("attempts", attempt) } else { err });
             }
-            let pause = self.pause(attempt, err.wait());
+            let pause = pause(self.retry.delay.0, attempt, err.wait());
             if pause > MAX_WAIT {
                 return Err(err.with("asks to wait", humantime::format_duration(pause)));
             }
-            let what = format!("{}: {err}; attempt {} of {} in {pause:.1?}", shown(url), attempt + 1, self.retry.max_attempts);
+            let what =
+                format!("{}: {err}; attempt {} of {} in {pause:.1?}", shown(url), attempt + 1, self.retry.max_attempts);
             self.context.emitter.log(LogLevel::Warn, self.clean(&what));
             self.unless_cancelled(tokio::time::sleep(pause)).await?;
             attempt += 1;
         }
-    }
-
-    /// How long to wait after this many attempts: exponential, with jitter so that clients do not return together.
-    fn pause(&self, attempts: u32, asked: Option<Duration>) -> Duration {
-        let doubled = 2_u32.saturating_pow(attempts - 1);
-        let backoff = self.retry.delay.0.saturating_mul(doubled).min(MAX_BACKOFF);
-        // Each state is seeded at random.
-        let random = RandomState::new().build_hasher().finish() as f64 / u64::MAX as f64;
-        backoff.mul_f64(0.5 + random / 2.0).max(asked.unwrap_or_default())
     }
 
     async fn unless_cancelled<T>(&self, work: impl Future<Output = T>) -> Result<T> {
@@ -162,7 +154,10 @@ impl Client {
 
     /// Whether credentials may go there: where `base_url` is, or its `https` if it is `http`.
     fn trusts(&self, url: &Url) -> bool {
-        let upgraded = self.home.scheme() == "http" && url.scheme() == "https" && self.home.port().is_none() && url.port().is_none();
+        let upgraded = self.home.scheme() == "http"
+            && url.scheme() == "https"
+            && self.home.port().is_none()
+            && url.port().is_none();
         url.origin() == self.home.origin() || upgraded && url.host() == self.home.host()
     }
 
@@ -177,7 +172,8 @@ impl Client {
             return Ok(None);
         }
         let target = url.join(location).ok().filter(|it| matches!(it.scheme(), "http" | "https"));
-        let refused = || Error::new(Code::RemoteRefused, format!("the server answered {} to nowhere", response.status()));
+        let refused =
+            || Error::new(Code::RemoteRefused, format!("the server answered {} to nowhere", response.status()));
         target.map(Some).ok_or_else(refused)
     }
 
@@ -189,8 +185,11 @@ impl Client {
         }
         let (body, whole) = self.body(response, &url, MAX_PAGE_BYTES).await?;
         if !whole {
-            return Err(Error::new(Code::MalformedData, format!("the page is larger than {} MiB", MAX_PAGE_BYTES >> 20))
-                .hint("ask for smaller ones with `pagination.page_size`"));
+            return Err(Error::new(
+                Code::MalformedData,
+                format!("the page is larger than {} MiB", MAX_PAGE_BYTES >> 20),
+            )
+            .hint("ask for smaller ones with `pagination.page_size`"));
         }
         let next_link = headers.get_all(LINK).iter().find_map(|it| link::next(it.to_str().ok()?)).map(str::to_owned);
         if body.is_empty() {
@@ -237,13 +236,17 @@ impl Client {
                 "{} is not `base_url`'s host, so neither `auth_token` nor `headers` were sent to it",
                 host(url)
             )),
-            Code::AuthFailed if self.headers.is_empty() => error.hint("set `auth_token`, or what the API wants under `headers`"),
+            Code::AuthFailed if self.headers.is_empty() => {
+                error.hint("set `auth_token`, or what the API wants under `headers`")
+            }
             Code::AuthFailed => error.hint("check the variable that holds `auth_token` or the value under `headers`"),
             Code::SourceNotFound => error.hint("check `base_url` and `endpoint`"),
-            _ if code == Code::RemoteBusy || status.is_server_error() => match headers.get(RETRY_AFTER).and_then(retry_after) {
-                Some(wait) => error.retry_after(wait),
-                None => error.retryable(),
-            },
+            _ if code == Code::RemoteBusy || status.is_server_error() => {
+                match headers.get(RETRY_AFTER).and_then(retry_after) {
+                    Some(wait) => error.retry_after(wait),
+                    None => error.retryable(),
+                }
+            }
             _ => error,
         }
     }
@@ -258,11 +261,15 @@ impl Client {
             } else {
                 format!("no connection to {host}: {why}")
             };
-            return Error::new(Code::ConnectionFailed, message).hint("check that the server runs and that `base_url` is right").retryable();
+            return Error::new(Code::ConnectionFailed, message)
+                .hint("check that the server runs and that `base_url` is right")
+                .retryable();
         }
         if err.is_timeout() {
             let message = format!("no whole answer within {}", humantime::format_duration(self.timeout.request.0));
-            return Error::new(Code::RemoteBusy, message).hint("raise `timeout.request`, or ask for smaller pages").retryable();
+            return Error::new(Code::RemoteBusy, message)
+                .hint("raise `timeout.request`, or ask for smaller pages")
+                .retryable();
         }
         Error::new(Code::ConnectionFailed, format!("the answer broke off: {why}")).retryable()
     }
@@ -306,6 +313,14 @@ fn innermost(err: &dyn std::error::Error) -> String {
     }
 }
 
+/// How long to wait after this many attempts: exponential, with jitter so that clients do not return together.
+fn pause(delay: Duration, attempts: u32, asked: Option<Duration>) -> Duration {
+    let backoff = delay.saturating_mul(2_u32.saturating_pow(attempts - 1)).min(MAX_BACKOFF);
+    // Each state is seeded at random.
+    let random = RandomState::new().build_hasher().finish() as f64 / u64::MAX as f64;
+    backoff.mul_f64(0.5 + random / 2.0).max(asked.unwrap_or_default())
+}
+
 /// What `Retry-After` says: seconds or a date.
 fn retry_after(value: &HeaderValue) -> Option<Duration> {
     let text = value.to_str().ok()?.trim();
@@ -325,10 +340,25 @@ mod tests {
         let read = |text: &str| retry_after(&HeaderValue::from_str(text).unwrap());
         assert_eq!(read("7"), Some(Duration::from_secs(7)));
         assert_eq!(read("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO), "the past");
-        let later = (chrono::Utc::now() + Duration::from_secs(3600)).format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        let later = (chrono::Utc::now() + Duration::from_hours(1)).format("%a, %d %b %Y %H:%M:%S GMT").to_string();
         let wait = read(&later).unwrap();
-        assert!(wait > Duration::from_secs(3500) && wait <= Duration::from_secs(3600), "{wait:?}");
+        assert!(wait > Duration::from_secs(3500) && wait <= Duration::from_hours(1), "{wait:?}");
         assert_eq!(read("soon"), None);
+    }
+
+    #[test]
+    fn waits_double_up_to_a_minute_and_are_never_shorter_than_the_server_asks() {
+        for (attempts, asked, least, most) in [
+            (1, None, 500, 1000),
+            (2, None, 1000, 2000),
+            (4, None, 4000, 8000),
+            (90, None, 30_000, 60_000),
+            (1, Some(7000), 7000, 7000),
+            (4, Some(1), 4000, 8000),
+        ] {
+            let wait = pause(Duration::from_secs(1), attempts, asked.map(Duration::from_millis)).as_millis();
+            assert!((least..=most).contains(&wait), "{attempts}, {asked:?}: {wait}");
+        }
     }
 
     #[test]

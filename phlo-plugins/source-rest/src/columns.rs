@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use arrow_array::builder::{ArrayBuilder, BooleanBuilder, PrimitiveBuilder, StringBuilder};
 use arrow_array::types::{
-    ArrowPrimitiveType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    TimestampMicrosecondType,
+    ArrowPrimitiveType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
+    Int64Type, TimestampMicrosecondType,
 };
 use arrow_array::{ArrayRef, RecordBatchOptions};
 use arrow_cast::parse::{Parser, parse_decimal, string_to_datetime};
@@ -17,6 +17,7 @@ use phlo_spec::types::ColumnType;
 use serde_json::{Number, Value};
 
 use crate::config::{ExtraFields, RestConfig};
+use crate::incremental::whole;
 use crate::pages::what;
 
 /// The fields of the first records, in the order of their first appearance, and the types that hold all their values.
@@ -31,17 +32,13 @@ impl Sample {
     /// A field that is null everywhere leaves no trace: its type is not known.
     pub(crate) fn add(&mut self, record: &Value, null_values: &[String]) {
         self.records += 1;
-        for (name, value) in record.as_object().into_iter().flatten().filter(|(_, value)| !is_null(value, null_values)) {
+        for (name, value) in record.as_object().into_iter().flatten().filter(|(_, value)| !is_null(value, null_values))
+        {
             let found = natural(value);
-            match self.index.get(name) {
-                Some(at) => {
-                    let known = &mut self.fields[*at].1;
-                    *known = wider(*known, found);
-                }
-                None => {
-                    self.index.insert(name.clone(), self.fields.len());
-                    self.fields.push((name.clone(), found));
-                }
+            let at = *self.index.entry(name.clone()).or_insert(self.fields.len());
+            match self.fields.get_mut(at) {
+                Some((_, known)) => *known = wider(*known, found),
+                None => self.fields.push((name.clone(), found)),
             }
         }
     }
@@ -117,8 +114,11 @@ impl Columns {
                 columns.add(name, *declared.get(name).unwrap_or(found))?;
             }
         } else if declared.is_empty() {
-            return Err(Error::new(Code::InvalidValue, "`extra_fields` leaves no column, because the asset declares none")
-                .hint("declare them under `columns:`, or remove `extra_fields`"));
+            return Err(Error::new(
+                Code::InvalidValue,
+                "`extra_fields` leaves no column, because the asset declares none",
+            )
+            .hint("declare them under `columns:`, or remove `extra_fields`"));
         }
         for (name, kind) in declared {
             columns.add(name, *kind)?;
@@ -159,7 +159,11 @@ impl Columns {
     pub(crate) fn append(&mut self, record: &Value) -> Result<(), Misfit> {
         let Value::Object(fields) = record else {
             let message = format!("the record is no object: it is {}", what(record));
-            return Err(Misfit { message, value: Some(record.to_string()), hint: Some("check `pagination.results_key`".to_owned()) });
+            return Err(Misfit {
+                message,
+                value: Some(record.to_string()),
+                hint: Some("check `pagination.results_key`".to_owned()),
+            });
         };
         for (name, value) in fields {
             let null = is_null(value, &self.null_values);
@@ -181,7 +185,9 @@ impl Columns {
                 None if null || self.extra_fields == ExtraFields::Ignore => {}
                 None => {
                     let (message, more) = match self.extra_fields {
-                        ExtraFields::Refuse => (format!("the field `{name}` is not declared"), ", or set `extra_fields: ignore`"),
+                        ExtraFields::Refuse => {
+                            (format!("the field `{name}` is not declared"), ", or set `extra_fields: ignore`")
+                        }
                         _ => (format!("the field `{name}` first appears after the records that tell the columns"), ""),
                     };
                     let hint = format!("declare it: `columns: {{{name}: {}}}`{more}", natural(value));
@@ -279,7 +285,10 @@ impl<T: ArrowPrimitiveType, F: Fn(&Value) -> Option<T::Native> + Send> Column fo
     }
 }
 
-fn primitives<T: ArrowPrimitiveType>(kind: ColumnType, read: impl Fn(&Value) -> Option<T::Native> + Send + 'static) -> Box<dyn Column> {
+fn primitives<T: ArrowPrimitiveType>(
+    kind: ColumnType,
+    read: impl Fn(&Value) -> Option<T::Native> + Send + 'static,
+) -> Box<dyn Column> {
     let data_type: DataType = to_arrow(kind);
     Box::new(Primitives::<T, _> { values: PrimitiveBuilder::new().with_data_type(data_type), read })
 }
@@ -334,7 +343,7 @@ fn int(value: &Value) -> Option<i64> {
 
 fn float(value: &Value) -> Option<f64> {
     match value {
-        Value::Number(number) => number.as_f64().filter(|it| number.is_f64() || it.abs() <= EXACT),
+        Value::Number(number) => number.as_f64().filter(|it| number.is_f64() || Some(*it as i128) == whole(number)),
         Value::String(text) => text.parse().ok(),
         _ => None,
     }
@@ -348,12 +357,17 @@ fn micros(text: &str) -> Option<i64> {
 fn decimal(value: &Value, precision: u8, scale: i8) -> Option<i128> {
     let text = match value {
         // Never in scientific notation, which `Number` itself prints for large and small ones.
-        Value::Number(number) => number.as_f64().filter(|_| number.is_f64()).map_or_else(|| Number::to_string(number), |it| it.to_string()),
+        Value::Number(number) => {
+            number.as_f64().filter(|_| number.is_f64()).map_or_else(|| Number::to_string(number), |it| it.to_string())
+        }
         Value::String(text) => text.clone(),
         _ => return None,
     };
     let behind = text.split_once('.').map_or("", |(_, behind)| behind.trim_end_matches('0'));
-    if behind.len() > scale.unsigned_abs().into() || !text.bytes().any(|b| b.is_ascii_digit()) || text.contains(['e', 'E']) {
+    if behind.len() > scale.unsigned_abs().into()
+        || !text.bytes().any(|b| b.is_ascii_digit())
+        || text.contains(['e', 'E'])
+    {
         return None;
     }
     parse_decimal::<Decimal128Type>(&text, precision, scale).ok()
@@ -439,8 +453,16 @@ mod tests {
             sample.add(&record, &["NA".to_owned()]);
         }
         let found: Vec<_> = sample.fields.iter().map(|(name, kind)| format!("{name}: {kind}")).collect();
-        let want =
-            ["b: boolean", "i: int64", "f: float64", "mixed: string", "nested: string", "na: int64", "late: string", "big: decimal(20, 0)"];
+        let want = [
+            "b: boolean",
+            "i: int64",
+            "f: float64",
+            "mixed: string",
+            "nested: string",
+            "late: string",
+            "na: int64",
+            "big: decimal(20, 0)",
+        ];
         assert_eq!(found, want);
     }
 }

@@ -226,7 +226,8 @@ pub struct Seconds(pub Duration);
 
 impl<'de> Deserialize<'de> for Seconds {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let wrong = || de::Error::custom("expected seconds, such as 30 or 0.5, or a text such as `500ms`, `30s` or `2m`");
+        let wrong =
+            || de::Error::custom("expected seconds, such as 30 or 0.5, or a text such as `500ms`, `30s` or `2m`");
         let seconds = |seconds: f64| Duration::try_from_secs_f64(seconds).map_err(|_| wrong());
         Ok(Self(match Scalar::deserialize(deserializer).map_err(|_| wrong())? {
             Scalar::Int(it) => seconds(it as f64)?,
@@ -324,16 +325,19 @@ impl RestConfig {
             invalid(format!("`base_url` is not a URL: {err}")).hint("write it whole, e.g. https://api.example.com/v1")
         })?;
         if !matches!(base.scheme(), "http" | "https") {
-            return Err(invalid(format!("`base_url` begins with `{}:`", base.scheme())).hint("a REST API is at http:// or https://"));
+            return Err(invalid(format!("`base_url` begins with `{}:`", base.scheme()))
+                .hint("a REST API is at http:// or https://"));
         }
         if !base.username().is_empty() || base.password().is_some() {
-            return Err(invalid("`base_url` holds a user or password").hint("use `auth_token`, or an `Authorization` under `headers`"));
+            return Err(invalid("`base_url` holds a user or password")
+                .hint("use `auth_token`, or an `Authorization` under `headers`"));
         }
         if base.query().is_some() || base.fragment().is_some() {
             return Err(invalid("`base_url` holds a query or fragment").hint("write query parameters under `params`"));
         }
         if self.endpoint.contains("://") {
-            return Err(invalid("`endpoint` is a whole URL").hint("write its first part as `base_url` and the rest as `endpoint`"));
+            return Err(invalid("`endpoint` is a whole URL")
+                .hint("write its first part as `base_url` and the rest as `endpoint`"));
         }
         let endpoint = self.endpoint.trim_start_matches('/');
         let base = self.base_url.trim_end_matches('/');
@@ -345,7 +349,8 @@ impl RestConfig {
     pub(crate) fn header_map(&self) -> Result<HeaderMap> {
         let value = |field: &str, text: &str| {
             let mut value = HeaderValue::from_str(text).map_err(|_| {
-                invalid(format!("`{field}` holds a character that a header cannot")).hint("look for a line break or a letter beyond ASCII")
+                invalid(format!("`{field}` holds a character that a header cannot"))
+                    .hint("look for a line break or a letter beyond ASCII")
             })?;
             value.set_sensitive(true);
             Ok::<_, Error>(value)
@@ -353,7 +358,8 @@ impl RestConfig {
         let mut map = HeaderMap::new();
         for (name, secret) in &self.headers {
             let field = format!("headers.{name}");
-            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid(format!("`{name}` is not a header's name")))?;
+            let name = HeaderName::from_bytes(name.as_bytes())
+                .map_err(|_| invalid(format!("`{name}` is not a header's name")))?;
             if map.insert(name, value(&field, secret.expose())?).is_some() {
                 return Err(invalid(format!("`{field}` is given twice")));
             }
@@ -391,8 +397,11 @@ impl RestConfig {
                 return Err(invalid("`incremental.column` is empty"));
             }
             if initial.is_some() && param.is_none() {
-                return Err(Error::new(Code::InertConfig, "`incremental.initial` is not sent without `incremental.param`")
-                    .hint("set `incremental.param`, or remove `incremental.initial`"));
+                return Err(Error::new(
+                    Code::InertConfig,
+                    "`incremental.initial` is not sent without `incremental.param`",
+                )
+                .hint("set `incremental.param`, or remove `incremental.initial`"));
             }
         }
         Ok(())
@@ -419,8 +428,11 @@ impl Pagination {
         ] {
             if is_set && !kinds.contains(&kind) {
                 let kinds: Vec<_> = kinds.iter().map(|kind| kind.name()).collect();
-                return Err(Error::new(Code::InertConfig, format!("`pagination.{name}` is not read when `kind` is `{}`", kind.name()))
-                    .hint(format!("it belongs to {}", kinds.join(", "))));
+                return Err(Error::new(
+                    Code::InertConfig,
+                    format!("`pagination.{name}` is not read when `kind` is `{}`", kind.name()),
+                )
+                .hint(format!("it belongs to {}", kinds.join(", "))));
             }
         }
         let named = |field: &str, value: &Option<String>, default: &str| match value.as_deref().unwrap_or(default) {
@@ -428,7 +440,10 @@ impl Pagination {
             name => Ok(name.to_owned()),
         };
         let paging = match kind {
-            Page => Paging::Page { param: named("page_param", &self.page_param, "page")?, start: self.start_page.unwrap_or(1) },
+            Page => Paging::Page {
+                param: named("page_param", &self.page_param, "page")?,
+                start: self.start_page.unwrap_or(1),
+            },
             Offset => Paging::Offset { param: named("offset_param", &self.offset_param, "offset")? },
             Cursor => {
                 let Some(path) = self.cursor_path.as_deref().filter(|path| !path.is_empty()) else {
@@ -451,8 +466,11 @@ impl Pagination {
         };
         let param = self.size_param.as_deref().unwrap_or("limit");
         if param.is_empty() && self.page_size.is_some() {
-            return Err(Error::new(Code::InertConfig, "`pagination.page_size` is not sent, because `size_param` is empty")
-                .hint("remove one of the two"));
+            return Err(Error::new(
+                Code::InertConfig,
+                "`pagination.page_size` is not sent, because `size_param` is empty",
+            )
+            .hint("remove one of the two"));
         }
         Ok((paging, (is_sent && !param.is_empty()).then(|| (param.to_owned(), self.page_size.unwrap_or(100)))))
     }

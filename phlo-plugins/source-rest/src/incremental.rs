@@ -37,10 +37,14 @@ impl Progress {
         let column = Path::new(&config.column);
         let Some(cursor) = cursor else { return Ok(Self { column, since: None, newest: None, known: Vec::new() }) };
         let mend = "rebuild the table with `--full-refresh`";
-        let unreadable = || Error::new(Code::InvalidValue, "the cursor of the last pull is not one of this source").hint(mend);
+        let unreadable =
+            || Error::new(Code::InvalidValue, "the cursor of the last pull is not one of this source").hint(mend);
         let cursor: Cursor = serde_json::from_value(cursor.clone()).map_err(|err| unreadable().because(err))?;
         if cursor.column != config.column {
-            let message = format!("the last pull followed `{}`, and `incremental.column` is now `{}`", cursor.column, config.column);
+            let message = format!(
+                "the last pull followed `{}`, and `incremental.column` is now `{}`",
+                cursor.column, config.column
+            );
             return Err(Error::new(Code::InvalidValue, message).hint(mend));
         }
         let known = cursor.columns.into_iter().map(|(name, kind)| Some((name, kind.as_str()?.parse().ok()?)));
@@ -66,9 +70,14 @@ impl Progress {
             None => return Err(format!("`{}`, which `incremental` follows, is not there", self.column)),
         };
         let beyond = |other: &Option<Value>| match other {
-            Some(other) => compare(value, other)
-                .map(|order| order == Ordering::Greater)
-                .ok_or_else(|| format!("`{}`, which `incremental` follows, is {} here and was {} before", self.column, what(value), what(other))),
+            Some(other) => compare(value, other).map(|order| order == Ordering::Greater).ok_or_else(|| {
+                format!(
+                    "`{}`, which `incremental` follows, is {} here and was {} before",
+                    self.column,
+                    what(value),
+                    what(other)
+                )
+            }),
             None => Ok(true),
         };
         if !beyond(&self.since)? {
@@ -100,7 +109,8 @@ fn compare(a: &Value, b: &Value) -> Option<Ordering> {
     }
 }
 
-fn whole(number: &serde_json::Number) -> Option<i128> {
+/// A number that is written without a fraction.
+pub(crate) fn whole(number: &serde_json::Number) -> Option<i128> {
     number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from))
 }
 

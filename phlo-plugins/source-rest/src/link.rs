@@ -8,7 +8,8 @@ pub(crate) fn next(header: &str) -> Option<&str> {
         let (target, params) = after.split_at(after.find('>')?);
         let (params, following) = split_params(&params[1..]);
         if params.iter().any(|(name, value)| {
-            name.eq_ignore_ascii_case("rel") && value.split_ascii_whitespace().any(|rel| rel.eq_ignore_ascii_case("next"))
+            name.eq_ignore_ascii_case("rel")
+                && value.split_ascii_whitespace().any(|rel| rel.eq_ignore_ascii_case("next"))
         }) {
             return Some(target.trim());
         }

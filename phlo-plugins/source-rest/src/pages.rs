@@ -50,7 +50,16 @@ impl Pages {
             Paging::Offset { param } => with(&base, param, 0),
             Paging::Cursor { .. } | Paging::LinkHeader | Paging::NextUrl { .. } | Paging::None => base.clone(),
         };
-        Self { client: Arc::new(client), plan, base, next: Some(first), read: 0, records: 0, empty: 0, circle: Circle::default() }
+        Self {
+            client: Arc::new(client),
+            plan,
+            base,
+            next: Some(first),
+            read: 0,
+            records: 0,
+            empty: 0,
+            circle: Circle::default(),
+        }
     }
 
     pub(crate) fn client(&self) -> &Arc<Client> {
@@ -75,14 +84,17 @@ impl Pages {
         let mut answer = self.client.fetch(url).await.map_err(|err| {
             let counted = matches!(self.plan.paging, Paging::Page { .. } | Paging::Offset { .. });
             if err.code() == Code::SourceNotFound && counted && self.read > 1 {
-                return err.hint("if this is how the API ends, tell it by `pagination.has_next_key`, or use the kind `next_url`");
+                return err.hint(
+                    "if this is how the API ends, tell it by `pagination.has_next_key`, or use the kind `next_url`",
+                );
             }
             err
         })?;
         let more = self.plan.has_next.as_ref().and_then(|path| path.find(&answer.json)).map(is_true);
         let (pointer, place) = match &self.plan.paging {
-            Paging::Cursor { path, .. } => (pointer(path.find(&answer.json)), path.to_string()),
-            Paging::NextUrl { path } => (pointer(path.find(&answer.json)), path.to_string()),
+            Paging::Cursor { path, .. } | Paging::NextUrl { path } => {
+                (pointer(path.find(&answer.json)), path.to_string())
+            }
             Paging::LinkHeader => (Ok(answer.next_link.take()), "the `Link` header".to_owned()),
             Paging::Page { .. } | Paging::Offset { .. } | Paging::None => (Ok(None), String::new()),
         };
@@ -103,12 +115,15 @@ impl Pages {
             Paging::Offset { param } => Some(with(&self.base, param, self.records)),
             Paging::Cursor { .. } if more == Some(false) => None,
             Paging::Cursor { .. } if pointer.is_none() && more == Some(true) => {
-                return Err(Error::new(Code::MalformedData, format!("the answer promises another page, but there is no cursor at `{place}`"))
-                    .hint("check `pagination.cursor_path`"));
+                return Err(Error::new(
+                    Code::MalformedData,
+                    format!("the answer promises another page, but there is no cursor at `{place}`"),
+                )
+                .hint("check `pagination.cursor_path`"));
             }
             Paging::Cursor { param, .. } => pointer.as_deref().map(|cursor| with(&self.base, param, cursor)),
             Paging::LinkHeader | Paging::NextUrl { .. } => match pointer.as_deref() {
-                Some(target) => Some(self.resolve(&answer.url, target, &place)?),
+                Some(target) => Some(resolve(&answer.url, target, &place)?),
                 None => None,
             },
         };
@@ -138,8 +153,11 @@ impl Pages {
             Some(Value::Null) => Ok(Vec::new()),
             Some(list @ Value::Array(_)) => Ok(into_list(list)),
             Some(record @ Value::Object(_)) if path.to_string().is_empty() => Ok(vec![record]),
-            Some(other) => Err(Error::new(Code::MalformedData, format!("`{path}` in the answer is no list: it is {}", what(&other)))
-                .hint("say where the records are with `pagination.results_key`")),
+            Some(other) => Err(Error::new(
+                Code::MalformedData,
+                format!("`{path}` in the answer is no list: it is {}", what(&other)),
+            )
+            .hint("say where the records are with `pagination.results_key`")),
             None => {
                 let error = Error::new(Code::MalformedData, format!("the answer holds no `{path}`"));
                 let error = match json {
@@ -154,22 +172,22 @@ impl Pages {
         }
     }
 
-    fn resolve(&self, from: &Url, target: &str, place: &str) -> Result<Url> {
-        let url = from.join(target).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-        url.ok_or_else(|| Error::new(Code::MalformedData, format!("{place} leads to no URL")))
-    }
-
     fn endless(&self) -> Error {
         let (message, hint) = match &self.plan.paging {
             Paging::Page { param, .. } | Paging::Offset { param } => (
                 "the same page came again, so the reading would never end".to_owned(),
-                format!("the API does not seem to heed `{param}`: set the right parameter, or `pagination: {{kind: none}}` if it does not page"),
+                format!(
+                    "the API does not seem to heed `{param}`: set the right parameter, or `pagination: {{kind: none}}` if it does not page"
+                ),
             ),
             _ if self.empty >= MAX_EMPTY_PAGES => (
                 format!("{MAX_EMPTY_PAGES} pages in a row held no record and led to another"),
                 "check what the API sends on its last page".to_owned(),
             ),
-            _ => ("the pages lead in a circle, so the reading would never end".to_owned(), "check the options of `pagination`".to_owned()),
+            _ => (
+                "the pages lead in a circle, so the reading would never end".to_owned(),
+                "check the options of `pagination`".to_owned(),
+            ),
         };
         Error::new(Code::MalformedData, message).hint(hint)
     }
@@ -180,6 +198,11 @@ fn with(url: &Url, param: &str, value: impl ToString) -> Url {
     let mut url = url.clone();
     url.query_pairs_mut().append_pair(param, &value.to_string());
     url
+}
+
+fn resolve(from: &Url, target: &str, place: &str) -> Result<Url> {
+    let url = from.join(target).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    url.ok_or_else(|| Error::new(Code::MalformedData, format!("{place} leads to no URL")))
 }
 
 /// A cursor or URL, if there is one; the value that can be neither otherwise.
@@ -281,7 +304,9 @@ impl Ahead {
         match self.task.join_next().await {
             None => Ok(None),
             Some(Ok(ended)) => ended.map(|()| None),
-            Some(Err(failed)) => Err(Error::internal("the task that fetches pages did not end by itself").because(failed)),
+            Some(Err(failed)) => {
+                Err(Error::internal("the task that fetches pages did not end by itself").because(failed))
+            }
         }
     }
 }

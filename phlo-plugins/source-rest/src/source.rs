@@ -40,7 +40,9 @@ impl Source for RestSource {
     async fn schema(&self, config: &RestConfig, context: &SourceContext) -> Result<Option<SchemaRef>> {
         let sample = match config.extra_fields {
             ExtraFields::Infer if context.offline => return Ok(None),
-            ExtraFields::Infer => first_pages(config, &mut pages(config, Client::new(config, context)?, None)?).await?.1,
+            ExtraFields::Infer => {
+                first_pages(config, &mut pages(config, Client::new(config, context)?, None)?).await?.1
+            }
             ExtraFields::Refuse | ExtraFields::Ignore => Sample::default(),
         };
         let columns = Columns::new(config, &context.columns, &[], &sample)?;
@@ -73,9 +75,10 @@ impl Source for RestSource {
             columns,
             progress,
             checkpoint: checkpoint.clone(),
-            batch_rows: request.batch_rows.max(1),
+            batch_size: request.batch_rows.max(1),
         };
-        let stream = stream::try_unfold(rows, |mut rows| async move { Ok(rows.next_batch().await?.map(|batch| (batch, rows))) });
+        let stream =
+            stream::try_unfold(rows, |mut rows| async move { Ok(rows.next_batch().await?.map(|batch| (batch, rows))) });
         Ok(Reading { schema, streams: vec![Box::pin(stream)], checkpoint, origins: vec![origin], bytes: None })
     }
 }
@@ -113,18 +116,18 @@ struct Rows {
     columns: Columns,
     progress: Option<Progress>,
     checkpoint: Checkpoint,
-    batch_rows: usize,
+    batch_size: usize,
 }
 
 impl Rows {
     async fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
         loop {
-            while self.columns.rows() < self.batch_rows
+            while self.columns.rows() < self.batch_size
                 && let Some((index, record)) = self.page.1.next()
             {
                 self.take(&record).map_err(|misfit| self.refusal(misfit, index + 1))?;
             }
-            if self.columns.rows() >= self.batch_rows {
+            if self.columns.rows() >= self.batch_size {
                 return self.columns.finish().map(Some);
             }
             let page = match self.first.pop_front() {
@@ -147,22 +150,25 @@ impl Rows {
 
     fn take(&mut self, record: &Value) -> Result<(), Misfit> {
         let new = match &mut self.progress {
-            Some(progress) if record.is_object() => {
-                progress.admits(record).map_err(|message| Misfit { message, value: None, hint: Some("follow a column that every record has".to_owned()) })?
-            }
+            Some(progress) if record.is_object() => progress.admits(record).map_err(|message| Misfit {
+                message,
+                value: None,
+                hint: Some("follow a column that every record has".to_owned()),
+            })?,
             _ => true,
         };
         if new { self.columns.append(record) } else { Ok(()) }
     }
 
     fn refusal(&self, misfit: Misfit, record: usize) -> Error {
-        let mut error = Error::new(Code::MalformedData, self.client.clean(&misfit.message)).during(format!("reading {}", self.origin));
+        let mut error = Error::new(Code::MalformedData, self.client.clean(&misfit.message))
+            .during(format!("reading {}", self.origin));
         error = error.with("page", self.page.0).with("record", record);
         if let Some(value) = misfit.value {
             error = error.with("value", cut(&self.client.clean(&value), 60));
         }
         match misfit.hint {
-            Some(hint) => error.hint(hint),
+            Some(hint) => error.hint(self.client.clean(&hint)),
             None => error,
         }
     }

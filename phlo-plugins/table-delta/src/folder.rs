@@ -57,7 +57,8 @@ impl Root {
         let url = self.url.join(&format!("{}/", relative.join("/"))).map_err(|e| Error::internal("a table's name makes no address").because(e))?;
         let path = relative.iter().fold(self.path.clone(), |path, part| path.join(*part));
         let dir = self.dir.as_ref().map(|dir| relative.iter().fold(dir.clone(), |dir, part| dir.join(part)));
-        Folder::new(url, path, dir, Arc::clone(&self.store), &self.options)
+        let log = log_store(&url, Arc::clone(&self.store), &self.options)?;
+        Ok(Folder { url, path, dir, store: Arc::clone(&self.store), log, depth: relative.len() })
     }
 
     /// Every table below the root, sorted.
@@ -134,12 +135,14 @@ pub(crate) struct Folder {
     pub(crate) store: Arc<dyn ObjectStore>,
     /// Delta's log within it.
     pub(crate) log: LogStoreRef,
+    /// How many folders below the root it lies.
+    depth: usize,
 }
 
 impl Folder {
-    fn new(url: Url, path: StorePath, dir: Option<PathBuf>, store: Arc<dyn ObjectStore>, options: &StorageConfig) -> Result<Self> {
-        let log = log_store(&url, Arc::clone(&store), options)?;
-        Ok(Self { url, path, dir, store, log })
+    /// Where it is, for people.
+    pub(crate) fn location(&self) -> String {
+        self.dir.as_ref().map_or_else(|| self.url.to_string(), |dir| dir.display().to_string())
     }
 
     pub(crate) fn file(&self, name: &str) -> StorePath {
@@ -230,21 +233,17 @@ impl Folder {
         self.dir.as_deref().is_none_or(has_log)
     }
 
-    /// Removes the folders of phlo, and the table's own, if they are empty: a table that never was leaves nothing behind.
-    pub(crate) fn remove_empty(&self) {
-        let Some(dir) = &self.dir else { return };
-        let own = dir.join(OWN);
-        // Each fails, rightly, unless the folder is empty.
-        for folder in [&own.join(STAGES), &own, &dir.join(LOG), dir] {
-            let _ = fs::remove_dir(folder);
+    /// Removes folders within the table's (`""` is the table's own), each unless something is in it.
+    pub(crate) fn remove_empty(&self, folders: &[&str]) {
+        for dir in self.dir.iter().flat_map(|dir| folders.iter().map(|folder| dir.join(folder))) {
+            let _ = fs::remove_dir(dir);
         }
     }
 
-    /// Every file and the folder's own entries are on the disk, not only in its cache.
+    /// The table's folder and those above it up to the root are on the disk, not only in its cache.
     pub(crate) fn sync_dirs(&self) -> Result<()> {
         let Some(dir) = &self.dir else { return Ok(()) };
-        sync_dir(dir)?;
-        dir.parent().map_or(Ok(()), sync_dir)
+        dir.ancestors().take(self.depth + 1).try_for_each(sync_dir)
     }
 }
 

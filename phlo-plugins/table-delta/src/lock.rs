@@ -11,7 +11,7 @@ use phlo_spec::{AssetKey, Code};
 use serde::{Deserialize, Serialize};
 
 use crate::error;
-use crate::folder::OWN;
+use crate::folder::{Folder, LOG, OWN, STAGES};
 
 /// How long to wait between two attempts.
 const POLL: Duration = Duration::from_millis(50);
@@ -75,9 +75,12 @@ impl TableLock {
         Ok(Some(Self { file, path: path.to_owned() }))
     }
 
-    /// Removes the lock's file while it is still held: for a table that never was.
-    pub(crate) fn remove_file(&self) {
+    /// Releases the lock of a table that never was, and removes its folder unless something else is in it.
+    pub(crate) fn leave_no_trace(self, folder: &Folder) {
+        // While it is held nobody else can be between making the log's folder and landing a commit in it.
+        folder.remove_empty(&[LOG]);
         let _ = fs::remove_file(&self.path);
+        folder.remove_empty(&[&format!("{OWN}/{STAGES}"), OWN, ""]);
     }
 }
 

@@ -72,8 +72,8 @@ pub(crate) struct Profile {
     pub(crate) shares: u64,
 }
 
-/// Refuses keys that are no columns, or hold lists and structs.
-pub(crate) fn check_keys(keys: &[String], schema: &Schema) -> Result<()> {
+/// Refuses keys that are no columns of the table, that do not come, or that hold lists and structs.
+pub(crate) fn check_keys(keys: &[String], incoming: &Schema, schema: &Schema) -> Result<()> {
     if keys.is_empty() {
         return Err(Error::new(Code::Unsupported, "a merge needs `unique_key`").hint("name the columns that identify a row in `write.unique_key`"));
     }
@@ -84,6 +84,9 @@ pub(crate) fn check_keys(keys: &[String], schema: &Schema) -> Result<()> {
             let error = Error::new(Code::UnknownColumn, format!("`unique_key` names `{key}`, which is not a column"));
             return Err(near.into_iter().fold(error, Error::hint));
         };
+        if find(incoming, key).is_none() {
+            return Err(Error::new(Code::UnknownColumn, format!("`unique_key` names `{key}`, which is not among the incoming columns")));
+        }
         if field.data_type().is_nested() {
             return Err(Error::new(Code::Unsupported, format!("`{key}` cannot be a key: it holds a list or a struct")));
         }

@@ -127,7 +127,7 @@ pub(crate) struct DeltaStage {
     /// A clone for each open writer.
     open: Arc<()>,
     resolved: Option<Resolved>,
-    /// Set when nothing is left to clean up.
+    /// Whether the stage's files are no longer its own to remove: a commit names them, or may.
     done: bool,
 }
 
@@ -152,7 +152,7 @@ impl DeltaStage {
         }
         let evolution = plan(base.as_ref(), &request)?;
         if let WriteMode::Merge { keys } = &request.mode {
-            merge::check_keys(keys, &evolution.schema)?;
+            merge::check_keys(keys, &request.schema, &evolution.schema)?;
         }
         let stage = uuid::Uuid::now_v7().simple().to_string();
         let marker = Marker {
@@ -288,10 +288,8 @@ impl DeltaStage {
     /// Releases the lock; an empty folder goes with it.
     fn leave(&mut self) {
         self.done = true;
-        let lock = self.lock.take();
-        if self.base.is_none() {
-            lock.iter().for_each(TableLock::remove_file);
-            self.shared.folder.remove_empty();
+        if let (Some(lock), None) = (self.lock.take(), &self.base) {
+            lock.leave_no_trace(&self.shared.folder);
         }
     }
 
@@ -376,19 +374,20 @@ impl Stage for DeltaStage {
 
         let kernel = kernel_schema(&self.evolution.schema)?;
         let (protocol, metadata, metadata_changed) = match &self.base {
-            None => {
-                let mut metadata = table_metadata(&kernel)?;
-                if let Some(description) = &self.request.description {
-                    metadata = metadata.with_description(description.clone()).map_err(|e| Error::internal("a table's description has no JSON").because(e))?;
-                }
-                (Some(protocol::fresh(&self.evolution.schema)?), metadata, true)
-            }
+            None => (Some(protocol::fresh(&self.evolution.schema)?), table_metadata(&kernel)?, true),
             Some(base) => {
                 let old = base.state.metadata().clone();
                 let changed = !self.evolution.is_same_as(&base.schema);
                 let metadata = if changed { protocol::with_columns(old, &kernel)? } else { old };
                 (protocol::upgraded(base.state.protocol(), &self.evolution.schema)?, metadata, changed)
             }
+        };
+        let (metadata, metadata_changed) = match &self.request.description {
+            Some(text) if metadata.description() != Some(text) => {
+                let metadata = metadata.with_description(text.clone()).map_err(|e| Error::internal("a table's description has no JSON").because(e))?;
+                (metadata, true)
+            }
+            _ => (metadata, metadata_changed),
         };
         let data_change = matches!(self.request.mode, WriteMode::Merge { .. });
         let files = rewrite
@@ -447,12 +446,16 @@ impl Stage for DeltaStage {
         let commit = self.compose(resolved, metadata, facts)?;
 
         let version = self.next_version();
-        match log::land(folder, version, &commit, &self.shared.stage).await? {
+        // A request to an object store may do its work after we gave up on it. From here on its files are the sweep's, which
+        // looks into the log, unless it surely failed.
+        self.done = self.shared.folder.dir.is_none();
+        match log::land(&self.shared.folder, version, &commit, &self.shared.stage).await? {
             Landing::Landed => {
                 self.after_commit(version).await;
                 Ok(CommitOutcome::Committed { version })
             }
             Landing::Taken => {
+                self.done = false;
                 self.rebase().await?;
                 let version = self.base_version().ok_or_else(|| Error::internal("a version that is taken is nowhere"))?;
                 Ok(CommitOutcome::Moved { version })
@@ -461,6 +464,9 @@ impl Stage for DeltaStage {
     }
 
     async fn keep(mut self: Box<Self>, reason: &str) -> Result<KeptStage> {
+        if self.done {
+            return Ok(KeptStage { id: self.shared.stage.clone(), files: Vec::new() });
+        }
         self.clear_leftovers().await?;
         let fresh: Vec<String> = self.fresh().into_iter().map(|f| f.name).collect();
         let folder = self.shared.folder.clone();
@@ -479,7 +485,7 @@ impl Stage for DeltaStage {
     }
 
     async fn discard(mut self: Box<Self>) -> Result<()> {
-        self.remove_all().await
+        if self.done { Ok(()) } else { self.remove_all().await }
     }
 }
 

@@ -65,7 +65,7 @@ impl TableStore for DeltaStore {
         let cursor = snapshot.metadata().configuration().get(CURSOR).and_then(|text| serde_json::from_str(text).ok());
         Ok(Some(TableInfo {
             table: table.clone(),
-            location: folder.address(""),
+            location: folder.location(),
             version: snapshot.version(),
             schema: Arc::new(schema),
             rows,
@@ -85,14 +85,15 @@ impl TableStore for DeltaStore {
         while let Some(version) = next.filter(|_| versions.len() < limit) {
             // The log is cleaned up from its beginning.
             let Some(facts) = log::commit_info(log, version).await? else { break };
-            let first = |names: &[&str]| names.iter().find_map(|name| facts.metric(name));
+            let metric = |names: &[&str]| names.iter().find_map(|name| facts.metric(name));
+            let (inserted, updated, deleted) = (metric(&["numTargetRowsInserted"]), metric(&["numTargetRowsUpdated"]), metric(&["numTargetRowsDeleted"]));
             versions.push(TableVersion {
                 version,
                 committed_at: facts.committed_at(),
                 operation: facts.operation().to_owned(),
                 run_id: facts.run_id().map(str::to_owned),
-                rows_added: first(&["numOutputRows", "num_added_rows"]),
-                rows_removed: first(&["numTargetRowsRemoved", "numDeletedRows", "num_deleted_rows"]),
+                rows_added: inserted.zip(updated).map(|(i, u)| i + u).or_else(|| metric(&["numOutputRows", "num_added_rows"])),
+                rows_removed: updated.zip(deleted).map(|(u, d)| u + d).or_else(|| metric(&["numDeletedRows", "num_deleted_rows"])),
             });
             next = version.checked_sub(1);
         }
@@ -124,8 +125,7 @@ impl TableStore for DeltaStore {
             }
             Err(e) => {
                 if let Some(lock) = lock.filter(|_| !folder.may_be_table()) {
-                    lock.remove_file();
-                    folder.remove_empty();
+                    lock.leave_no_trace(&folder);
                 }
                 Err(e)
             }

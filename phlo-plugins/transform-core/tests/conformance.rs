@@ -1,37 +1,29 @@
-//! The package as phlo sees it.
+//! Every promise that a plugin makes, whatever its kind, and those of transforms, tried on rows.
 #![allow(clippy::unwrap_used)]
 
-use phlo_plugin::{PluginState, Registry};
-use phlo_spec::{Node, PluginKind};
-use phlo_transform_core as _;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+
+phlo_testkit::conformance!(phlo_transform_core);
 
 #[test]
-fn every_transform_of_the_manifest_is_registered_documented_and_in_the_example() {
-    let registry = Registry::linked(&[]).unwrap();
-    let manifest: Vec<_> =
-        include_str!("../Cargo.toml").split("name = \"").skip(2).map(|rest| rest.split('"').next().unwrap()).collect();
-    let package = registry.entries().next().unwrap().package.unwrap();
-    let example = Node::parse(package.example, "examples/minimal.yaml", 1).unwrap();
-    let used: Vec<_> = example
-        .get("transforms")
-        .unwrap()
-        .items()
-        .unwrap()
-        .iter()
-        .map(|item| item.entries().unwrap()[0].0.as_str().unwrap())
-        .collect();
-    assert_eq!((manifest.len(), registry.entries().count()), (7, 7));
-    for name in manifest {
-        let entry = registry.find(name).next().unwrap_or_else(|| panic!("{name} is not registered"));
-        assert_eq!(entry.registration.kind, PluginKind::Transform);
-        assert!(matches!(entry.state, PluginState::Ready), "{name}: {:?}", entry.state);
-        assert!(entry.registration.summary.len() < 80);
-        assert!(package.readme.contains(&format!("`{name}`")), "{name} is not in the README");
-        assert!(used.contains(&name), "{name} is not in the example");
-        let schema = (entry.registration.config.unwrap())();
-        assert!(schema.get("description").is_some(), "{name} is not documented");
-        for (field, value) in schema.get("properties").unwrap().as_object().unwrap() {
-            assert!(value.get("description").is_some(), "{name}: {field} is not documented");
-        }
+fn each_transform_does_the_same_to_rows_however_they_are_divided() {
+    let columns: [(&str, ArrayRef); 3] = [
+        ("id", Arc::new(Int64Array::from(vec![Some(1), None, Some(300), Some(1)]))),
+        ("text", Arc::new(StringArray::from(vec![Some("7"), None, Some("x"), Some("")]))),
+        ("share", Arc::new(Float64Array::from(vec![Some(0.5), None, Some(f64::NAN), Some(-0.0)]))),
+    ];
+    let input = RecordBatch::try_from_iter(columns).unwrap();
+    for (name, params) in [
+        ("rename", "columns: {id: key}"),
+        ("cast", "{columns: {id: int8, text: int64, share: string}, on_error: null}"),
+        ("select", "[share, id]"),
+        ("drop", "[text]"),
+        ("filter", "id > 1"),
+        ("derive", "columns: {double: id * 2}"),
+        ("deduplicate", "{columns: [id], order_by: [text]}"),
+    ] {
+        phlo_testkit::transform::suite(name, params, &input);
     }
 }

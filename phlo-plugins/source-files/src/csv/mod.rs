@@ -3,6 +3,8 @@
 pub(crate) mod decode;
 pub(crate) mod infer;
 pub(crate) mod scan;
+#[cfg(test)]
+mod tests;
 
 use arrow_schema::Schema;
 use phlo_plugin::schema::type_name;

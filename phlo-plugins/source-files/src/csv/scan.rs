@@ -173,6 +173,11 @@ impl Fields {
         if self.exact { self.scan_exactly(dialect, &data[..len]) } else { Ok(()) }
     }
 
+    #[cfg(test)]
+    pub(crate) fn is_exact(&self) -> bool {
+        self.exact
+    }
+
     pub(crate) fn rows(&self) -> usize {
         self.starts.len()
     }

@@ -400,10 +400,10 @@ async fn a_merge_goes_well_with_little_memory() {
         let names: Vec<String> = ids.iter().map(|id| format!("{tag}-{:032}", id.wrapping_mul(7_919))).collect();
         RecordBatch::try_from_iter([("id", Arc::new(Int64Array::from(ids)) as ArrayRef), ("name", Arc::new(StringArray::from(names)) as ArrayRef)]).unwrap()
     };
-    let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(12 << 20))).build_arc().unwrap();
+    let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(6 << 20))).build_arc().unwrap();
     let config = SessionConfig::new().with_target_partitions(2).with_sort_spill_reservation_bytes(1 << 20);
     let small = SessionContext::new_with_config_rt(config, runtime);
-    for (mode, batch) in [(WriteMode::Append, rows(0, 600_000, "old")), (merge_on(&["id"]), rows(300_000, 900_000, "new"))] {
+    for (mode, batch) in [(WriteMode::Append, rows(0, 200_000, "old")), (merge_on(&["id"]), rows(100_000, 300_000, "new"))] {
         let mut open = store.begin(request(table, mode, &batch)).await.unwrap();
         let mut writer = open.writer().await.unwrap();
         for start in (0..batch.num_rows()).step_by(8192) {
@@ -415,7 +415,7 @@ async fn a_merge_goes_well_with_little_memory() {
     }
     let provider = store.provider(table, None).await.unwrap().unwrap();
     let counted = query(provider, "select count(*), count(distinct id), sum(case when name like 'new%' then 1 else 0 end) from t").await;
-    assert_eq!(counted, ["900000|900000|600000"]);
+    assert_eq!(counted, ["300000|300000|200000"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

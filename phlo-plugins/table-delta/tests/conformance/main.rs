@@ -1,4 +1,5 @@
 //! The promises of a table store, held by Delta on a disk and on an object store, and those that are Delta's own.
+#![allow(clippy::unwrap_used)]
 
 mod delta;
 mod suite;
@@ -14,7 +15,7 @@ fn on_disk(dir: &tempfile::TempDir) -> DeltaStore {
 
 /// A store without a disk: what an object store is to phlo.
 fn in_memory() -> DeltaStore {
-    let storage = Storage { root: url::Url::parse("memory:///bucket/lake/").unwrap(), options: Default::default() };
+    let storage = Storage { root: url::Url::parse("memory:///bucket/lake/").unwrap(), options: std::collections::BTreeMap::new() };
     DeltaStore::new(&storage, Settings::default()).unwrap()
 }
 

@@ -362,6 +362,8 @@ pub async fn merges_meet_composite_and_null_keys_and_refuse_duplicates(store: &d
     assert_eq!(doubled.message(), "the incoming rows hold the same key several times: (day=wed, id=1) 2 times");
     let misspelt = write(store, table, merge_on(&["dya"]), columns, &["wed|1|x"]).await.unwrap_err();
     assert_eq!((misspelt.code(), misspelt.hints()), (Code::UnknownColumn, &["did you mean `day`?".to_owned()][..]));
+    let keyless = write(store, table, mode(), "id:int64 v:string", &["1|x"]).await.unwrap_err();
+    assert_eq!(keyless.message(), "`unique_key` names `day`, which is not among the incoming columns");
     assert_eq!(rows(store, table).await.len(), 6);
 
     // A wider key and a new column at once.
@@ -374,6 +376,8 @@ pub async fn merges_meet_composite_and_null_keys_and_refuse_duplicates(store: &d
     let summary = write(store, table, merge_on(&["id"]), "id:int64 v:string", &["1|z"]).await.unwrap();
     assert_eq!((summary.inserted, summary.updated, summary.deleted, summary.total), (0, 1, 1, Some(2)));
     assert_eq!(rows(store, table).await, ["1|z", "2|c"]);
+    let history = store.history(table, 1).await.unwrap();
+    assert_eq!((history[0].rows_added, history[0].rows_removed), (Some(1), Some(2)));
 
     // Widened keys still meet.
     let table = &key("merge_widened");
@@ -415,7 +419,7 @@ pub async fn a_writer_waits_for_the_lock(store: &dyn TableStore) {
     let new = batch("id:int64", &["1"]);
     let first = stage(store, request(table, WriteMode::Append, &new), &new).await.unwrap();
     let mut patient = request(table, WriteMode::Append, &new);
-    patient.lock_wait = Duration::from_secs(60);
+    patient.lock_wait = Duration::from_mins(1);
     let (second, ()) = tokio::join!(store.begin(patient), async {
         tokio::time::sleep(Duration::from_millis(200)).await;
         first.discard().await.unwrap();
@@ -451,12 +455,11 @@ async fn check_merges(store: &dyn TableStore, table: AssetKey, batches: Vec<Vec<
         let mut latest: BTreeMap<(i64, String), i64> = BTreeMap::new();
         let mut text = Vec::new();
         for (a, b, v) in rows_in {
-            match a {
-                Some(a) => drop(latest.insert((a, b), v)),
-                None => {
-                    text.push(format!("-|{b}|{v}"));
-                    unkeyed.push(format!("-|{b}|{v}"));
-                }
+            if let Some(a) = a {
+                latest.insert((a, b), v);
+            } else {
+                text.push(format!("-|{b}|{v}"));
+                unkeyed.push(format!("-|{b}|{v}"));
             }
         }
         text.extend(latest.iter().map(|((a, b), v)| format!("{a}|{b}|{v}")));

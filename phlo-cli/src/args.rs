@@ -1,0 +1,359 @@
+//! The command line's types: nothing but what clap reads.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use phlo_spec::event::LogLevel;
+
+/// A data lakehouse in one binary: ingest, check, transform and publish tables
+#[derive(Debug, Parser)]
+#[command(
+    name = "phlo",
+    bin_name = "phlo",
+    version,
+    arg_required_else_help = true,
+    max_term_width = 100,
+    after_help = "Start with `phlo init`, then `phlo run`. Every error has a code: `phlo explain CODE`."
+)]
+pub(crate) struct Cli {
+    /// What to do with it all.
+    #[command(flatten)]
+    pub(crate) global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// The project's folder; the nearest one with a phlo.yaml unless given
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Everywhere")]
+    pub(crate) project: Option<PathBuf>,
+    /// Answer one JSON document on standard output
+    #[arg(long, global = true, help_heading = "Everywhere")]
+    pub(crate) json: bool,
+    /// Say nothing but errors on standard error
+    #[arg(long, short, global = true, help_heading = "Everywhere")]
+    pub(crate) quiet: bool,
+    /// Say more on standard error; twice for even more
+    #[arg(long, short, global = true, action = ArgAction::Count, help_heading = "Everywhere")]
+    pub(crate) verbose: u8,
+    /// No colours; as the variable NO_COLOR
+    #[arg(long, global = true, help_heading = "Everywhere")]
+    pub(crate) no_color: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start a project that runs at once
+    Init(Init),
+    /// Validate and type-check the whole project, offline
+    Check,
+    /// Run assets: write, audit, publish
+    #[command(visible_alias = "run")]
+    Materialize(Materialize),
+    /// Show how fresh each asset is and how it ended last
+    Status,
+    /// Show the latest runs, or one of them
+    Runs(Runs),
+    /// Show the events of a run
+    Logs(Logs),
+    /// Query the tables
+    Sql(Sql),
+    /// Look at tables and their versions
+    #[command(subcommand)]
+    Table(Table),
+    /// Look at the results of checks, or audit a published table now
+    #[command(subcommand)]
+    Quality(Quality),
+    /// Show what an asset is made from and what is made from it
+    Lineage(Lineage),
+    /// Show the plugins that are linked into this binary
+    #[command(subcommand)]
+    Plugin(Plugin),
+    /// Show the project's configuration
+    #[command(subcommand)]
+    Config(Config),
+    /// Explain error codes
+    Explain(Explain),
+    /// Write completions for a shell
+    Completions(Completions),
+    /// Show the version; with --verbose, the packages that are linked
+    Version,
+}
+
+/// `phlo init`.
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// The folder; the current one unless given
+    #[arg(default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// What to start with
+    #[arg(long, short, default_value = "flights", value_parser = clap::builder::PossibleValuesParser::new(crate::templates::names()))]
+    pub(crate) template: String,
+}
+
+/// `phlo materialize`.
+#[derive(Debug, Args)]
+#[command(after_help = "Selections: bronze.flights, silver.*, +gold.x (and upstream), bronze.x+ (and downstream), group:g, tag:t, kind:k.\n\
+                        Exit codes: 1 an asset failed, 2 the project is wrong, 3 a blocking check failed, 4 a connection is not there.")]
+pub(crate) struct Materialize {
+    /// What to run; every asset unless given
+    #[arg(value_name = "SELECT")]
+    pub(crate) positional: Vec<String>,
+    /// What to run, as an option
+    #[arg(long, short, value_name = "SELECT")]
+    pub(crate) select: Vec<String>,
+    /// What to leave out
+    #[arg(long, value_name = "SELECT")]
+    pub(crate) exclude: Vec<String>,
+    /// Only the rows of this partition, e.g. 2013-01-31
+    #[arg(long, value_name = "KEY")]
+    pub(crate) partition: Option<String>,
+    /// Forget cursors and rebuild the tables from all that their sources hold
+    #[arg(long)]
+    pub(crate) full_refresh: bool,
+    /// Show what would run
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Assets that run at once
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) jobs: Option<u16>,
+    /// A tag of the run, e.g. phlo/capability/table_store=delta
+    #[arg(long, value_name = "KEY=VALUE", value_parser = tag)]
+    pub(crate) tag: Vec<(String, String)>,
+}
+
+fn tag(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("a tag is KEY=VALUE".to_owned()),
+    }
+}
+
+/// `phlo runs`.
+#[derive(Debug, Args)]
+pub(crate) struct Runs {
+    /// A run's id, or a beginning of it that no other has
+    pub(crate) run: Option<String>,
+    /// How many to show
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    pub(crate) limit: usize,
+}
+
+/// `phlo logs`.
+#[derive(Debug, Args)]
+pub(crate) struct Logs {
+    /// A run's id, or a beginning of it that no other has; the latest unless given
+    pub(crate) run: Option<String>,
+    /// The least weight of what is shown
+    #[arg(long, default_value = "info")]
+    pub(crate) level: Level,
+}
+
+/// How weighty an event is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum Level {
+    /// Everything
+    Debug,
+    /// What happens
+    Info,
+    /// What deserves a look
+    Warn,
+    /// What failed
+    Error,
+}
+
+impl From<LogLevel> for Level {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Debug => Self::Debug,
+            LogLevel::Info => Self::Info,
+            LogLevel::Warn => Self::Warn,
+            LogLevel::Error => Self::Error,
+        }
+    }
+}
+
+/// `phlo sql`.
+#[derive(Debug, Args)]
+#[command(after_help = "Tables go by their names, files by their paths: select * from 'data/new.parquet'.")]
+pub(crate) struct Sql {
+    /// The query; `-` reads it from standard input
+    pub(crate) query: String,
+    /// How rows are written
+    #[arg(long, short)]
+    pub(crate) format: Option<RowFormat>,
+    /// At most so many rows
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+}
+
+/// How rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RowFormat {
+    /// A grid for people
+    Table,
+    /// Comma-separated values with a heading
+    Csv,
+    /// One JSON array of objects
+    Json,
+}
+
+/// `phlo table`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Table {
+    /// The tables that exist
+    List,
+    /// A table's columns, size and version
+    Show(TableAt),
+    /// A table's versions
+    History {
+        /// The table
+        table: String,
+        /// How many to show
+        #[arg(long, default_value_t = 20, value_name = "N")]
+        limit: usize,
+    },
+    /// Some rows of a table
+    Preview {
+        /// The table, and its version
+        #[command(flatten)]
+        table: TableAt,
+        /// How many to show
+        #[arg(long, default_value_t = 20, value_name = "N")]
+        limit: usize,
+        /// How rows are written
+        #[arg(long, short)]
+        format: Option<RowFormat>,
+    },
+}
+
+/// A table, now or as it was.
+#[derive(Debug, Args)]
+pub(crate) struct TableAt {
+    /// The table
+    pub(crate) table: String,
+    /// A version of it; the current one unless given
+    #[arg(long, value_name = "N")]
+    pub(crate) at: Option<u64>,
+}
+
+/// `phlo quality`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Quality {
+    /// The results of an asset's checks in the latest run that had any
+    Show {
+        /// The asset
+        asset: String,
+        /// Show the failing rows too
+        #[arg(long)]
+        rows: bool,
+        /// At most so many rows of each check
+        #[arg(long, default_value_t = 20, value_name = "N", requires = "rows")]
+        limit: usize,
+    },
+    /// Audit a published table now, the whole of it
+    Run {
+        /// The asset
+        asset: String,
+    },
+}
+
+/// `phlo lineage`.
+#[derive(Debug, Args)]
+pub(crate) struct Lineage {
+    /// The asset
+    pub(crate) asset: String,
+    /// How it is written
+    #[arg(long, short, default_value = "text")]
+    pub(crate) format: GraphFormat,
+}
+
+/// How a graph is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GraphFormat {
+    /// Trees for people
+    Text,
+    /// As --json
+    Json,
+    /// A Mermaid flowchart
+    Mermaid,
+    /// For Graphviz
+    Dot,
+}
+
+/// `phlo plugin`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Plugin {
+    /// The plugins that are linked
+    List {
+        /// Only this kind, e.g. source
+        #[arg(long)]
+        kind: Option<String>,
+        /// Also those that exist and are not linked
+        #[arg(long)]
+        available: bool,
+    },
+    /// Everything about a plugin: its package, its keys, an example
+    Info {
+        /// The plugin
+        name: String,
+        /// Its kind, where several have the name
+        #[arg(long)]
+        kind: Option<String>,
+    },
+    /// Start every plugin and let it test itself
+    Check,
+}
+
+/// `phlo config`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Every value and where it came from; secrets are masked
+    Show,
+}
+
+/// `phlo explain`.
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// Codes, e.g. P1002; all are listed unless given
+    #[arg(value_name = "CODE")]
+    pub(crate) codes: Vec<String>,
+}
+
+/// `phlo completions`.
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell
+    pub(crate) shell: Shell,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn selections_come_from_both_sides() {
+        let cli = Cli::try_parse_from(["phlo", "run", "+gold.x", "-s", "a.b", "--select", "tag:t", "bronze.y+", "--tag", "k=v=w", "-j", "3"]).unwrap();
+        let Command::Materialize(args) = cli.command else { panic!("another command") };
+        assert_eq!((args.positional, args.select), (vec!["+gold.x".to_owned(), "bronze.y+".to_owned()], vec!["a.b".to_owned(), "tag:t".to_owned()]));
+        assert_eq!((args.tag, args.jobs), (vec![("k".to_owned(), "v=w".to_owned())], Some(3)));
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for args in [&["run", "--jobs", "0"][..], &["run", "--tag", "x"], &["init", "-t", "nope"], &["quality", "show", "a.b", "--limit", "3"], &["rnu"]] {
+            assert!(Cli::try_parse_from([&["phlo"], args].concat()).is_err(), "{args:?}");
+        }
+    }
+}

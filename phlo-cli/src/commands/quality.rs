@@ -1,0 +1,162 @@
+//! `phlo quality`: the results of checks, and audits of published tables.
+
+use arrow_array::RecordBatch;
+use chrono::{DateTime, Utc};
+use futures::StreamExt;
+use phlo_plugin::Error;
+use phlo_runtime::Platform;
+use phlo_spec::CheckResult;
+use serde_json::{Value, json};
+
+use crate::app::{App, asset as named};
+use crate::args::Quality;
+use crate::exit::{Exit, Failure};
+use crate::render::rows::{grid, json_lines};
+use crate::render::run::failed_check;
+use crate::render::table::{Cell, Table};
+use crate::render::{Tone, check_outcome, indent, number};
+
+/// More results than one run can have.
+const RESULTS: usize = 10_000;
+
+pub(crate) fn run(app: &App, args: &Quality) -> Result<Exit, Failure> {
+    match args {
+        Quality::Show { asset, rows, limit } => show(app, asset, rows.then_some(*limit)),
+        Quality::Run { asset } => audit(app, asset),
+    }
+}
+
+fn audit(app: &App, asset: &str) -> Result<Exit, Failure> {
+    let open = app.open_to_work()?;
+    let key = named(&open.platform, asset)?;
+    let results = app.wait(open.platform.quality(&key)).map_err(|f| f.with_texts(&open.texts))?;
+    let blocked = results.iter().any(CheckResult::blocks);
+    app.printer.answer(
+        || json!({ "status": if blocked { "blocked" } else { "ok" }, "asset": key, "checks": results.iter().map(document).collect::<Vec<_>>() }),
+        || {
+            if results.is_empty() {
+                return format!("{key} has no checks\n");
+            }
+            let failed: String = results.iter().filter(|r| !r.passed()).map(|r| format!("\n{}", failed_check(&app.printer, r))).collect();
+            table(app, &results.iter().collect::<Vec<_>>()) + &failed
+        },
+    )?;
+    Ok(if blocked { Exit::Blocked } else { Exit::Done })
+}
+
+fn show(app: &App, asset: &str, rows: Option<usize>) -> Result<Exit, Failure> {
+    let platform = app.open_to_look()?.platform;
+    let key = named(&platform, asset)?;
+    let all = platform.history()?.checks(&key, RESULTS)?;
+    // Newest first: the first one's run is the latest that had any.
+    let latest = all.first().map(|(run, at, _)| (run.clone(), *at));
+    let mut shown: Vec<Shown> = all
+        .into_iter()
+        .filter(|(run, ..)| latest.as_ref().is_some_and(|(latest, _)| latest == run))
+        .map(|(_, _, result)| Shown { result, rows: None })
+        .collect();
+    if let Some(limit) = rows {
+        let runtime = app.runtime()?;
+        for one in shown.iter_mut().filter(|s| s.result.violations > 0) {
+            one.rows = one.result.sql.clone().map(|sql| runtime.block_on(failing(&platform, &sql, limit)));
+        }
+    }
+    app.printer.answer(
+        || {
+            let checks: Vec<_> = shown.iter().map(Shown::document).collect();
+            let (run, at) = latest.clone().unzip();
+            json!({ "status": "ok", "asset": key, "run_id": run, "at": at, "checks": checks })
+        },
+        || text(app, key.as_str(), latest.as_ref(), &shown),
+    )?;
+    Ok(Exit::Done)
+}
+
+/// A result, and its failing rows or why they cannot be shown.
+struct Shown {
+    result: CheckResult,
+    rows: Option<Result<Vec<RecordBatch>, Error>>,
+}
+
+impl Shown {
+    fn document(&self) -> Value {
+        let mut document = document(&self.result);
+        match &self.rows {
+            Some(Ok(batches)) => {
+                let lines = batches.iter().filter_map(|b| json_lines(b).ok()).collect::<String>();
+                document["rows"] = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).collect();
+            }
+            // The stage that held them is swept after a time; the sample stays.
+            Some(Err(_)) => document["rows"] = json!(self.result.sample),
+            None => {}
+        }
+        document
+    }
+}
+
+fn document(result: &CheckResult) -> Value {
+    let mut document = json!(result);
+    document["violation_rate"] = json!(result.violation_rate());
+    document["passed"] = json!(result.passed());
+    document
+}
+
+async fn failing(platform: &Platform, sql: &str, limit: usize) -> Result<Vec<RecordBatch>, Error> {
+    let mut stream = platform.sql(sql).await?.stream;
+    let (mut batches, mut left) = (Vec::new(), limit);
+    while left > 0
+        && let Some(batch) = stream.next().await
+    {
+        let batch = batch?;
+        let batch = batch.slice(0, batch.num_rows().min(left));
+        left -= batch.num_rows();
+        batches.push(batch);
+    }
+    Ok(batches)
+}
+
+fn text(app: &App, asset: &str, latest: Option<&(String, DateTime<Utc>)>, shown: &[Shown]) -> String {
+    let Some((run, at)) = latest else { return format!("no check of {asset} has run yet; `phlo run {asset}` runs them\n") };
+    let mut text = format!("{}  run {run}, {}\n\n", Tone::Strong.paint(asset), number::ago(*at, Utc::now()));
+    text.push_str(&table(app, &shown.iter().map(|s| &s.result).collect::<Vec<_>>()));
+    let failed: Vec<_> = shown.iter().filter(|s| !s.result.passed()).collect();
+    for one in &failed {
+        text.push('\n');
+        match &one.rows {
+            Some(Ok(batches)) => {
+                let mut result = one.result.clone();
+                result.sample.clear();
+                text.push_str(&failed_check(&app.printer, &result));
+                let schema = batches.first().map(RecordBatch::schema);
+                if let Some(rows) = schema.and_then(|schema| grid(&app.printer, &schema, batches).ok()) {
+                    text.push_str(&indent(&rows, 2));
+                }
+            }
+            _ => text.push_str(&failed_check(&app.printer, &one.result)),
+        }
+        if let Some(Err(err)) = &one.rows {
+            text.push_str(&format!("  {}\n", Tone::Warn.paint(format!("the rows themselves cannot be shown any more: {}", err.chain().join(": ")))));
+        }
+    }
+    if failed.iter().any(|s| s.rows.is_none() && s.result.violations > 0) {
+        text.push_str(&format!("\nsee the rows with {}\n", Tone::Literal.paint(format!("phlo quality show {asset} --rows"))));
+    }
+    text
+}
+
+fn table(app: &App, results: &[&CheckResult]) -> String {
+    let mut table = Table::list(&app.printer, &["check", "kind", "result", ">violations", ">rows", ">rate", "wanted", "found"]);
+    for result in results {
+        table.row([
+            Cell::toned((result.name.as_str(), Tone::Strong)),
+            result.kind.as_str().into(),
+            Cell::toned(check_outcome(result)),
+            number::count(result.violations).into(),
+            number::count(result.total).into(),
+            number::rate(result.violation_rate()).into(),
+            Cell::maybe(result.expected.clone()),
+            Cell::maybe(result.observed.clone()),
+        ]);
+    }
+    table.text()
+}

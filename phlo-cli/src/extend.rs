@@ -1,0 +1,124 @@
+//! Commands of plugins: merged into the command line, unless somebody has the name already.
+
+use clap::{ArgMatches, Command};
+use phlo_plugin::cli::{CliCommand, CliContext};
+use phlo_plugin::registration::Instance;
+use phlo_plugin::registry::guard;
+use phlo_plugin::{Error, Registry};
+use phlo_spec::{Code, PluginKind};
+
+use crate::app::App;
+use crate::exit::{Exit, Failure};
+
+/// A command of a plugin.
+pub(crate) struct Extension {
+    plugin: String,
+    package: String,
+    command: CliCommand,
+}
+
+/// Whether any plugin of kind `cli` is linked; if none is, no project is opened before the command line is read.
+pub(crate) fn any_linked() -> bool {
+    Registry::linked(phlo_bundle::KNOWN).is_ok_and(|registry| registry.entries().any(|e| e.registration.kind == PluginKind::Cli))
+}
+
+/// The commands of every plugin that may be used, and what kept others out.
+pub(crate) fn collect(registry: &Registry) -> (Vec<Extension>, Vec<Error>) {
+    let (mut found, mut problems) = (Vec::new(), Vec::new());
+    for (registration, instance) in registry.instances(PluginKind::Cli) {
+        let Instance::Cli(plugin) = instance else { continue };
+        let commands = guard(registration.name, "listing its commands", || {
+            let commands = plugin.commands()?;
+            // What clap would panic about later is the plugin's fault.
+            commands.iter().for_each(|c| c.command.clone().build());
+            Ok(commands)
+        });
+        match commands {
+            Ok(commands) => found.extend(commands.into_iter().map(|command| Extension {
+                plugin: registration.name.to_owned(),
+                package: registration.package.to_owned(),
+                command,
+            })),
+            Err(err) => problems.push(err),
+        }
+    }
+    (found, problems)
+}
+
+/// Adds commands to the command line; answers those that were added, and why others were not.
+pub(crate) fn merge(mut base: Command, extensions: Vec<Extension>) -> (Command, Vec<Extension>, Vec<Error>) {
+    let (mut added, mut refused): (Vec<Extension>, Vec<Error>) = (Vec::new(), Vec::new());
+    for extension in extensions {
+        let command = &extension.command.command;
+        let taken = names(command).into_iter().find_map(|name| {
+            if let Some(other) = added.iter().find(|other| names(&other.command.command).contains(&name)) {
+                return Some((name, format!("the plugin `{}` ({})", other.plugin, other.package)));
+            }
+            let own = name == "help" || base.get_subcommands().any(|c| names(c).contains(&name));
+            own.then(|| (name, "phlo itself".to_owned()))
+        });
+        if let Some((name, owner)) = taken {
+            let message = format!("the command `{name}` of the plugin `{}` ({}) is refused: {owner} has that name", extension.plugin, extension.package);
+            let hint = format!("deny one of the two in `plugins.deny`, or build without {}", extension.package);
+            refused.push(Error::new(Code::DuplicatePlugin, message).hint(hint));
+            continue;
+        }
+        base = base.subcommand(command.clone());
+        added.push(extension);
+    }
+    (base, added, refused)
+}
+
+fn names(command: &Command) -> Vec<String> {
+    command.get_all_aliases().chain([command.get_name()]).map(str::to_owned).collect()
+}
+
+/// Runs the plugin's command that was asked for; `None` if it is one of phlo's own.
+pub(crate) fn run(app: &App, extensions: &[Extension], matches: &ArgMatches) -> Option<Result<Exit, Failure>> {
+    let (name, matches) = matches.subcommand()?;
+    let extension = extensions.iter().find(|e| e.command.command.get_name() == name)?;
+    let context = CliContext { project: app.root(), json: app.printer.json() };
+    let answer = guard(&extension.plugin, "running its command", || (extension.command.run)(matches, &context));
+    Some(answer.map_err(Failure::from).and_then(|output| {
+        app.printer.answer(
+            || output.json.clone(),
+            || if output.text.is_empty() || output.text.ends_with('\n') { output.text.clone() } else { format!("{}\n", output.text) },
+        )?;
+        Ok(Exit::Plugin(output.exit_code))
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::Cli;
+    use clap::CommandFactory;
+    use phlo_plugin::cli::CliOutput;
+
+    fn extension(plugin: &str, command: Command) -> Extension {
+        let run = Box::new(|_: &ArgMatches, _: &CliContext| Ok(CliOutput::default()));
+        Extension { plugin: plugin.to_owned(), package: format!("phlo-cli-{plugin}"), command: CliCommand { command, run } }
+    }
+
+    #[test]
+    fn a_name_that_somebody_has_is_refused_with_both_named() {
+        let extensions = vec![
+            extension("costs", Command::new("costs")),
+            extension("other", Command::new("costs")),
+            extension("runner", Command::new("faster").alias("run")),
+            extension("helper", Command::new("help")),
+        ];
+        let (command, added, refused) = merge(Cli::command(), extensions);
+        assert_eq!(added.len(), 1);
+        let said: Vec<_> = refused.iter().map(Error::message).collect();
+        assert_eq!(
+            said,
+            [
+                "the command `costs` of the plugin `other` (phlo-cli-other) is refused: the plugin `costs` (phlo-cli-costs) has that name",
+                "the command `run` of the plugin `runner` (phlo-cli-runner) is refused: phlo itself has that name",
+                "the command `help` of the plugin `helper` (phlo-cli-helper) is refused: phlo itself has that name",
+            ]
+        );
+        assert_eq!(command.try_get_matches_from(["phlo", "costs", "--json"]).unwrap().subcommand_name(), Some("costs"));
+    }
+}

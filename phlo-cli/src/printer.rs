@@ -1,0 +1,136 @@
+//! The one place that prints. Standard output is data, standard error is talk; nothing leaves without being cleaned of secrets,
+//! and colours only reach a terminal.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::{PoisonError, RwLock};
+
+use anstream::adapter::strip_str;
+use indicatif::MultiProgress;
+use phlo_spec::Redactor;
+use serde_json::Value;
+
+/// What the user wants to see.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Wishes {
+    /// One JSON document on standard output.
+    pub(crate) json: bool,
+    /// Errors only on standard error.
+    pub(crate) quiet: bool,
+    /// How much more talk.
+    pub(crate) verbose: u8,
+    /// Colour, if it was decided either way.
+    pub(crate) color: Option<bool>,
+}
+
+/// Decides what goes where.
+pub(crate) struct Printer {
+    wishes: Wishes,
+    out_color: bool,
+    err_color: bool,
+    redactor: RwLock<Redactor>,
+    bars: RwLock<Option<MultiProgress>>,
+}
+
+impl Printer {
+    /// A printer to the process's streams.
+    pub(crate) fn new(wishes: Wishes) -> Self {
+        Self {
+            wishes,
+            out_color: wishes.color.unwrap_or_else(|| io::stdout().is_terminal()),
+            err_color: wishes.color.unwrap_or_else(|| io::stderr().is_terminal()),
+            redactor: RwLock::default(),
+            bars: RwLock::default(),
+        }
+    }
+
+    /// From now on, the secrets that this one knows are masked.
+    pub(crate) fn redact_with(&self, redactor: Redactor) {
+        *self.redactor.write().unwrap_or_else(PoisonError::into_inner) = redactor;
+    }
+
+    /// Whether a JSON document is wanted.
+    pub(crate) const fn json(&self) -> bool {
+        self.wishes.json
+    }
+
+    /// Whether more talk is wanted.
+    pub(crate) const fn verbose(&self) -> u8 {
+        self.wishes.verbose
+    }
+
+    /// Whether bars can move on standard error.
+    pub(crate) fn animates(&self) -> bool {
+        !self.wishes.quiet && io::stderr().is_terminal()
+    }
+
+    /// The text without secrets. What is laid out in columns is cleaned before: a secret that is broken over lines is not found.
+    pub(crate) fn clean(&self, text: &str) -> String {
+        self.redactor.read().unwrap_or_else(PoisonError::into_inner).clean(text)
+    }
+
+    /// Writes to standard output.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub(crate) fn out(&self, text: &str) -> io::Result<()> {
+        let text = self.clean(text);
+        let mut out = io::stdout().lock();
+        if self.out_color { out.write_all(text.as_bytes()) } else { out.write_all(strip_str(&text).to_string().as_bytes()) }
+    }
+
+    /// Writes data to standard output: as [`Printer::out`], but nothing that looks like colour is taken out of it.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub(crate) fn data(&self, text: &str) -> io::Result<()> {
+        io::stdout().lock().write_all(self.clean(text).as_bytes())
+    }
+
+    /// Writes a JSON document to standard output.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub(crate) fn document(&self, mut document: Value) -> io::Result<()> {
+        self.redactor.read().unwrap_or_else(PoisonError::into_inner).clean_json(&mut document);
+        io::stdout().lock().write_all(format!("{document:#}\n").as_bytes())
+    }
+
+    /// Writes the JSON document or the text for people, whichever is wanted.
+    ///
+    /// # Errors
+    /// If standard output cannot be written.
+    pub(crate) fn answer(&self, document: impl FnOnce() -> Value, text: impl FnOnce() -> String) -> io::Result<()> {
+        if self.wishes.json { self.document(document()) } else { self.out(&text()) }
+    }
+
+    /// Tells an error, whatever the user wants: a line or more on standard error.
+    pub(crate) fn error(&self, text: &str) {
+        let text = self.clean(text);
+        let text = if self.err_color { text } else { strip_str(&text).to_string() };
+        // Whoever closed standard error does not want to know.
+        let write = || drop(writeln!(io::stderr().lock(), "{}", text.trim_end_matches('\n')));
+        match &*self.bars.read().unwrap_or_else(PoisonError::into_inner) {
+            Some(bars) => bars.suspend(write),
+            None => write(),
+        }
+    }
+
+    /// Says a line on standard error, unless the user wants quiet.
+    pub(crate) fn talk(&self, text: &str) {
+        if !self.wishes.quiet {
+            self.error(text);
+        }
+    }
+
+    /// Says a line on standard error, if the user wants more talk.
+    pub(crate) fn detail(&self, text: &str) {
+        if self.wishes.verbose > 0 {
+            self.talk(text);
+        }
+    }
+
+    /// Makes lines on standard error stay above these bars; `None` when they are gone.
+    pub(crate) fn above(&self, bars: Option<MultiProgress>) {
+        *self.bars.write().unwrap_or_else(PoisonError::into_inner) = bars;
+    }
+}

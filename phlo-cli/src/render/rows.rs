@@ -1,0 +1,104 @@
+//! Rows of a query as a grid, as CSV and as JSON, batch by batch, so that memory does not grow with the answer.
+
+use arrow_array::RecordBatch;
+use arrow_cast::display::{ArrayFormatter, FormatOptions};
+use arrow_schema::{ArrowError, DataType, SchemaRef};
+use phlo_plugin::schema::type_name;
+use serde_json::{Value, json};
+
+use crate::printer::Printer;
+use crate::render::Tone;
+use crate::render::table::{Cell, Table};
+
+/// The columns, for `--json`.
+pub(crate) fn columns(schema: &SchemaRef) -> Value {
+    schema.fields().iter().map(|f| json!({ "name": f.name(), "type": type_name(f.data_type()), "nullable": f.is_nullable() })).collect()
+}
+
+/// A grid of these rows.
+///
+/// # Errors
+/// A value that cannot be written as text.
+pub(crate) fn grid(printer: &Printer, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<String, ArrowError> {
+    let headings: Vec<_> = schema.fields().iter().map(|f| if is_number(f.data_type()) { format!(">{}", f.name()) } else { f.name().clone() }).collect();
+    let mut table = Table::grid(printer, &headings.iter().map(String::as_str).collect::<Vec<_>>());
+    let options = FormatOptions::default();
+    for batch in batches {
+        let columns = batch.columns().iter().map(|c| ArrayFormatter::try_new(c.as_ref(), &options)).collect::<Result<Vec<_>, _>>()?;
+        for row in 0..batch.num_rows() {
+            let mut cells = Vec::with_capacity(columns.len());
+            for (column, values) in columns.iter().zip(batch.columns()) {
+                cells.push(if values.is_null(row) { Cell::toned(("null", Tone::Dim)) } else { Cell::from(column.value(row).try_to_string()?) });
+            }
+            table.row(cells);
+        }
+    }
+    Ok(table.text())
+}
+
+/// The batch as CSV.
+///
+/// # Errors
+/// A type that CSV cannot hold.
+pub(crate) fn csv(batch: &RecordBatch, header: bool) -> Result<String, ArrowError> {
+    let mut writer = arrow_csv::WriterBuilder::new().with_header(header).build(Vec::new());
+    writer.write(batch)?;
+    text(writer.into_inner())
+}
+
+/// The batch as JSON objects, one a line; nulls are written.
+///
+/// # Errors
+/// A type that JSON cannot hold.
+pub(crate) fn json_lines(batch: &RecordBatch) -> Result<String, ArrowError> {
+    let builder = arrow_json::WriterBuilder::new().with_explicit_nulls(true);
+    let mut writer = builder.build::<_, arrow_json::writer::LineDelimited>(Vec::new());
+    writer.write(batch)?;
+    writer.finish()?;
+    text(writer.into_inner())
+}
+
+fn text(bytes: Vec<u8>) -> Result<String, ArrowError> {
+    String::from_utf8(bytes).map_err(|_| ArrowError::InvalidArgumentError("the text is not UTF-8".to_owned()))
+}
+
+fn is_number(data_type: &DataType) -> bool {
+    data_type.is_numeric()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::printer::Wishes;
+    use anstream::adapter::strip_str;
+    use arrow_array::{ArrayRef, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray};
+    use std::sync::Arc;
+
+    fn batch() -> RecordBatch {
+        RecordBatch::try_from_iter_with_nullable([
+            ("carrier", Arc::new(StringArray::from(vec![Some("HA, Inc."), None])) as ArrayRef, true),
+            ("delay", Arc::new(Int64Array::from(vec![Some(1301), Some(-5)])), true),
+            ("share", Arc::new(Float64Array::from(vec![Some(0.25), None])), true),
+            ("at", Arc::new(TimestampMicrosecondArray::from(vec![0, 1_500_000]).with_timezone("UTC")), false),
+        ])
+        .unwrap()
+    }
+
+    #[test]
+    fn rows_read_the_same_in_every_format() {
+        let printer = Printer::new(Wishes::default());
+        let (batch, schema) = (batch(), batch().schema());
+        insta::assert_snapshot!(strip_str(&grid(&printer, &schema, std::slice::from_ref(&batch)).unwrap()).to_string(), @"");
+        insta::assert_snapshot!(csv(&batch, true).unwrap(), @"");
+        insta::assert_snapshot!(json_lines(&batch).unwrap(), @"");
+        insta::assert_snapshot!(columns(&schema).to_string(), @"");
+    }
+
+    #[test]
+    fn no_rows_still_have_columns() {
+        let printer = Printer::new(Wishes::default());
+        assert!(grid(&printer, &batch().schema(), &[]).unwrap().contains("carrier"));
+        assert_eq!(csv(&batch().slice(0, 0), true).unwrap(), "carrier,delay,share,at\n");
+        assert_eq!(json_lines(&batch().slice(0, 0)).unwrap(), "");
+    }
+}

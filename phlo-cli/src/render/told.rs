@@ -1,0 +1,224 @@
+//! Errors and warnings as people read them: what, where, why, what next; and as JSON.
+
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use phlo_plugin::Error;
+use phlo_spec::run::ErrorRecord;
+use phlo_spec::{Code, Diagnostic, Place, Severity};
+use serde_json::{Value, json};
+
+/// One thing that went wrong.
+#[derive(Debug, Clone)]
+pub(crate) struct Told {
+    /// How bad it is.
+    pub(crate) severity: Severity,
+    /// Its code.
+    pub(crate) code: Code,
+    /// The message and its causes, outermost first.
+    pub(crate) messages: Vec<String>,
+    /// Where.
+    pub(crate) place: Option<Place>,
+    /// What stands beside the marked text.
+    pub(crate) label: Option<String>,
+    /// What to do next.
+    pub(crate) hints: Vec<String>,
+}
+
+impl From<Diagnostic> for Told {
+    fn from(d: Diagnostic) -> Self {
+        Self { severity: d.severity, code: d.code, messages: vec![d.message], place: d.place, label: d.label, hints: d.hints }.complete()
+    }
+}
+
+impl From<&Error> for Told {
+    fn from(err: &Error) -> Self {
+        Self { place: err.place().cloned(), ..Self::from(&err.record()) }
+    }
+}
+
+impl From<&ErrorRecord> for Told {
+    fn from(record: &ErrorRecord) -> Self {
+        let (messages, hints) = (record.messages.clone(), record.hints.clone());
+        Self { severity: Severity::Error, code: record.code, messages, place: None, label: None, hints }.complete()
+    }
+}
+
+impl Told {
+    // A fault of phlo asks for a report, whoever found it.
+    fn complete(mut self) -> Self {
+        if self.code == Code::Internal && !self.hints.iter().any(|h| h.contains("report")) {
+            self.hints.push(REPORT.to_owned());
+        }
+        self
+    }
+
+    /// As a warning.
+    pub(crate) fn warning(mut self) -> Self {
+        self.severity = Severity::Warning;
+        self
+    }
+
+    /// Says what it is about, in front of the message.
+    pub(crate) fn about(mut self, what: &str) -> Self {
+        if let Some(first) = self.messages.first_mut()
+            && !first.contains(what)
+        {
+            *first = format!("{what}: {first}");
+        }
+        self
+    }
+
+    /// For `--json`; every field is always there.
+    pub(crate) fn json(&self) -> Value {
+        json!({
+            "severity": self.severity, "code": self.code, "messages": self.messages,
+            "place": self.place, "label": self.label, "hints": self.hints,
+        })
+    }
+
+    /// For people. `line` is the line that the place is on, if it may be shown; `clean` takes secrets out.
+    pub(crate) fn text(&self, line: Option<&str>, clean: &dyn Fn(&str) -> String) -> String {
+        let level = match self.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let mut messages = self.messages.iter().map(|m| clean(m));
+        let title = level.primary_title(messages.next().unwrap_or_default()).id(self.code.as_str());
+        let mut group = Group::with_title(title);
+        if let Some(place) = &self.place {
+            let (number, column) = (place.span.line.max(1) as usize, place.span.column.max(1) as usize);
+            match line.filter(|l| !l.trim().is_empty()).and_then(|l| mark(l, place, clean)) {
+                Some((shown, span)) => {
+                    let mut annotation = AnnotationKind::Primary.span(span);
+                    if let Some(label) = &self.label {
+                        annotation = annotation.label(clean(label));
+                    }
+                    let snippet = Snippet::source(shown).line_start(number).path(place.file.to_string());
+                    group = group.element(snippet.annotation(annotation));
+                }
+                None => group = group.element(Origin::path(place.file.to_string()).line(number).char_column(column)),
+            }
+        }
+        let causes = messages.map(|m| Level::NOTE.with_name("cause").message(m));
+        let hints = self.hints.iter().map(|h| Level::HELP.message(clean(h)));
+        let group = group.elements(causes).elements(hints);
+        format!("{}\n", Renderer::styled().render(&[group]))
+    }
+}
+
+/// Where a fault of phlo is told.
+pub(crate) const REPORT: &str = concat!("please report it, with what you did, at ", env!("CARGO_PKG_REPOSITORY"), "/issues");
+
+// The line without secrets, and the marked bytes of it; nothing if the place is not on the line.
+fn mark(line: &str, place: &Place, clean: &dyn Fn(&str) -> String) -> Option<(String, std::ops::Range<usize>)> {
+    let line = line.trim_end();
+    let byte = |column: usize| line.char_indices().map(|(at, _)| at).chain([line.len()]).nth(column);
+    let first = place.span.column.max(1) as usize - 1;
+    let start = byte(first)?;
+    let end = match place.span.len {
+        // To the end of the word.
+        0 => {
+            let rest = &line[start..];
+            start + rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|n| *n > 0).unwrap_or_else(|| rest.chars().next().map_or(0, char::len_utf8))
+        }
+        len => byte(first + len as usize).unwrap_or(line.len()),
+    };
+    let shown = clean(line);
+    if shown == line {
+        return Some((shown, start..end));
+    }
+    // A mask has another length than what it hides: what stands before and within the mark is cleaned on its own.
+    let start = clean(&line[..start]).len().min(shown.len());
+    let end = (start + clean(&line[byte(first)?..end]).len()).min(shown.len());
+    let valid = shown.is_char_boundary(start) && shown.is_char_boundary(end);
+    Some((shown, if valid { start..end } else { 0..0 }))
+}
+
+/// Whether a line may hold a secret; asked where the project could not be read far enough to know its secrets.
+pub(crate) fn may_hold_secret(line: &str) -> bool {
+    const ENDS: &[&str] = &[
+        "token", "secret", "password", "passwd", "passphrase", "pwd", "credential", "credentials", "authorization", "api_key", "apikey",
+        "access_key", "secret_key", "private_key", "account_key",
+    ];
+    let lower = line.to_ascii_lowercase().replace('-', "_");
+    let keys = lower.split(':').map(|before| before.trim_end_matches(['"', '\'', ' ']));
+    keys.into_iter().any(|key| ENDS.iter().any(|end| key.ends_with(end))) || (lower.contains("://") && lower.contains('@'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anstream::adapter::strip_str;
+    use phlo_spec::{Redactor, Span};
+
+    fn place(file: &str, line: u32, column: u32, len: u32) -> Place {
+        Place { file: file.into(), span: Span { line, column, len } }
+    }
+
+    fn shown(told: &Told, line: Option<&str>) -> String {
+        strip_str(&told.text(line, &str::to_owned)).to_string()
+    }
+
+    #[test]
+    fn a_diagnostic_shows_its_line_and_what_to_do() {
+        let line = "write: { strategy: merge, unqiue_key: [id] }";
+        let told = Told::from(
+            Diagnostic::error(Code::UnknownKey, "unknown key `unqiue_key` in `write`")
+                .at(place("assets/bronze/flights.yaml", 4, 27, 10))
+                .label("not known here")
+                .hint("did you mean `unique_key`?"),
+        );
+        insta::assert_snapshot!(shown(&told, Some(line)), @"");
+    }
+
+    #[test]
+    fn a_place_whose_line_is_not_known_is_told_alone() {
+        let told = Told::from(Diagnostic::warning(Code::InertConfig, "nothing reads it").at(place(".env", 3, 1, 0)).hint("remove it"));
+        insta::assert_snapshot!(shown(&told, None), @"");
+    }
+
+    #[test]
+    fn causes_are_walked_once_and_nothing_is_doubled() {
+        let disk = Error::new(Code::StorageFailed, "disk full").with("path", "/lake").because(std::io::Error::other("disk full"));
+        let error = Error::new(Code::StorageFailed, "the commit failed").during("writing bronze.flights").because(disk).hint("free some space");
+        insta::assert_snapshot!(shown(&Told::from(&error).about("bronze.flights"), None), @"");
+    }
+
+    #[test]
+    fn a_fault_of_phlo_asks_for_a_report() {
+        insta::assert_snapshot!(shown(&Told::from(&Error::internal("an edge without a node")), None), @"");
+    }
+
+    #[test]
+    fn the_marked_text_is_found_by_characters_and_secrets_in_the_line_are_masked() {
+        let told = Told::from(Diagnostic::error(Code::InvalidValue, "no").at(place("phlo.yaml", 2, 14, 0)));
+        insta::assert_snapshot!(shown(&told, Some("grüße: { ä: wrong_one }")), @"");
+        let redactor = Redactor::default();
+        redactor.add("hunter22");
+        let clean = |text: &str| redactor.clean(text);
+        let told = Told::from(Diagnostic::error(Code::UnknownKey, "unknown key `x`").at(place("phlo.yaml", 2, 21, 1)));
+        insta::assert_snapshot!(strip_str(&told.text(Some("a: { token: hunter22, x: 1 }"), &clean)).to_string(), @"");
+    }
+
+    #[test]
+    fn lines_that_may_hold_secrets_are_known() {
+        for (line, secret) in [
+            ("  auth_token: abc", true),
+            ("x: { \"API-KEY\" : abc }", true),
+            ("root: s3://me:pw@host", true),
+            ("write: { unique_key: [id] }", false),
+            ("name: x", false),
+        ] {
+            assert_eq!(may_hold_secret(line), secret, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_place_beyond_the_line_does_no_harm() {
+        for (column, len) in [(1, 0), (1, 500), (5, 3), (99, 1), (0, 0)] {
+            for line in ["", " ", "abc", "äöü ", "\ttab"] {
+                let told = Told::from(Diagnostic::error(Code::InvalidValue, "no").at(place("f", 1, column, len)));
+                assert!(shown(&told, Some(line)).contains("f:1"), "{column} {len} {line:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! What hooks promise. [`crate::Package`] calls this for each hook of a package.
+
+use std::collections::BTreeSet;
+
+use phlo_plugin::hook::AnyHook;
+use phlo_plugin::registry::guard;
+use phlo_spec::Code;
+
+use crate::findings::Findings;
+use crate::fixture::{event, payload};
+
+/// Handlers with names of their own, filters that match something, and no panic at any event that they ask for, delivered twice.
+/// A handler may fail: what it hands events to need not be there.
+pub fn check(name: &str, plugin: &dyn AnyHook, findings: &mut Findings) {
+    let Some(hooks) = findings.expect(plugin.hooks(), "its hooks") else { return };
+    findings.hold(!hooks.is_empty(), "it handles nothing");
+    let mut names = BTreeSet::new();
+    for hook in &hooks {
+        findings.hold(names.insert(hook.name.clone()), format_args!("two handlers are called `{}`", hook.name));
+        findings.hold(!hook.name.trim().is_empty(), "a handler has no name");
+        findings.hold(
+            !hook.filter.events.is_empty(),
+            format_args!("the handler `{}` filters for no event type", hook.name),
+        );
+        for kind in &hook.filter.events {
+            let asset = hook.filter.assets.first().map_or("bronze.flights", |key| key.as_str());
+            let mut event = event(payload(*kind, asset), asset);
+            event.tags.clone_from(&hook.filter.tags);
+            for _ in 0..2 {
+                let outcome = guard(name, "handling an event", || (hook.handler)(&event));
+                let quiet = outcome.as_ref().err().is_none_or(|err| err.code() != Code::PluginPanicked);
+                findings.hold(quiet, format_args!("the handler `{}` at {kind}: {outcome:?}", hook.name));
+            }
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! What sources promise, tried on data that the test brings.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use futures::StreamExt;
+use phlo_plugin::source::{AnySource, ReadRequest, SourceConfig, SourceContext};
+use phlo_plugin::{InitContext, Policy, Registry, Result};
+use phlo_spec::{Code, Node, Span};
+use serde_json::Value;
+
+use crate::findings::Findings;
+use crate::fixture::rows;
+
+type Grow<'a> = Box<dyn FnOnce() + Send + 'a>;
+
+/// A source with a config that reads at least two rows.
+pub struct Case<'a> {
+    name: String,
+    source: Arc<dyn AnySource>,
+    config: String,
+    root: PathBuf,
+    grow: Option<Grow<'a>>,
+    refused: Vec<(String, String)>,
+}
+
+impl<'a> Case<'a> {
+    /// A linked source by its name, with its config as YAML.
+    ///
+    /// # Panics
+    /// If there is no such source.
+    pub fn new(name: &str, config: &str) -> Self {
+        let registry =
+            Registry::linked(&[]).and_then(|linked| linked.activate(Policy::default(), InitContext::at("/nowhere")));
+        let source = registry.and_then(|registry| registry.source(name)).unwrap_or_else(|err| panic!("{err:?}"));
+        Self::of(name, source, config)
+    }
+
+    /// A source, with its config as YAML.
+    pub fn of(name: &str, source: Arc<dyn AnySource>, config: &str) -> Self {
+        let (name, config) = (name.to_owned(), config.to_owned());
+        Self { name, source, config, root: PathBuf::from("/nowhere"), grow: None, refused: Vec::new() }
+    }
+
+    /// The project's folder.
+    #[must_use]
+    pub fn root(mut self, root: impl Into<PathBuf>) -> Self {
+        self.root = root.into();
+        self
+    }
+
+    /// Adds rows, at least one, to what is read: for sources that read only what is new.
+    #[must_use]
+    pub fn grows(mut self, grow: impl FnOnce() + Send + 'a) -> Self {
+        self.grow = Some(Box::new(grow));
+        self
+    }
+
+    /// A config, as YAML, that is refused because of this field: the error names it or is placed at it.
+    #[must_use]
+    pub fn refuses(mut self, config: &str, field: &str) -> Self {
+        self.refused.push((config.to_owned(), field.to_owned()));
+        self
+    }
+
+    /// Tries everything; tells what is broken.
+    pub async fn check(self) -> Findings {
+        let mut findings = Findings::new(format!("the source `{}`", self.name));
+        self.try_all(&mut findings).await;
+        findings
+    }
+
+    async fn try_all(self, findings: &mut Findings) {
+        for (config, field) in &self.refused {
+            refused(self.source.as_ref(), config, field, findings);
+        }
+        let parsed = Node::parse(&self.config, "conformance.yaml", 1).map_err(phlo_plugin::Error::from);
+        let Some(config) = findings.expect(parsed.and_then(|node| self.source.parse(&node)), "its config") else {
+            return;
+        };
+        let reader = Reader { source: self.source.as_ref(), config: &config, context: SourceContext::at(&self.root) };
+
+        findings.expect(reader.source.test_connection(&config, &reader.context).await, "testing its connection");
+        let Some(told) = reader.told(findings).await else { return };
+        let Some(first) = reader.read(None, 1, 8192, findings).await else { return };
+        if let Some(told) = &told {
+            findings.hold(*told == first.schema, format_args!("it tells {told:?} and delivers {:?}", first.schema));
+        }
+        findings.hold(first.rows.len() >= 2, "the case must read at least two rows");
+        for (parallelism, batch_rows) in [(4, 1), (2, 3)] {
+            let Some(divided) = reader.read(None, parallelism, batch_rows, findings).await else { return };
+            let same = divided.sorted() == first.sorted() && divided.schema == first.schema;
+            findings.hold(
+                same,
+                format_args!("with {parallelism} streams of {batch_rows} rows a batch it reads other rows"),
+            );
+        }
+        reader.dropped(findings).await;
+        if let Some(again) = reader.read(None, 1, 8192, findings).await {
+            findings.hold(again.sorted() == first.sorted(), "after a dropped stream it reads other rows");
+        }
+        let Some(cursor) = first.cursor.clone() else {
+            findings.hold(self.grow.is_none(), "it notes no cursor, so that new rows cannot be told from old ones");
+            return;
+        };
+        if let Some(resumed) = reader.read(Some(cursor.clone()), 1, 8192, findings).await {
+            findings.hold(resumed.rows.is_empty(), format_args!("resumed at its cursor it repeats {:?}", resumed.rows));
+            findings.hold(resumed.schema == first.schema, "resumed at its cursor it has another schema");
+        }
+        let Some(grow) = self.grow else { return };
+        grow();
+        let Some(whole) = reader.read(None, 1, 8192, findings).await else { return };
+        let Some(resumed) = reader.read(Some(cursor), 2, 8192, findings).await else { return };
+        findings.hold(whole.rows.len() > first.rows.len(), "the case must add at least one row");
+        let mut both = first.rows.clone();
+        both.extend(resumed.rows.iter().cloned());
+        both.sort();
+        findings.hold(
+            both == whole.sorted(),
+            format_args!(
+                "rows read before and after the cursor are not the rows that there are: {:?} after it",
+                resumed.rows
+            ),
+        );
+        findings.hold(resumed.cursor == whole.cursor, "resuming ends at another cursor than reading everything");
+    }
+}
+
+/// Fails a test unless the source keeps its promises:
+///
+/// the schema stays the same, offline too, and is that of every batch; the rows stay the same, however they are divided and after a
+/// stream was dropped; reading on from the cursor neither loses nor repeats a row; a config that is wrong is refused by its field.
+///
+/// # Panics
+/// If it does not.
+pub async fn suite(case: Case<'_>) {
+    case.check().await.assert_none();
+}
+
+fn refused(source: &dyn AnySource, config: &str, field: &str, findings: &mut Findings) {
+    let parsed = Node::parse(config, "conformance.yaml", 1).map_err(phlo_plugin::Error::from);
+    let Some(node) = findings.expect(parsed, format_args!("the config `{config}`")) else { return };
+    let Err(err) = source.parse(&node) else { return findings.add(format_args!("it accepts the config `{config}`")) };
+    let text = err.chain().join(": ");
+    let mut hold = |holds, what| findings.hold(holds, format_args!("what it says of the config `{config}` {what}: {text}"));
+    hold(err.code() != Code::PluginPanicked, "is a panic");
+    match err.place() {
+        Some(place) => hold(text.contains(field) || is_at(&node, field, place.span), &format!("is not about `{field}`")),
+        None => hold(false, "has no place"),
+    }
+}
+
+/// Whether the place is that of a field, or within its value.
+fn is_at(node: &Node, field: &str, span: Span) -> bool {
+    fn holds(node: &Node, span: Span) -> bool {
+        node.span == span
+            || node.items().unwrap_or_default().iter().any(|item| holds(item, span))
+            || node.entries().unwrap_or_default().iter().any(|(key, value)| key.span == span || holds(value, span))
+    }
+    node.items().unwrap_or_default().iter().any(|item| is_at(item, field, span))
+        || node.entries().unwrap_or_default().iter().any(|(key, value)| {
+            key.as_str() == Some(field) && (key.span == span || holds(value, span)) || is_at(value, field, span)
+        })
+}
+
+struct Reader<'a> {
+    source: &'a dyn AnySource,
+    config: &'a SourceConfig,
+    context: SourceContext,
+}
+
+struct Read {
+    schema: SchemaRef,
+    rows: Vec<String>,
+    cursor: Option<Value>,
+}
+
+impl Read {
+    fn sorted(&self) -> Vec<String> {
+        let mut sorted = self.rows.clone();
+        sorted.sort();
+        sorted
+    }
+}
+
+impl Reader<'_> {
+    /// The schema that it tells, twice; and offline, where it may not know it.
+    async fn told(&self, findings: &mut Findings) -> Option<Option<SchemaRef>> {
+        let told = findings.expect(self.source.schema(self.config, &self.context).await, "telling its schema")?;
+        let again =
+            findings.expect(self.source.schema(self.config, &self.context).await, "telling its schema again")?;
+        findings.hold(told == again, format_args!("it tells {told:?}, then {again:?}"));
+        let offline = SourceContext { offline: true, ..self.context.clone() };
+        let offline = findings.expect(self.source.schema(self.config, &offline).await, "telling its schema offline")?;
+        findings
+            .hold(offline.is_none() || offline == told, format_args!("offline it tells {offline:?}, else {told:?}"));
+        Some(told)
+    }
+
+    async fn read(
+        &self,
+        cursor: Option<Value>,
+        parallelism: usize,
+        batch_rows: usize,
+        findings: &mut Findings,
+    ) -> Option<Read> {
+        let read = self.try_read(cursor, parallelism, batch_rows, findings).await;
+        findings.expect(read, "reading")
+    }
+
+    async fn try_read(
+        &self,
+        cursor: Option<Value>,
+        parallelism: usize,
+        batch_rows: usize,
+        findings: &mut Findings,
+    ) -> Result<Read> {
+        let reading =
+            self.source.read(self.config, &self.context, ReadRequest { cursor, parallelism, batch_rows }).await?;
+        findings.hold(!reading.streams.is_empty(), "it reads without a stream");
+        findings.hold(reading.streams.len() <= parallelism.max(1), "it makes more streams than were asked for");
+        let mut batches: Vec<RecordBatch> = Vec::new();
+        for mut stream in reading.streams {
+            while let Some(batch) = stream.next().await {
+                batches.push(batch?);
+            }
+        }
+        let strays = batches.iter().filter(|batch| batch.schema() != reading.schema).count();
+        findings.hold(strays == 0, format_args!("{strays} batches have another schema than the reading"));
+        Ok(Read { schema: reading.schema, rows: rows(&batches), cursor: reading.checkpoint.get() })
+    }
+
+    /// Leaves in the middle.
+    async fn dropped(&self, findings: &mut Findings) {
+        let request = ReadRequest { cursor: None, parallelism: 1, batch_rows: 1 };
+        if let Some(mut reading) =
+            findings.expect(self.source.read(self.config, &self.context, request).await, "reading")
+        {
+            if let Some(stream) = reading.streams.first_mut() {
+                findings.hold(matches!(stream.next().await, Some(Ok(_))), "the first batch cannot be read");
+            }
+        }
+    }
+}
