@@ -46,7 +46,9 @@ impl App {
     pub(crate) fn root(&self) -> Option<PathBuf> {
         match &self.project {
             // Naming the file itself is as good.
-            Some(given) if given.file_name().is_some_and(|name| name == PROJECT_FILE) => given.parent().map(Path::to_owned),
+            Some(given) if given.file_name().is_some_and(|name| name == PROJECT_FILE) => {
+                given.parent().map(Path::to_owned)
+            }
             Some(given) => Some(given.clone()),
             None => phlo_project::find(Path::new(".")),
         }
@@ -63,7 +65,9 @@ impl App {
         let Some(root) = self.root() else {
             let here = std::env::current_dir().map(|d| format!(" in {} or above it", d.display())).unwrap_or_default();
             let error = Error::new(Code::NoProject, format!("there is no {PROJECT_FILE}{here}"));
-            return Err(error.hint("change into a project, pass `--project DIR`, or start one with `phlo init`").into());
+            return Err(error
+                .hint("change into a project, pass `--project DIR`, or start one with `phlo init`")
+                .into());
         };
         let environment = self.environment.clone().with_dotenv(&root)?;
         let opened = Platform::open(&root, environment, phlo_bundle::KNOWN);
@@ -99,7 +103,10 @@ impl App {
         let open = self.open()?;
         let errors = open.diagnostics.errors();
         if errors > 0 {
-            let told = Told::from(&Error::new(Code::InertConfig, format!("the project has {}", plural(errors, "error"))).hint("see them with `phlo check`"));
+            let told = Told::from(
+                &Error::new(Code::InertConfig, format!("the project has {}", plural(errors, "error")))
+                    .hint("see them with `phlo check`"),
+            );
             self.tell(&[told.warning()], &open.texts);
         }
         Ok(open)

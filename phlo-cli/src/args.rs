@@ -98,8 +98,10 @@ pub(crate) struct Init {
 
 /// `phlo materialize`.
 #[derive(Debug, Args)]
-#[command(after_help = "Selections: bronze.flights, silver.*, +gold.x (and upstream), bronze.x+ (and downstream), group:g, tag:t, kind:k.\n\
-                        Exit codes: 1 an asset failed, 2 the project is wrong, 3 a blocking check failed, 4 a connection is not there.")]
+#[command(
+    after_help = "Selections: bronze.flights, silver.*, +gold.x (and upstream), bronze.x+ (and downstream), group:g, tag:t, kind:k.\n\
+                        Exit codes: 1 an asset failed, 2 the project is wrong, 3 a blocking check failed, 4 a connection is not there."
+)]
 pub(crate) struct Materialize {
     /// What to run; every asset unless given
     #[arg(value_name = "SELECT")]
@@ -344,15 +346,38 @@ mod tests {
 
     #[test]
     fn selections_come_from_both_sides() {
-        let cli = Cli::try_parse_from(["phlo", "run", "+gold.x", "-s", "a.b", "--select", "tag:t", "bronze.y+", "--tag", "k=v=w", "-j", "3"]).unwrap();
+        let cli = Cli::try_parse_from([
+            "phlo",
+            "run",
+            "+gold.x",
+            "-s",
+            "a.b",
+            "--select",
+            "tag:t",
+            "bronze.y+",
+            "--tag",
+            "k=v=w",
+            "-j",
+            "3",
+        ])
+        .unwrap();
         let Command::Materialize(args) = cli.command else { panic!("another command") };
-        assert_eq!((args.positional, args.select), (vec!["+gold.x".to_owned(), "bronze.y+".to_owned()], vec!["a.b".to_owned(), "tag:t".to_owned()]));
+        assert_eq!(
+            (args.positional, args.select),
+            (vec!["+gold.x".to_owned(), "bronze.y+".to_owned()], vec!["a.b".to_owned(), "tag:t".to_owned()])
+        );
         assert_eq!((args.tag, args.jobs), (vec![("k".to_owned(), "v=w".to_owned())], Some(3)));
     }
 
     #[test]
     fn nonsense_is_refused() {
-        for args in [&["run", "--jobs", "0"][..], &["run", "--tag", "x"], &["init", "-t", "nope"], &["quality", "show", "a.b", "--limit", "3"], &["rnu"]] {
+        for args in [
+            &["run", "--jobs", "0"][..],
+            &["run", "--tag", "x"],
+            &["init", "-t", "nope"],
+            &["quality", "show", "a.b", "--limit", "3"],
+            &["rnu"],
+        ] {
             assert!(Cli::try_parse_from([&["phlo"], args].concat()).is_err(), "{args:?}");
         }
     }

@@ -19,7 +19,8 @@ pub(crate) struct Extension {
 
 /// Whether any plugin of kind `cli` is linked; if none is, no project is opened before the command line is read.
 pub(crate) fn any_linked() -> bool {
-    Registry::linked(phlo_bundle::KNOWN).is_ok_and(|registry| registry.entries().any(|e| e.registration.kind == PluginKind::Cli))
+    Registry::linked(phlo_bundle::KNOWN)
+        .is_ok_and(|registry| registry.entries().any(|e| e.registration.kind == PluginKind::Cli))
 }
 
 /// The commands of every plugin that may be used, and what kept others out.
@@ -58,7 +59,10 @@ pub(crate) fn merge(mut base: Command, extensions: Vec<Extension>) -> (Command, 
             own.then(|| (name, "phlo itself".to_owned()))
         });
         if let Some((name, owner)) = taken {
-            let message = format!("the command `{name}` of the plugin `{}` ({}) is refused: {owner} has that name", extension.plugin, extension.package);
+            let message = format!(
+                "the command `{name}` of the plugin `{}` ({}) is refused: {owner} has that name",
+                extension.plugin, extension.package
+            );
             let hint = format!("deny one of the two in `plugins.deny`, or build without {}", extension.package);
             refused.push(Error::new(Code::DuplicatePlugin, message).hint(hint));
             continue;
@@ -82,7 +86,13 @@ pub(crate) fn run(app: &App, extensions: &[Extension], matches: &ArgMatches) -> 
     Some(answer.map_err(Failure::from).and_then(|output| {
         app.printer.answer(
             || output.json.clone(),
-            || if output.text.is_empty() || output.text.ends_with('\n') { output.text.clone() } else { format!("{}\n", output.text) },
+            || {
+                if output.text.is_empty() || output.text.ends_with('\n') {
+                    output.text.clone()
+                } else {
+                    format!("{}\n", output.text)
+                }
+            },
         )?;
         Ok(Exit::Plugin(output.exit_code))
     }))
@@ -97,7 +107,11 @@ mod tests {
 
     fn extension(plugin: &str, command: Command) -> Extension {
         let run = Box::new(|_: &ArgMatches, _: &CliContext| Ok(CliOutput::default()));
-        Extension { plugin: plugin.to_owned(), package: format!("phlo-cli-{plugin}"), command: CliCommand { command, run } }
+        Extension {
+            plugin: plugin.to_owned(),
+            package: format!("phlo-cli-{plugin}"),
+            command: CliCommand { command, run },
+        }
     }
 
     #[test]

@@ -75,7 +75,11 @@ impl Early {
                     }
                 }
                 // `-vv`, `-qv`: only switches of these two can be joined with others of them.
-                short if short.starts_with('-') && short.len() > 1 && short[1..].chars().all(|c| matches!(c, 'q' | 'v')) => {
+                short
+                    if short.starts_with('-')
+                        && short.len() > 1
+                        && short[1..].chars().all(|c| matches!(c, 'q' | 'v')) =>
+                {
                     early.wishes.quiet |= short.contains('q');
                     early.wishes.verbose += short.matches('v').count() as u8;
                 }
@@ -156,7 +160,8 @@ fn run(app: &App, arguments: Vec<OsString>, color: Option<bool>) -> Exit {
         Some(false) => clap::ColorChoice::Never,
     };
     let command = Cli::command().color(choice).styles(render::help_styles());
-    let (mut command, extensions, broken) = if extend::any_linked() { extended(app, command) } else { (command, Vec::new(), None) };
+    let (mut command, extensions, broken) =
+        if extend::any_linked() { extended(app, command) } else { (command, Vec::new(), None) };
     let matches = match command.try_get_matches_from_mut(arguments) {
         Ok(matches) => matches,
         Err(err) => {

@@ -75,7 +75,11 @@ impl Printer {
     pub(crate) fn out(&self, text: &str) -> io::Result<()> {
         let text = self.clean(text);
         let mut out = io::stdout().lock();
-        if self.out_color { out.write_all(text.as_bytes()) } else { out.write_all(strip_str(&text).to_string().as_bytes()) }
+        if self.out_color {
+            out.write_all(text.as_bytes())
+        } else {
+            out.write_all(strip_str(&text).to_string().as_bytes())
+        }
     }
 
     /// Writes data to standard output: as [`Printer::out`], but nothing that looks like colour is taken out of it.

@@ -35,7 +35,11 @@ pub(crate) const TEMPLATES: &[Template] = &[
             "data/flights-2013-01.csv.gz",
             "data/planes.csv",
         ),
-        next: &["phlo run", "phlo sql \"select * from gold.carrier_scorecard order by on_time_share desc\"", "phlo lineage gold.daily_delays"],
+        next: &[
+            "phlo run",
+            "phlo sql \"select * from gold.carrier_scorecard order by on_time_share desc\"",
+            "phlo lineage gold.daily_delays",
+        ],
     },
     Template {
         name: "minimal",
@@ -84,7 +88,11 @@ mod tests {
         for (folder, name) in [("../examples/nycflights", "flights"), ("templates/minimal", "minimal")] {
             let folder = root.join(folder);
             let template = TEMPLATES.iter().find(|t| t.name == name).unwrap();
-            let there: Vec<_> = files_below(&folder, &folder).into_iter().map(|f| f.to_str().unwrap().to_owned()).filter(|f| !left_out(f)).collect();
+            let there: Vec<_> = files_below(&folder, &folder)
+                .into_iter()
+                .map(|f| f.to_str().unwrap().to_owned())
+                .filter(|f| !left_out(f))
+                .collect();
             let mut held: Vec<_> = template.files.iter().map(|(file, _)| (*file).to_owned()).collect();
             held.sort();
             assert_eq!(held, there, "mend the list in templates.rs");

@@ -41,7 +41,14 @@ def run_phlo(context: dg.AssetExecutionContext, *arguments: str) -> tuple[int, A
     with tempfile.TemporaryFile() as report:
         try:
             process = subprocess.Popen(
-                command, cwd=project_folder(), stdout=report, stderr=subprocess.PIPE, text=True, encoding="utf-8", errors="replace"
+                command,
+                cwd=project_folder(),
+                stdout=report,
+                stderr=subprocess.PIPE,
+                encoding="utf-8",
+                errors="replace",
+                # Out of reach of the terminal's Ctrl-C: with the one below it would be the second, which stops phlo at once.
+                start_new_session=True,
             )
         except OSError as err:
             raise dg.Failure(f"{command[0]} cannot be started: {err}. Set PHLO_BIN and PHLO_PROJECT.") from err
@@ -89,15 +96,19 @@ def check_result(asset: dict, check: dict, result: dict | None) -> dg.AssetCheck
 
 
 def failure(asset: dict, code: int, report: Any, part: dict | None, said: str) -> dg.Failure:
-    status = part["status"] if part else "no report"
-    error = (part or {}).get("error") or {}
-    broken = [check["name"] for check in (part or {}).get("checks", []) if check["outcome"] != "passed" and check["severity"] == "error"]
+    # A report is of a run, or of why there was none: a project that is wrong, a service that is not there.
+    report = report if isinstance(report, dict) else {}
+    status = (part or report).get("status", "no report")
+    error = (part or report).get("error") or {}
     lines = [f"{asset['phlo_key']}: {status} (phlo ended with code {code})", *error.get("messages", []), *error.get("hints", [])]
+    broken = [check["name"] for check in (part or {}).get("checks", []) if check["outcome"] != "passed" and check["severity"] == "error"]
     if broken:
         lines.append("failed checks: " + ", ".join(broken))
-    if not part:
+    if error.get("code"):
+        lines.append(f"see `phlo explain {error['code']}`")
+    if not part and not error:
         lines.append(said)
-    metadata = {"phlo/run_id": report["id"]} if part and report.get("id") else {}
+    metadata = {"phlo/run_id": report["id"]} if report.get("id") else {}
     # The same rows would fail the same checks again.
     return dg.Failure("\n".join(lines), metadata=metadata, allow_retries=status != "blocked")
 

@@ -80,9 +80,11 @@ struct Schedule {
 /// # Errors
 /// What Dagster could not load.
 pub(crate) fn manifest(definitions: &Definitions) -> Result<Manifest> {
+    // By key, so that the same project gives the same files, whose differences people read in version control.
+    let mut assets: Vec<_> = definitions.assets.iter().collect();
+    assets.sort_by_key(|(spec, _)| &spec.key);
     let mut ops = BTreeSet::new();
-    let assets =
-        definitions.assets.iter().map(|(spec, deps)| asset(spec, deps, &mut ops)).collect::<Result<Vec<_>>>()?;
+    let assets = assets.into_iter().map(|(spec, deps)| asset(spec, deps, &mut ops)).collect::<Result<Vec<_>>>()?;
     let mut names = BTreeSet::new();
     let schedules =
         definitions.schedules.iter().map(|spec| schedule(spec, definitions, &mut names)).collect::<Result<Vec<_>>>()?;
@@ -99,7 +101,7 @@ fn asset(spec: &AssetSpec, deps: &[AssetKey], ops: &mut BTreeSet<String>) -> Res
         key: parts(&spec.key),
         phlo_key: spec.key.to_string(),
         op: unique(&spec.key.parts().collect::<Vec<_>>().join("__"), ops),
-        deps: deps.iter().map(parts).collect(),
+        deps: deps.iter().collect::<BTreeSet<_>>().into_iter().map(parts).collect(),
         group: spec.group.split('.').map(identifier).collect::<Vec<_>>().join("/"),
         kinds: vec!["phlo".to_owned(), tag(tool)],
         tags: spec.tags.iter().map(|text| tag(text)).collect(),

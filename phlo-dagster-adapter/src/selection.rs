@@ -6,7 +6,7 @@ use phlo_plugin::prelude::*;
 use phlo_spec::asset::AssetSpec;
 use phlo_spec::nearest;
 
-/// The assets that a selection means, in the order in which they are listed.
+/// The assets that a selection means, by key.
 ///
 /// # Errors
 /// [`Code::BadSelection`] for a term that is not understood, [`Code::UnknownAsset`] for one that matches no asset.
@@ -35,7 +35,9 @@ pub(crate) fn resolve<'a>(select: &str, assets: &'a [(AssetSpec, Vec<AssetKey>)]
     if selected.is_empty() {
         return Err(Error::new(Code::BadSelection, "the selection is empty").hint("`*` selects every asset"));
     }
-    Ok(assets.iter().map(|(spec, _)| spec).filter(|spec| selected.contains(&spec.key)).collect())
+    let mut specs: Vec<_> = assets.iter().map(|(spec, _)| spec).filter(|spec| selected.contains(&spec.key)).collect();
+    specs.sort_by_key(|spec| &spec.key);
+    Ok(specs)
 }
 
 fn matching<'a>(core: &str, assets: &'a [(AssetSpec, Vec<AssetKey>)]) -> Result<Vec<&'a AssetKey>> {

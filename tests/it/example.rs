@@ -19,12 +19,19 @@ fn the_example_runs_with_phlo_run_alone_and_takes_february_as_the_next_increment
     let record = project.phlo(&["run", "bronze.flights", "--json"]).exits(0).json();
     assert_eq!(record["assets"][0]["status"], "unchanged");
 
-    std::fs::copy(project.path().join("data/next/flights-2013-02.csv.gz"), project.path().join("data/flights-2013-02.csv.gz")).unwrap();
+    std::fs::copy(
+        project.path().join("data/next/flights-2013-02.csv.gz"),
+        project.path().join("data/flights-2013-02.csv.gz"),
+    )
+    .unwrap();
     let record = project.phlo(&["run", "bronze.flights+", "--json"]).exits(0).json();
     let flights = record["assets"].as_array().unwrap().iter().find(|a| a["asset"] == "bronze.flights").unwrap().clone();
     assert_eq!((flights["rows_inserted"].as_u64(), flights["rows_updated"].as_u64()), (Some(24951), Some(0)));
     assert_eq!(project.one("select count(*) from bronze.flights"), 27004 + 24951);
-    assert_eq!(project.one("select sum(flights) from gold.daily_delays"), project.one("select count(*) from silver.departures"));
+    assert_eq!(
+        project.one("select sum(flights) from gold.daily_delays"),
+        project.one("select count(*) from silver.departures")
+    );
 }
 
 #[test]

@@ -45,7 +45,8 @@ impl Said {
     /// The one JSON document on standard output.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|err| panic!("{err}\n--- stdout\n{}\n--- stderr\n{}", self.stdout, self.stderr))
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|err| panic!("{err}\n--- stdout\n{}\n--- stderr\n{}", self.stdout, self.stderr))
     }
 
     /// Both streams.
@@ -86,7 +87,13 @@ impl Project {
 
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(PHLO);
-        command.args(args).current_dir(self.path()).stdin(Stdio::null()).env("NO_COLOR", "1").env_remove("RUST_BACKTRACE").env_remove("RUST_LOG");
+        command
+            .args(args)
+            .current_dir(self.path())
+            .stdin(Stdio::null())
+            .env("NO_COLOR", "1")
+            .env_remove("RUST_BACKTRACE")
+            .env_remove("RUST_LOG");
         command
     }
 

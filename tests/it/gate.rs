@@ -24,13 +24,22 @@ fn orders(strategy: &str) -> Project {
 #[test]
 fn a_blocked_write_leaves_the_old_table_whatever_the_strategy() {
     for strategy in ["append", "overwrite", "merge"] {
-        for (why, bad) in [("a row-level check", "id,amount\n4,-5\n"), ("a table-level check", "id,amount\n11,1\n12,1\n13,1\n14,1\n15,1\n16,1\n17,1\n")] {
+        for (why, bad) in [
+            ("a row-level check", "id,amount\n4,-5\n"),
+            ("a table-level check", "id,amount\n11,1\n12,1\n13,1\n14,1\n15,1\n16,1\n17,1\n"),
+        ] {
             let project = orders(strategy);
             project.phlo(&["run"]).exits(0);
             project.put("in/2.csv", bad);
             let record = project.phlo(&["run", "--json"]).exits(3).json();
-            let status = |key: &str| record["assets"].as_array().unwrap().iter().find(|a| a["asset"] == key).unwrap()["status"].clone();
-            assert_eq!((status("raw.orders"), status("mart.total")), ("blocked".into(), "skipped".into()), "{strategy}, {why}");
+            let status = |key: &str| {
+                record["assets"].as_array().unwrap().iter().find(|a| a["asset"] == key).unwrap()["status"].clone()
+            };
+            assert_eq!(
+                (status("raw.orders"), status("mart.total")),
+                ("blocked".into(), "skipped".into()),
+                "{strategy}, {why}"
+            );
             assert_eq!(project.one("select sum(amount) from raw.orders"), 60, "{strategy}, {why}");
             // Mended, it goes through, and nothing of the blocked attempt is lost or repeated.
             project.put("in/2.csv", "id,amount\n4,40\n");
@@ -91,7 +100,10 @@ fn big(project: &Project, rows: usize) {
 
 #[test]
 fn after_kill_9_the_next_run_neither_loses_nor_repeats_a_row() {
-    let project = Project::new().write("assets/raw/orders.yaml", "source: { plugin: files, path: \"in/*.csv\" }\nchecks: [ { not_null: [id] } ]\n");
+    let project = Project::new().write(
+        "assets/raw/orders.yaml",
+        "source: { plugin: files, path: \"in/*.csv\" }\nchecks: [ { not_null: [id] } ]\n",
+    );
     big(&project, 400_000);
     // Killed at different moments of the run: before, while and after it stages and commits.
     for wait in [30, 120, 300, 600, 900, 1300] {
@@ -128,7 +140,10 @@ fn an_interrupt_leaves_nothing_visible_and_says_130() {
 
 #[test]
 fn a_second_phlo_on_the_same_table_waits_or_fails_clearly() {
-    let project = Project::new().write("assets/raw/orders.yaml", "source: { plugin: files, path: \"in/*.csv\" }\nwrite: { strategy: overwrite, lock_wait: 0 }\n");
+    let project = Project::new().write(
+        "assets/raw/orders.yaml",
+        "source: { plugin: files, path: \"in/*.csv\" }\nwrite: { strategy: overwrite, lock_wait: 0 }\n",
+    );
     big(&project, 3_000_000);
     let mut first = project.start(&["run"]);
     let began = Instant::now();
@@ -142,7 +157,10 @@ fn a_second_phlo_on_the_same_table_waits_or_fails_clearly() {
     assert_eq!(busy.code, 1, "{}", busy.all());
     assert!(busy.all().contains("P4001"), "{}", busy.all());
     // Told to wait, the second one gets its turn.
-    project.put("assets/raw/orders.yaml", "source: { plugin: files, path: \"in/*.csv\" }\nwrite: { strategy: overwrite, lock_wait: 120 }\n");
+    project.put(
+        "assets/raw/orders.yaml",
+        "source: { plugin: files, path: \"in/*.csv\" }\nwrite: { strategy: overwrite, lock_wait: 120 }\n",
+    );
     let first = project.start(&["run"]);
     let second = project.start(&["run"]);
     for child in [first, second] {

@@ -10,17 +10,24 @@ use crate::fixture::{Project, repository};
 #[test]
 fn every_plugin_folder_is_linked_and_known_and_nothing_else_is() {
     let registry = Registry::linked(phlo_bundle::KNOWN).unwrap();
-    let linked: BTreeSet<String> = registry.entries().map(|e| e.registration.package.to_owned()).filter(|p| p != "phlo-dagster-adapter").collect();
+    let linked: BTreeSet<String> =
+        registry.entries().map(|e| e.registration.package.to_owned()).filter(|p| p != "phlo-dagster-adapter").collect();
     let folders: BTreeSet<String> = std::fs::read_dir(repository().join("phlo-plugins"))
         .unwrap()
         .map(|entry| format!("phlo-{}", entry.unwrap().file_name().to_string_lossy()))
         .collect();
     assert_eq!(linked, folders);
-    let registered: BTreeSet<(String, String)> =
-        registry.entries().filter(|e| e.registration.package != "phlo-dagster-adapter").map(|e| (e.registration.kind.to_string(), e.registration.name.to_owned())).collect();
-    let known: BTreeSet<(String, String)> = phlo_bundle::KNOWN.iter().map(|k| (k.kind.to_owned(), k.name.to_owned())).collect();
+    let registered: BTreeSet<(String, String)> = registry
+        .entries()
+        .filter(|e| e.registration.package != "phlo-dagster-adapter")
+        .map(|e| (e.registration.kind.to_string(), e.registration.name.to_owned()))
+        .collect();
+    let known: BTreeSet<(String, String)> =
+        phlo_bundle::KNOWN.iter().map(|k| (k.kind.to_owned(), k.name.to_owned())).collect();
     assert_eq!(registered, known, "the metadata of a plugin's Cargo.toml and its registrations differ");
-    assert!(registry.entries().all(|e| e.package.is_some_and(|p| !p.readme.is_empty() || p.name == "phlo-dagster-adapter")));
+    assert!(
+        registry.entries().all(|e| e.package.is_some_and(|p| !p.readme.is_empty() || p.name == "phlo-dagster-adapter"))
+    );
 }
 
 #[test]
@@ -31,16 +38,18 @@ fn plugin_check_passes_on_a_healthy_binary_and_names_what_is_denied() {
     let list = project.phlo(&["plugin", "list"]).exits(0);
     let line = list.stdout.lines().find(|l| l.contains("rest_api")).unwrap();
     assert!(line.contains("denied"), "{line}");
-    let project = project.write("assets/raw/x.yaml", "source: { plugin: rest_api, base_url: \"http://127.0.0.1:9\", endpoint: /x }\n");
+    let project = project
+        .write("assets/raw/x.yaml", "source: { plugin: rest_api, base_url: \"http://127.0.0.1:9\", endpoint: /x }\n");
     let said = project.phlo(&["run"]).exits(2);
     assert!(said.all().contains("P2003"), "{}", said.all());
 }
 
 #[test]
 fn capabilities_resolve_by_tag_then_asset_then_environment_then_project() {
-    let project = Project::new()
-        .write("d.csv", "a\n1\n")
-        .write("assets/raw/x.yaml", "source: { plugin: files, path: d.csv }\ncapability_overrides: { table_store: delta }\n");
+    let project = Project::new().write("d.csv", "a\n1\n").write(
+        "assets/raw/x.yaml",
+        "source: { plugin: files, path: d.csv }\ncapability_overrides: { table_store: delta }\n",
+    );
     let step = |args: &[&str], variables: &[(&str, &str)]| {
         let mut all = vec!["run", "--dry-run", "--json"];
         all.extend(args);

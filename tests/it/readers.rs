@@ -10,12 +10,19 @@ fn python() -> Option<PathBuf> {
     let target = std::env::var("CARGO_TARGET_DIR").map_or_else(|_| repository().join("target"), PathBuf::from);
     let venv = target.join("readers-venv");
     let python = venv.join("bin/python");
-    let works = |p: &Path| Command::new(p).args(["-c", "import deltalake, pyarrow"]).output().is_ok_and(|o| o.status.success());
+    let works =
+        |p: &Path| Command::new(p).args(["-c", "import deltalake, pyarrow"]).output().is_ok_and(|o| o.status.success());
     if !works(&python) {
         let made = Command::new("python3").args(["-m", "venv"]).arg(&venv).output().is_ok_and(|o| o.status.success())
-            && Command::new(&python).args(["-m", "pip", "install", "--quiet", "deltalake", "pyarrow"]).output().is_ok_and(|o| o.status.success());
+            && Command::new(&python)
+                .args(["-m", "pip", "install", "--quiet", "deltalake", "pyarrow"])
+                .output()
+                .is_ok_and(|o| o.status.success());
         if !made || !works(&python) {
-            assert!(std::env::var("CI").is_err(), "python3 with deltalake and pyarrow from PyPI could not be installed");
+            assert!(
+                std::env::var("CI").is_err(),
+                "python3 with deltalake and pyarrow from PyPI could not be installed"
+            );
             return None;
         }
     }

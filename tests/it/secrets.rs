@@ -20,7 +20,11 @@ fn no_output_and_no_file_ever_shows_a_secret() {
             let n = stream.read(&mut buffer).unwrap_or(0);
             let request = String::from_utf8_lossy(&buffer[..n]).into_owned();
             let body = format!("you sent: {request}");
-            let _ = write!(stream, "HTTP/1.1 400 Bad Request\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+            let _ = write!(
+                stream,
+                "HTTP/1.1 400 Bad Request\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                body.len()
+            );
         }
     });
     let project = Project::new()

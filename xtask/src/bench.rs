@@ -79,12 +79,18 @@ struct Took {
 /// Runs a command to its end. The peak is the kernel's high-water mark, read every few milliseconds while the process lives.
 fn measure(command: &mut Command) -> Result<Took> {
     let started = Instant::now();
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().with_context(|| process::line(command))?;
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| process::line(command))?;
     let status_file = format!("/proc/{}/status", child.id());
     let mut peak_kib = 0;
     let status = loop {
         if let Ok(text) = std::fs::read_to_string(&status_file) {
-            let mark = text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
+            let mark =
+                text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
             peak_kib = mark.unwrap_or(0).max(peak_kib);
         }
         if let Some(status) = child.try_wait()? {
@@ -121,7 +127,10 @@ fn startup(binary: &Path, dir: &Path) -> Result<()> {
         }
     }
     let median = median(times);
-    println!("startup   phlo plugin list: {median:.1} ms wall (median of 30; wanted: under 20): {}", verdict(median < 20.0));
+    println!(
+        "startup   phlo plugin list: {median:.1} ms wall (median of 30; wanted: under 20): {}",
+        verdict(median < 20.0)
+    );
     Ok(())
 }
 
@@ -141,7 +150,9 @@ fn check(binary: &Path, dir: &Path) -> Result<()> {
     // Layers of 200, each asset reading two of the layer below.
     for i in 0..2000 {
         let (layer, at) = (i / 200, i % 200);
-        let below = |k: usize| if layer == 0 { format!("raw.s{}", (at + k) % 10) } else { format!("l{}.t{}", layer - 1, (at + k) % 200) };
+        let below = |k: usize| {
+            if layer == 0 { format!("raw.s{}", (at + k) % 10) } else { format!("l{}.t{}", layer - 1, (at + k) % 200) }
+        };
         let sql = format!(
             "/* phlo\nchecks:\n  - not_null: [id]\n  - range: {{ column: amount, min: 0 }}\n*/\nselect a.id, a.amount + coalesce(b.amount, 0) as amount, a.at, upper(a.region) as region\n\
              from {} a left join {} b on a.id = b.id\nwhere a.amount > {i}\n",
@@ -158,7 +169,10 @@ fn check(binary: &Path, dir: &Path) -> Result<()> {
         }
     }
     let median = median(times);
-    println!("check     phlo check, 2,000 SQL assets: {median:.2} s wall (median of 5; wanted: under 2): {}", verdict(median < 2.0));
+    println!(
+        "check     phlo check, 2,000 SQL assets: {median:.2} s wall (median of 5; wanted: under 2): {}",
+        verdict(median < 2.0)
+    );
     Ok(())
 }
 
@@ -231,7 +245,12 @@ fn ingest(binary: &Path, dir: &Path, runs: usize) -> Result<()> {
         // The first pair warms the page cache and is not counted.
         if counted > 0 {
             let (a_s, b_s) = (a.wall.as_secs_f64(), b.wall.as_secs_f64());
-            println!("          pair {counted}: phlo {a_s:.2} s, {} MiB; DuckDB {b_s:.2} s, {} MiB; ratio {:.2}", a.peak_kib / 1024, b.peak_kib / 1024, a_s / b_s);
+            println!(
+                "          pair {counted}: phlo {a_s:.2} s, {} MiB; DuckDB {b_s:.2} s, {} MiB; ratio {:.2}",
+                a.peak_kib / 1024,
+                b.peak_kib / 1024,
+                a_s / b_s
+            );
             ours.push(a_s);
             theirs.push(b_s);
             ratios.push(a_s / b_s);
@@ -260,6 +279,9 @@ fn memory(binary: &Path, dir: &Path, large: f64) -> Result<()> {
         peaks.push(took.peak_kib as f64);
     }
     let growth = peaks[1] / peaks[0];
-    println!("memory    peak at {large} times the rows: {growth:.2} times (wanted: at most 1.2): {}", verdict(growth <= 1.2));
+    println!(
+        "memory    peak at {large} times the rows: {growth:.2} times (wanted: at most 1.2): {}",
+        verdict(growth <= 1.2)
+    );
     Ok(())
 }

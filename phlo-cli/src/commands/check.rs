@@ -17,8 +17,18 @@ pub(crate) fn run(app: &App) -> Result<Exit, Failure> {
     let count = |severity| told.iter().filter(|t| t.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     if app.printer.json() {
-        let mut document = if errors > 0 { error_document(&told) } else { json!({ "status": "ok", "diagnostics": told.iter().map(Told::json).collect::<Vec<_>>() }) };
-        for (key, value) in [("assets", json!(report.assets)), ("sql", json!(report.sql)), ("unknown", json!(report.unknown)), ("errors", json!(errors)), ("warnings", json!(warnings))] {
+        let mut document = if errors > 0 {
+            error_document(&told)
+        } else {
+            json!({ "status": "ok", "diagnostics": told.iter().map(Told::json).collect::<Vec<_>>() })
+        };
+        for (key, value) in [
+            ("assets", json!(report.assets)),
+            ("sql", json!(report.sql)),
+            ("unknown", json!(report.unknown)),
+            ("errors", json!(errors)),
+            ("warnings", json!(warnings)),
+        ] {
             document[key] = value;
         }
         app.printer.document(document)?;
@@ -38,7 +48,11 @@ pub(crate) fn run(app: &App) -> Result<Exit, Failure> {
             (_, 0) => Tone::Bad.paint(plural(errors, "error")),
             _ => Tone::Bad.paint(format!("{}, {}", plural(errors, "error"), plural(warnings, "warning"))),
         };
-        app.printer.out(&format!("{found}: {} checked, {} type-checked\n", plural(report.assets, "asset"), plural(report.sql, "query").replace("querys", "queries")))?;
+        app.printer.out(&format!(
+            "{found}: {} checked, {} type-checked\n",
+            plural(report.assets, "asset"),
+            plural(report.sql, "query").replace("querys", "queries")
+        ))?;
         app.explain(told.iter().filter(|t| t.severity == Severity::Error).map(|t| t.code));
     }
     Ok(if errors > 0 { Exit::Wrong } else { Exit::Done })

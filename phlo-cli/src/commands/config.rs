@@ -33,7 +33,8 @@ fn text(app: &App, shown: &Value) -> String {
     for (path, source) in shown["sources"].as_object().into_iter().flatten() {
         let value = lookup(&shown["config"], path).map(plain).unwrap_or_default();
         let from = |key: &str| source.get(key).and_then(Value::as_str);
-        let variables: Vec<_> = source.get("variables").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        let variables: Vec<_> =
+            source.get("variables").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
         let from = match (from("source"), from("place")) {
             (Some("default"), _) => Cell::toned(("default", Tone::Dim)),
             (Some("environment"), Some(place)) => format!("{place}, with {}", variables.join(", ")).into(),
@@ -75,7 +76,9 @@ mod tests {
     #[test]
     fn a_path_finds_its_value() {
         let value = serde_json::json!({ "a": { "b": [{ "c": 1 }, 2], "b.x": { "d": 3 } }, "ab": 4 });
-        for (path, want) in [("a.b[0].c", Some(1)), ("a.b[1]", Some(2)), ("a.b.x.d", Some(3)), ("ab", Some(4)), ("a.z", None)] {
+        for (path, want) in
+            [("a.b[0].c", Some(1)), ("a.b[1]", Some(2)), ("a.b.x.d", Some(3)), ("ab", Some(4)), ("a.z", None)]
+        {
             assert_eq!(lookup(&value, path).and_then(Value::as_i64), want, "{path}");
         }
     }

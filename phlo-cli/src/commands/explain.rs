@@ -21,7 +21,11 @@ pub(crate) fn run(app: &App, args: &Explain) -> Result<Exit, Failure> {
             }
             let mut table = Table::list(&app.printer, &["code", "title", "what"]);
             for code in Code::ALL {
-                table.row([Cell::toned((code.as_str(), Tone::Literal)), code.title().into(), code.explanation().what.into()]);
+                table.row([
+                    Cell::toned((code.as_str(), Tone::Literal)),
+                    code.title().into(),
+                    code.explanation().what.into(),
+                ]);
             }
             table.text()
         },
@@ -47,7 +51,8 @@ fn document(code: Code) -> Value {
 
 fn text(code: Code) -> String {
     let explanation = code.explanation();
-    let mut text = format!("{}: {}\n\n{}\n", Tone::Literal.paint(code), Tone::Strong.paint(code.title()), explanation.what);
+    let mut text =
+        format!("{}: {}\n\n{}\n", Tone::Literal.paint(code), Tone::Strong.paint(code.title()), explanation.what);
     for (title, said) in [("Why", explanation.why), ("What to do", explanation.fix)] {
         text.push_str(&format!("\n{}\n  {said}\n", Tone::Strong.paint(title)));
     }

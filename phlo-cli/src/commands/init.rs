@@ -20,7 +20,10 @@ pub(crate) fn run(app: &App, args: &Init) -> Result<Exit, Failure> {
     };
     empty(&args.dir)?;
     write(&args.dir, template).map_err(|(path, err)| {
-        Error::new(Code::UnreadableFile, "the project cannot be written").with("path", path).because(err).hint("check the folder's permissions and the disk")
+        Error::new(Code::UnreadableFile, "the project cannot be written")
+            .with("path", path)
+            .because(err)
+            .hint("check the folder's permissions and the disk")
     })?;
     let dir = args.dir.display().to_string();
     let files: Vec<_> = template.files.iter().map(|(file, _)| *file).collect();
@@ -28,8 +31,17 @@ pub(crate) fn run(app: &App, args: &Init) -> Result<Exit, Failure> {
         || json!({ "status": "ok", "dir": dir, "template": template.name, "files": files }),
         || {
             let change = (dir != ".").then(|| format!("cd {dir}"));
-            let next: String = change.iter().map(String::as_str).chain(template.next.iter().copied()).map(|line| format!("  {}\n", Tone::Literal.paint(line))).collect();
-            format!("{} a project from the template `{}` in {dir}\n\nNext:\n{next}", Tone::Good.paint("Made"), template.name)
+            let next: String = change
+                .iter()
+                .map(String::as_str)
+                .chain(template.next.iter().copied())
+                .map(|line| format!("  {}\n", Tone::Literal.paint(line)))
+                .collect();
+            format!(
+                "{} a project from the template `{}` in {dir}\n\nNext:\n{next}",
+                Tone::Good.paint("Made"),
+                template.name
+            )
         },
     )?;
     Ok(Exit::Done)
@@ -40,12 +52,22 @@ fn empty(dir: &Path) -> Result<(), Failure> {
     let entries = match std::fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(err) => return Err(Error::new(Code::UnreadableFile, format!("{} cannot be read as a folder", dir.display())).because(err).into()),
+        Err(err) => {
+            return Err(Error::new(Code::UnreadableFile, format!("{} cannot be read as a folder", dir.display()))
+                .because(err)
+                .into());
+        }
     };
     let first = entries.filter_map(Result::ok).map(|e| e.file_name()).find(|name| name != ".git");
     let Some(first) = first else { return Ok(()) };
-    let what = if dir.join(PROJECT_FILE).exists() { "is a project already".to_owned() } else { format!("is not empty: it holds {}", first.display()) };
-    Err(Error::new(Code::Usage, format!("{} {what}", dir.display())).hint("name a new folder: `phlo init my-lake`").into())
+    let what = if dir.join(PROJECT_FILE).exists() {
+        "is a project already".to_owned()
+    } else {
+        format!("is not empty: it holds {}", first.display())
+    };
+    Err(Error::new(Code::Usage, format!("{} {what}", dir.display()))
+        .hint("name a new folder: `phlo init my-lake`")
+        .into())
 }
 
 fn write(dir: &Path, template: &Template) -> Result<(), (String, io::Error)> {

@@ -54,9 +54,13 @@ fn line(event: &Event) -> String {
         Level::Warn => ("warn ", Tone::Warn),
         Level::Error => ("error", Tone::Bad),
     };
-    let asset = event.correlation.asset.as_ref().map(|key| format!("  {}", Tone::Strong.paint(key))).unwrap_or_default();
+    let asset =
+        event.correlation.asset.as_ref().map(|key| format!("  {}", Tone::Strong.paint(key))).unwrap_or_default();
     let at = event.at.format("%Y-%m-%d %H:%M:%S%.3fZ");
-    format!("{}  {}{asset}  {}  {}\n", Tone::Dim.paint(at), tone.paint(word), event.kind(), what(event)).trim_end().to_owned() + "\n"
+    format!("{}  {}{asset}  {}  {}\n", Tone::Dim.paint(at), tone.paint(word), event.kind(), what(event))
+        .trim_end()
+        .to_owned()
+        + "\n"
 }
 
 fn what(event: &Event) -> String {
@@ -71,18 +75,30 @@ fn what(event: &Event) -> String {
             let (word, tone) = run_status(run.status);
             format!("{} in {}", tone.paint(word), number::millis(run.duration_ms))
         }
-        Payload::IngestionStart(start) | Payload::TransformStart(start) | Payload::PublishStart(start) => format!("{}, {}", start.tool, start.strategy),
+        Payload::IngestionStart(start) | Payload::TransformStart(start) | Payload::PublishStart(start) => {
+            format!("{}, {}", start.tool, start.strategy)
+        }
         Payload::IngestionEnd(run) | Payload::TransformEnd(run) | Payload::PublishEnd(run) => {
             let (word, tone) = asset_status(run.status);
-            let rows = if run.rows_in > 0 { format!(", {}", plural(run.rows_in as usize, "row")) } else { String::new() };
-            let why = run.error.as_ref().map(|e| format!(": [{}] {}", e.code, e.messages.join(": "))).unwrap_or_default();
+            let rows =
+                if run.rows_in > 0 { format!(", {}", plural(run.rows_in as usize, "row")) } else { String::new() };
+            let why =
+                run.error.as_ref().map(|e| format!(": [{}] {}", e.code, e.messages.join(": "))).unwrap_or_default();
             format!("{}{rows} in {}{why}", tone.paint(word), number::millis(run.duration_ms))
         }
         Payload::QualityResult(check) => {
             let (word, tone) = check_outcome(check);
-            format!("{} {}: {} of {}", check.name, tone.paint(word), number::count(check.violations), plural(check.total as usize, "row"))
+            format!(
+                "{} {}: {} of {}",
+                check.name,
+                tone.paint(word),
+                number::count(check.violations),
+                plural(check.total as usize, "row")
+            )
         }
-        Payload::LineageEdges(lineage) => lineage.edges.iter().map(|(from, to)| format!("{from} -> {to}")).collect::<Vec<_>>().join(", "),
+        Payload::LineageEdges(lineage) => {
+            lineage.edges.iter().map(|(from, to)| format!("{from} -> {to}")).collect::<Vec<_>>().join(", ")
+        }
         Payload::TelemetryMetric(metric) => format!("{} {} {}", metric.name, metric.value, metric.unit),
         other => match serde_json::to_value(other) {
             Ok(Value::Object(map)) => map.get("data").map(ToString::to_string).unwrap_or_default(),

@@ -17,7 +17,9 @@ use crate::render::told::Told;
 use crate::render::{Tone, indent, plural};
 
 pub(crate) fn run(app: &App, args: &Plugin) -> Result<Exit, Failure> {
-    let kind = |text: &Option<String>| text.as_deref().map(str::parse::<PluginKind>).transpose().map_err(|err| Failure::usage(err.to_string()));
+    let kind = |text: &Option<String>| {
+        text.as_deref().map(str::parse::<PluginKind>).transpose().map_err(|err| Failure::usage(err.to_string()))
+    };
     match args {
         Plugin::List { kind: given, available } => list(app, &app.platform()?, kind(given)?, *available),
         Plugin::Info { name, kind: given } => info(app, &app.platform()?, name, kind(given)?),
@@ -38,7 +40,8 @@ fn state(state: &str) -> (&str, Tone) {
 fn list(app: &App, platform: &Platform, kind: Option<PluginKind>, available: bool) -> Result<Exit, Failure> {
     let of_kind = |k: &str| kind.is_none_or(|kind| kind.as_str() == k);
     let rows: Vec<_> = platform.plugins().into_iter().filter(|row| of_kind(&row.kind)).collect();
-    let missing: Vec<_> = platform.registry().known().iter().filter(|k| available && !k.linked && of_kind(k.kind)).collect();
+    let missing: Vec<_> =
+        platform.registry().known().iter().filter(|k| available && !k.linked && of_kind(k.kind)).collect();
     let unlinked = |k: &&KnownPlugin| json!({ "kind": k.kind, "name": k.name, "package": k.package, "summary": k.summary, "feature": k.feature });
     app.printer.answer(
         || {
@@ -62,7 +65,14 @@ fn list(app: &App, platform: &Platform, kind: Option<PluginKind>, available: boo
             }
             for known in &missing {
                 let feature = format!("{}; link it with --features phlo-bundle/{}", known.summary, known.feature);
-                table.row([known.kind.into(), Cell::toned((known.name, Tone::Strong)), Cell::toned(state("not linked")), known.package.into(), Cell::maybe(None::<String>), feature.into()]);
+                table.row([
+                    known.kind.into(),
+                    Cell::toned((known.name, Tone::Strong)),
+                    Cell::toned(state("not linked")),
+                    known.package.into(),
+                    Cell::maybe(None::<String>),
+                    feature.into(),
+                ]);
             }
             table.text()
         },
@@ -77,7 +87,9 @@ fn info(app: &App, platform: &Platform, name: &str, kind: Option<PluginKind>) ->
         return Err(registry.unknown(kind, name).into());
     }
     let rows = platform.plugins();
-    let row = |entry: &PluginEntry<'_>| rows.iter().find(|r| r.kind == entry.registration.kind.as_str() && r.name == entry.registration.name);
+    let row = |entry: &PluginEntry<'_>| {
+        rows.iter().find(|r| r.kind == entry.registration.kind.as_str() && r.name == entry.registration.name)
+    };
     app.printer.answer(
         || json!({ "status": "ok", "plugins": found.iter().map(|e| document(e, row(e))).collect::<Vec<_>>() }),
         || found.iter().map(|e| text(app, e, row(e))).collect::<Vec<_>>().join("\n"),
@@ -116,7 +128,8 @@ fn text(app: &App, entry: &PluginEntry<'_>, row: Option<&PluginRow>) -> String {
         }
         fact("package", format!("{} {}", row.package, row.version).trim_end().into());
     }
-    let lists = [("requires", registration.requires), ("uses", registration.optional), ("provides", registration.provides)];
+    let lists =
+        [("requires", registration.requires), ("uses", registration.optional), ("provides", registration.provides)];
     for (name, items) in lists {
         if let Some(items) = joined(items) {
             fact(name, items.into());
@@ -140,7 +153,10 @@ fn text(app: &App, entry: &PluginEntry<'_>, row: Option<&PluginRow>) -> String {
     }
     let mut text = facts.text();
     let settings = format!("settings, under plugins.settings.{}.{} of phlo.yaml", registration.kind, registration.name);
-    for (title, schema) in [("keys", registration.config.map(|schema| json!(schema()))), (settings.as_str(), Some(json!((registration.settings)())))] {
+    for (title, schema) in [
+        ("keys", registration.config.map(|schema| json!(schema()))),
+        (settings.as_str(), Some(json!((registration.settings)()))),
+    ] {
         if let Some(table) = schema.and_then(|schema| keys(&app.printer, &schema)) {
             let _ = write!(text, "\n{title}\n{}", indent(&table, 2));
         }
@@ -165,7 +181,8 @@ fn check(app: &App, platform: &Platform) -> Result<Exit, Failure> {
         app.printer.document(document)?;
     } else {
         app.printer.out(&health(app, &found))?;
-        let told: Vec<_> = sick.iter().filter_map(|h| h.plugin.error.as_ref().map(|e| Told::from(e).about(&h.plugin.name))).collect();
+        let told: Vec<_> =
+            sick.iter().filter_map(|h| h.plugin.error.as_ref().map(|e| Told::from(e).about(&h.plugin.name))).collect();
         app.printer.talk("");
         app.tell(&told, &phlo_project::Texts::default());
         app.explain(told.iter().map(|t| t.code));

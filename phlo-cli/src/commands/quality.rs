@@ -116,7 +116,9 @@ async fn failing(platform: &Platform, sql: &str, limit: usize) -> Result<Vec<Rec
 }
 
 fn text(app: &App, asset: &str, latest: Option<&(String, DateTime<Utc>)>, shown: &[Shown]) -> String {
-    let Some((run, at)) = latest else { return format!("no check of {asset} has run yet; `phlo run {asset}` runs them\n") };
+    let Some((run, at)) = latest else {
+        return format!("no check of {asset} has run yet; `phlo run {asset}` runs them\n");
+    };
     let mut text = format!("{}  run {run}, {}\n\n", Tone::Strong.paint(asset), number::ago(*at, Utc::now()));
     text.push_str(&table(app, &shown.iter().map(|s| &s.result).collect::<Vec<_>>()));
     let failed: Vec<_> = shown.iter().filter(|s| !s.result.passed()).collect();
@@ -135,17 +137,24 @@ fn text(app: &App, asset: &str, latest: Option<&(String, DateTime<Utc>)>, shown:
             _ => text.push_str(&failed_check(&app.printer, &one.result)),
         }
         if let Some(Err(err)) = &one.rows {
-            text.push_str(&format!("  {}\n", Tone::Warn.paint(format!("the rows themselves cannot be shown any more: {}", err.chain().join(": ")))));
+            text.push_str(&format!(
+                "  {}\n",
+                Tone::Warn.paint(format!("the rows themselves cannot be shown any more: {}", err.chain().join(": ")))
+            ));
         }
     }
     if failed.iter().any(|s| s.rows.is_none() && s.result.violations > 0) {
-        text.push_str(&format!("\nsee the rows with {}\n", Tone::Literal.paint(format!("phlo quality show {asset} --rows"))));
+        text.push_str(&format!(
+            "\nsee the rows with {}\n",
+            Tone::Literal.paint(format!("phlo quality show {asset} --rows"))
+        ));
     }
     text
 }
 
 fn table(app: &App, results: &[&CheckResult]) -> String {
-    let mut table = Table::list(&app.printer, &["check", "kind", "result", ">violations", ">rows", ">rate", "wanted", "found"]);
+    let mut table =
+        Table::list(&app.printer, &["check", "kind", "result", ">violations", ">rows", ">rate", "wanted", "found"]);
     for result in results {
         table.row([
             Cell::toned((result.name.as_str(), Tone::Strong)),

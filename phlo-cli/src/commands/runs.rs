@@ -31,7 +31,9 @@ pub(crate) fn run(app: &App, args: &Runs) -> Result<Exit, Failure> {
 /// # Errors
 /// There is none, or the history cannot be read.
 pub(crate) fn find(history: &Arc<dyn RunHistory>, id: &str) -> Result<RunRecord, Failure> {
-    Ok(history.run(id)?.ok_or_else(|| Error::new(Code::Usage, format!("there is no run `{id}`")).hint("`phlo runs` lists the latest"))?)
+    Ok(history.run(id)?.ok_or_else(|| {
+        Error::new(Code::Usage, format!("there is no run `{id}`")).hint("`phlo runs` lists the latest")
+    })?)
 }
 
 fn text(app: &App, runs: &[RunRecord]) -> String {
@@ -48,7 +50,9 @@ fn text(app: &App, runs: &[RunRecord]) -> String {
             Cell::toned((run.id.as_str(), Tone::Strong)),
             Cell::toned(run_status(run.status)),
             number::ago(run.started_at, now).into(),
-            Cell::maybe(run.ended_at.map(|end| number::millis((end - run.started_at).num_milliseconds().max(0) as u64))),
+            Cell::maybe(
+                run.ended_at.map(|end| number::millis((end - run.started_at).num_milliseconds().max(0) as u64)),
+            ),
             run.selection.as_str().into(),
             ok.to_string().into(),
             Cell::toned((not_ok, if bad { Tone::Bad } else { Tone::Plain })),

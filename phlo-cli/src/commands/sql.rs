@@ -30,7 +30,9 @@ pub(crate) fn run(app: &App, args: &Sql) -> Result<Exit, Failure> {
 
 fn from_stdin() -> Result<String, Failure> {
     let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text).map_err(|err| Error::new(Code::Usage, "standard input cannot be read").because(err))?;
+    std::io::stdin()
+        .read_to_string(&mut text)
+        .map_err(|err| Error::new(Code::Usage, "standard input cannot be read").because(err))?;
     Ok(text)
 }
 
@@ -51,7 +53,9 @@ impl Shape {
     pub(crate) fn chosen(app: &App, format: Option<RowFormat>) -> Result<Self, Failure> {
         match (app.printer.json(), format) {
             (true, None) => Ok(Self::Document),
-            (true, Some(_)) => Err(Failure::usage("`--json` and `--format` exclude each other: `--format json` writes the rows alone")),
+            (true, Some(_)) => {
+                Err(Failure::usage("`--json` and `--format` exclude each other: `--format json` writes the rows alone"))
+            }
             (false, format) => Ok(Self::Rows(format.unwrap_or(RowFormat::Table))),
         }
     }
@@ -61,7 +65,12 @@ impl Shape {
 ///
 /// # Errors
 /// The query fails, or standard output cannot be written.
-pub(crate) async fn write(app: &App, shape: Shape, limit: Option<u64>, answer: impl Future<Output = Answer<SqlAnswer>>) -> Result<(), Failure> {
+pub(crate) async fn write(
+    app: &App,
+    shape: Shape,
+    limit: Option<u64>,
+    answer: impl Future<Output = Answer<SqlAnswer>>,
+) -> Result<(), Failure> {
     let clock = Instant::now();
     let SqlAnswer { schema, mut stream } = answer.await?;
     let mut left = limit.unwrap_or(u64::MAX);
@@ -83,7 +92,11 @@ pub(crate) async fn write(app: &App, shape: Shape, limit: Option<u64>, answer: i
     }
     writer.end()?;
     if shape == Shape::Rows(RowFormat::Table) {
-        app.printer.talk(&format!("{} in {}", plural(writer.rows, "row"), number::millis(clock.elapsed().as_millis() as u64)));
+        app.printer.talk(&format!(
+            "{} in {}",
+            plural(writer.rows, "row"),
+            number::millis(clock.elapsed().as_millis() as u64)
+        ));
     }
     Ok(())
 }
@@ -98,7 +111,10 @@ struct Writer<'a> {
 }
 
 fn unwritable(err: ArrowError) -> Failure {
-    Error::new(Code::Unsupported, "a value cannot be written in this format").because(err).hint("cast the column in the query").into()
+    Error::new(Code::Unsupported, "a value cannot be written in this format")
+        .because(err)
+        .hint("cast the column in the query")
+        .into()
 }
 
 impl Writer<'_> {
@@ -133,7 +149,9 @@ impl Writer<'_> {
         if !self.began {
             self.began = true;
             match self.shape {
-                Shape::Document => self.app.printer.data(&format!("{{\"columns\": {}, \"rows\": [", columns(&self.schema)))?,
+                Shape::Document => {
+                    self.app.printer.data(&format!("{{\"columns\": {}, \"rows\": [", columns(&self.schema)))?
+                }
                 Shape::Rows(_) => self.app.printer.data("[")?,
             }
         }
@@ -177,7 +195,10 @@ impl Writer<'_> {
         if let (Shape::Document, true, Failure::Problems { told, .. }) = (self.shape, self.began, &failure) {
             let told: Vec<Told> = told.clone();
             let document = error_document(&told);
-            let text = format!("\n], \"row_count\": {}, \"status\": \"error\", \"error\": {}}}\n", self.rows, document["error"]);
+            let text = format!(
+                "\n], \"row_count\": {}, \"status\": \"error\", \"error\": {}}}\n",
+                self.rows, document["error"]
+            );
             return match self.app.printer.data(&text) {
                 Ok(()) => Failure::Written(failure.exit()),
                 Err(err) => err.into(),

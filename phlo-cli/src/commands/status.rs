@@ -12,7 +12,10 @@ use crate::render::{Tone, asset_status, number};
 pub(crate) fn run(app: &App) -> Result<Exit, Failure> {
     let open = app.open_to_look()?;
     let states = app.wait(open.platform.status())?;
-    app.printer.answer(|| json!({ "status": "ok", "assets": states.iter().map(document).collect::<Vec<_>>() }), || text(app, &states))?;
+    app.printer.answer(
+        || json!({ "status": "ok", "assets": states.iter().map(document).collect::<Vec<_>>() }),
+        || text(app, &states),
+    )?;
     Ok(Exit::Done)
 }
 
@@ -30,7 +33,10 @@ fn text(app: &App, states: &[AssetState]) -> String {
         return "the project has no assets; add files below assets/\n".to_owned();
     }
     let now = Utc::now();
-    let mut table = Table::list(&app.printer, &["asset", "kind", "fresh", ">rows", ">size", ">version", "committed", "last result", "run"]);
+    let mut table = Table::list(
+        &app.printer,
+        &["asset", "kind", "fresh", ">rows", ">size", ">version", "committed", "last result", "run"],
+    );
     for state in states {
         let last = state.last.as_ref();
         table.row([

@@ -17,7 +17,10 @@ pub(crate) fn run(app: &App, args: &Args) -> Result<Exit, Failure> {
     match args {
         Args::List => {
             let tables = app.wait(platform.tables())?;
-            app.printer.answer(|| json!({ "status": "ok", "tables": tables.iter().map(document).collect::<Vec<_>>() }), || list(app, &tables))?;
+            app.printer.answer(
+                || json!({ "status": "ok", "tables": tables.iter().map(document).collect::<Vec<_>>() }),
+                || list(app, &tables),
+            )?;
         }
         Args::Show(TableAt { table, at }) => {
             let info = app.wait(platform.table(&named(&platform, table)?, *at))?;
@@ -27,7 +30,10 @@ pub(crate) fn run(app: &App, args: &Args) -> Result<Exit, Failure> {
             let key = named(&platform, table)?;
             let versions = app.wait(platform.table_history(&key, *limit))?;
             let documents = || versions.iter().map(version).collect::<Vec<_>>();
-            app.printer.answer(|| json!({ "status": "ok", "table": key, "versions": documents() }), || history(app, &versions))?;
+            app.printer.answer(
+                || json!({ "status": "ok", "table": key, "versions": documents() }),
+                || history(app, &versions),
+            )?;
         }
         Args::Preview { table: TableAt { table, at }, limit, format } => {
             let key = named(&platform, table)?;
@@ -56,7 +62,8 @@ fn list(app: &App, tables: &[TableInfo]) -> String {
     if tables.is_empty() {
         return "there are no tables yet; make them with `phlo run`\n".to_owned();
     }
-    let mut list = Table::list(&app.printer, &["table", ">rows", ">size", ">files", ">columns", ">version", "committed"]);
+    let mut list =
+        Table::list(&app.printer, &["table", ">rows", ">size", ">files", ">columns", ">version", "committed"]);
     for info in tables {
         list.row([
             Cell::toned((info.table.as_str(), Tone::Strong)),

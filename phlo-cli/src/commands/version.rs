@@ -15,7 +15,10 @@ pub(crate) fn run(app: &App) -> Result<Exit, Failure> {
     let packages: BTreeMap<_, _> = registry.entries().filter_map(|e| e.package).map(|p| (p.name, *p)).collect();
     app.printer.answer(
         || {
-            let packages: Vec<_> = packages.values().map(|p| json!({ "name": p.name, "version": p.version, "license": p.license })).collect();
+            let packages: Vec<_> = packages
+                .values()
+                .map(|p| json!({ "name": p.name, "version": p.version, "license": p.license }))
+                .collect();
             json!({ "status": "ok", "name": "phlo", "version": version, "packages": packages })
         },
         || {
@@ -23,7 +26,12 @@ pub(crate) fn run(app: &App) -> Result<Exit, Failure> {
             if app.printer.verbose() > 0 {
                 let mut table = Table::list(&app.printer, &["package", "version", "licence", "what it is"]);
                 for package in packages.values() {
-                    table.row([Cell::from(package.name), package.version.into(), package.license.into(), package.description.into()]);
+                    table.row([
+                        Cell::from(package.name),
+                        package.version.into(),
+                        package.license.into(),
+                        package.description.into(),
+                    ]);
                 }
                 text.push_str(&format!("\n{}", table.text()));
             }

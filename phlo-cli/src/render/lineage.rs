@@ -19,7 +19,9 @@ pub(crate) fn document(lineage: &Lineage) -> Value {
 pub(crate) fn text(lineage: &Lineage) -> String {
     let mut text = format!("{}\n", Tone::Strong.paint(&lineage.asset));
     let turned: Vec<_> = lineage.upstream.iter().map(|(from, to)| (to.clone(), from.clone())).collect();
-    for (title, edges, none) in [("upstream", &turned, "reads nothing"), ("downstream", &lineage.downstream, "nothing reads it")] {
+    for (title, edges, none) in
+        [("upstream", &turned, "reads nothing"), ("downstream", &lineage.downstream, "nothing reads it")]
+    {
         text.push_str(&format!("\n{title}\n"));
         let tree = tree(edges, lineage.asset.as_str());
         text.push_str(&indent(&if tree.is_empty() { Tone::Dim.paint(none) } else { tree }, 2));
@@ -38,7 +40,13 @@ fn tree(edges: &Edges, root: &str) -> String {
 }
 
 // What hangs below something that was shown already is not shown again.
-fn grow<'a>(next: &BTreeMap<&'a str, BTreeSet<&'a str>>, at: &str, margin: &str, seen: &mut BTreeSet<&'a str>, text: &mut String) {
+fn grow<'a>(
+    next: &BTreeMap<&'a str, BTreeSet<&'a str>>,
+    at: &str,
+    margin: &str,
+    seen: &mut BTreeSet<&'a str>,
+    text: &mut String,
+) {
     let below = next.get(at).into_iter().flatten().copied().collect::<Vec<_>>();
     for (i, name) in below.iter().enumerate() {
         let last = i + 1 == below.len();
@@ -53,7 +61,8 @@ fn grow<'a>(next: &BTreeMap<&'a str, BTreeSet<&'a str>>, at: &str, margin: &str,
 
 // Every edge once, and every name with a number.
 fn graph(lineage: &Lineage) -> (BTreeSet<(&str, &str)>, BTreeMap<&str, usize>) {
-    let edges: BTreeSet<_> = lineage.upstream.iter().chain(&lineage.downstream).map(|(a, b)| (a.as_str(), b.as_str())).collect();
+    let edges: BTreeSet<_> =
+        lineage.upstream.iter().chain(&lineage.downstream).map(|(a, b)| (a.as_str(), b.as_str())).collect();
     let names: BTreeSet<_> = edges.iter().flat_map(|(a, b)| [*a, *b]).chain([lineage.asset.as_str()]).collect();
     (edges, names.into_iter().enumerate().map(|(i, name)| (name, i)).collect())
 }
@@ -92,7 +101,12 @@ mod tests {
         let edges = |edges: &[(&str, &str)]| edges.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
         Lineage {
             asset: AssetKey::new("silver.m").unwrap(),
-            upstream: edges(&[("bronze.a", "silver.m"), ("bronze.b", "silver.m"), ("bronze.a", "bronze.b"), ("data/\"a\".csv", "bronze.a")]),
+            upstream: edges(&[
+                ("bronze.a", "silver.m"),
+                ("bronze.b", "silver.m"),
+                ("bronze.a", "bronze.b"),
+                ("data/\"a\".csv", "bronze.a"),
+            ]),
             downstream: edges(&[("silver.m", "gold.x"), ("gold.x", "gold.z"), ("silver.m", "gold.z")]),
         }
     }

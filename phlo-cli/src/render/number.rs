@@ -100,10 +100,19 @@ mod tests {
         ] {
             assert_eq!(millis(ms), want);
         }
-        for (n, want) in [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (3_565_158, "3.4 MiB"), (1_048_575, "1.0 MiB"), (u64::MAX, "16.0 EiB")] {
+        for (n, want) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (3_565_158, "3.4 MiB"),
+            (1_048_575, "1.0 MiB"),
+            (u64::MAX, "16.0 EiB"),
+        ] {
             assert_eq!(bytes(n), want);
         }
-        for (part, want) in [(0.0, "0 %"), (0.000_01, "<0.01 %"), (0.0044, "0.44 %"), (0.05, "5.0 %"), (0.5, "50 %"), (1.0, "100 %")] {
+        for (part, want) in
+            [(0.0, "0 %"), (0.000_01, "<0.01 %"), (0.0044, "0.44 %"), (0.05, "5.0 %"), (0.5, "50 %"), (1.0, "100 %")]
+        {
             assert_eq!(rate(part), want);
         }
     }
@@ -112,7 +121,14 @@ mod tests {
     fn times_read_well() {
         let now = DateTime::parse_from_rfc3339("2026-03-01T12:00:00Z").unwrap().to_utc();
         assert_eq!(time(now), "2026-03-01 12:00:00Z");
-        for (seconds, want) in [(0, "just now"), (59, "just now"), (300, "5 min ago"), (7200, "2 h ago"), (172_800, "2 days ago"), (-5, "just now")] {
+        for (seconds, want) in [
+            (0, "just now"),
+            (59, "just now"),
+            (300, "5 min ago"),
+            (7200, "2 h ago"),
+            (172_800, "2 days ago"),
+            (-5, "just now"),
+        ] {
             assert_eq!(ago(now - chrono::Duration::seconds(seconds), now), want);
         }
     }

@@ -55,7 +55,8 @@ impl Progress {
         let Some(bars) = &self.bars else { return self.printer.detail(&format!("{key}  begins")) };
         let mut state = self.state();
         let width = state.width;
-        let style = ProgressStyle::with_template("{spinner} {prefix}  {human_pos} rows  {elapsed}").expect("the template is valid");
+        let style = ProgressStyle::with_template("{spinner} {prefix}  {human_pos} rows  {elapsed}")
+            .expect("the template is valid");
         let bar = state.running.entry(key.clone()).or_insert_with(|| bars.add(ProgressBar::no_length()));
         bar.set_style(style);
         bar.set_prefix(format!("{:width$}", key.as_str()));
@@ -98,14 +99,20 @@ pub(crate) fn line(run: &AssetRun, width: usize) -> String {
 impl Observer for Progress {
     fn event(&self, event: &Event) {
         match (&event.payload, &event.correlation.asset) {
-            (Payload::RunStart(start), _) => self.state().width = start.assets.iter().map(|k| k.as_str().len()).max().unwrap_or(0),
-            (Payload::IngestionStart(_) | Payload::TransformStart(_) | Payload::PublishStart(_), Some(key)) => self.start(key),
+            (Payload::RunStart(start), _) => {
+                self.state().width = start.assets.iter().map(|k| k.as_str().len()).max().unwrap_or(0)
+            }
+            (Payload::IngestionStart(_) | Payload::TransformStart(_) | Payload::PublishStart(_), Some(key)) => {
+                self.start(key)
+            }
             (Payload::IngestionEnd(run) | Payload::TransformEnd(run) | Payload::PublishEnd(run), _) => self.ended(run),
             (Payload::TelemetryLog(log), asset) => {
                 let of = asset.as_ref().map(|key| format!("{key}: ")).unwrap_or_default();
                 match log.level {
                     LogLevel::Error => self.printer.talk(&format!("{}: {of}{}", Tone::Bad.paint("error"), log.message)),
-                    LogLevel::Warn => self.printer.talk(&format!("{}: {of}{}", Tone::Warn.paint("warning"), log.message)),
+                    LogLevel::Warn => {
+                        self.printer.talk(&format!("{}: {of}{}", Tone::Warn.paint("warning"), log.message))
+                    }
                     LogLevel::Info => self.printer.detail(&format!("{of}{}", log.message)),
                     LogLevel::Debug => {}
                 }
@@ -141,12 +148,17 @@ mod tests {
 
     #[test]
     fn an_ended_asset_is_one_line() {
-        let line = |run: serde_json::Value| strip_str(&super::line(&serde_json::from_value(run).unwrap(), 16)).to_string();
+        let line =
+            |run: serde_json::Value| strip_str(&super::line(&serde_json::from_value(run).unwrap(), 16)).to_string();
         let ok = json!({ "asset": "bronze.flights", "status": "success", "attempts": 1, "rows_in": 27004, "version": 0, "duration_ms": 1234 });
         assert_eq!(line(ok), "bronze.flights    ok  27,004 rows  v0  1.2 s");
-        let unchanged = json!({ "asset": "bronze.flights", "status": "unchanged", "attempts": 2, "version": 3, "duration_ms": 50 });
+        let unchanged =
+            json!({ "asset": "bronze.flights", "status": "unchanged", "attempts": 2, "version": 3, "duration_ms": 50 });
         assert_eq!(line(unchanged), "bronze.flights    unchanged  v3  50 ms  attempt 2");
         assert_eq!(line(json!({ "asset": "gold.x", "status": "skipped" })), "gold.x            skipped");
-        assert_eq!(line(json!({ "asset": "gold.x", "status": "blocked", "attempts": 1, "duration_ms": 5 })), "gold.x            blocked  5 ms");
+        assert_eq!(
+            line(json!({ "asset": "gold.x", "status": "blocked", "attempts": 1, "duration_ms": 5 })),
+            "gold.x            blocked  5 ms"
+        );
     }
 }

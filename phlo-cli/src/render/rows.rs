@@ -12,7 +12,11 @@ use crate::render::table::{Cell, Table};
 
 /// The columns, for `--json`.
 pub(crate) fn columns(schema: &SchemaRef) -> Value {
-    schema.fields().iter().map(|f| json!({ "name": f.name(), "type": type_name(f.data_type()), "nullable": f.is_nullable() })).collect()
+    schema
+        .fields()
+        .iter()
+        .map(|f| json!({ "name": f.name(), "type": type_name(f.data_type()), "nullable": f.is_nullable() }))
+        .collect()
 }
 
 /// A grid of these rows.
@@ -20,15 +24,27 @@ pub(crate) fn columns(schema: &SchemaRef) -> Value {
 /// # Errors
 /// A value that cannot be written as text.
 pub(crate) fn grid(printer: &Printer, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<String, ArrowError> {
-    let headings: Vec<_> = schema.fields().iter().map(|f| if is_number(f.data_type()) { format!(">{}", f.name()) } else { f.name().clone() }).collect();
+    let headings: Vec<_> = schema
+        .fields()
+        .iter()
+        .map(|f| if is_number(f.data_type()) { format!(">{}", f.name()) } else { f.name().clone() })
+        .collect();
     let mut table = Table::grid(printer, &headings.iter().map(String::as_str).collect::<Vec<_>>());
     let options = FormatOptions::default();
     for batch in batches {
-        let columns = batch.columns().iter().map(|c| ArrayFormatter::try_new(c.as_ref(), &options)).collect::<Result<Vec<_>, _>>()?;
+        let columns = batch
+            .columns()
+            .iter()
+            .map(|c| ArrayFormatter::try_new(c.as_ref(), &options))
+            .collect::<Result<Vec<_>, _>>()?;
         for row in 0..batch.num_rows() {
             let mut cells = Vec::with_capacity(columns.len());
             for (column, values) in columns.iter().zip(batch.columns()) {
-                cells.push(if values.is_null(row) { Cell::toned(("null", Tone::Dim)) } else { Cell::from(column.value(row).try_to_string()?) });
+                cells.push(if values.is_null(row) {
+                    Cell::toned(("null", Tone::Dim))
+                } else {
+                    Cell::from(column.value(row).try_to_string()?)
+                });
             }
             table.row(cells);
         }

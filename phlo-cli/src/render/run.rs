@@ -18,9 +18,16 @@ const SAMPLE_WIDTH: usize = 110;
 
 /// The table of a run's assets and a closing line.
 pub(crate) fn summary(printer: &Printer, run: &RunRecord) -> String {
-    let mut table = Table::list(printer, &["asset", "result", ">rows in", ">inserted", ">updated", "checks", ">version", ">time"]);
+    let mut table =
+        Table::list(printer, &["asset", "result", ">rows in", ">inserted", ">updated", "checks", ">version", ">time"]);
     for asset in &run.assets {
-        let counted = |n: u64| if n == 0 && asset.status != AssetStatus::Success { Cell::maybe(None::<String>) } else { number::count(n).into() };
+        let counted = |n: u64| {
+            if n == 0 && asset.status != AssetStatus::Success {
+                Cell::maybe(None::<String>)
+            } else {
+                number::count(n).into()
+            }
+        };
         table.row([
             Cell::toned((asset.asset.as_str(), Tone::Strong)),
             Cell::toned(asset_status(asset.status)),
@@ -34,13 +41,23 @@ pub(crate) fn summary(printer: &Printer, run: &RunRecord) -> String {
     }
     let (word, tone) = run_status(run.status);
     let mut counts = Vec::new();
-    for status in [AssetStatus::Success, AssetStatus::Unchanged, AssetStatus::Blocked, AssetStatus::Failed, AssetStatus::Skipped, AssetStatus::Interrupted] {
+    for status in [
+        AssetStatus::Success,
+        AssetStatus::Unchanged,
+        AssetStatus::Blocked,
+        AssetStatus::Failed,
+        AssetStatus::Skipped,
+        AssetStatus::Interrupted,
+    ] {
         let n = run.assets.iter().filter(|a| a.status == status).count();
         if n > 0 {
             counts.push(format!("{n} {}", asset_status(status).0));
         }
     }
-    let took = run.ended_at.map(|end| format!(" in {}", number::millis((end - run.started_at).num_milliseconds().max(0) as u64))).unwrap_or_default();
+    let took = run
+        .ended_at
+        .map(|end| format!(" in {}", number::millis((end - run.started_at).num_milliseconds().max(0) as u64)))
+        .unwrap_or_default();
     let assets = if counts.is_empty() { "no asset".to_owned() } else { counts.join(", ") };
     let table = if run.assets.is_empty() { String::new() } else { format!("{}\n", table.text()) };
     format!("{table}run {}: {}: {assets}{took}\n", Tone::Dim.paint(&run.id), tone.paint(word))
@@ -49,7 +66,8 @@ pub(crate) fn summary(printer: &Printer, run: &RunRecord) -> String {
 fn checks(asset: &AssetRun) -> Cell {
     let count = |wanted: &str| asset.checks.iter().filter(|c| check_outcome(c).0 == wanted).count();
     let parts = [("passed", Tone::Good), ("warned", Tone::Warn), ("failed", Tone::Bad), ("could not run", Tone::Bad)];
-    let there: Vec<_> = parts.into_iter().map(|(word, tone)| (count(word), word, tone)).filter(|(n, ..)| *n > 0).collect();
+    let there: Vec<_> =
+        parts.into_iter().map(|(word, tone)| (count(word), word, tone)).filter(|(n, ..)| *n > 0).collect();
     let text = there.iter().map(|(n, word, _)| format!("{n} {word}")).collect::<Vec<_>>().join(", ");
     // The worst of them gives the tone.
     there.last().map_or_else(|| Cell::maybe(None::<String>), |(.., tone)| Cell::toned((text, *tone)))
@@ -60,9 +78,18 @@ fn checks(asset: &AssetRun) -> Cell {
 pub(crate) fn details(printer: &Printer, run: &RunRecord, notes: bool) -> (String, BTreeSet<Code>) {
     let (mut text, mut codes) = (String::new(), BTreeSet::new());
     for asset in &run.assets {
-        for check in asset.checks.iter().filter(|c| c.outcome == CheckOutcome::Failed && c.severity == CheckSeverity::Warn) {
+        for check in
+            asset.checks.iter().filter(|c| c.outcome == CheckOutcome::Failed && c.severity == CheckSeverity::Warn)
+        {
             let wanted = check.expected.as_ref().map(|e| format!("; wanted {e}")).unwrap_or_default();
-            let _ = writeln!(text, "{}: {}: {}: {}{wanted}", Tone::Warn.paint("warning"), asset.asset, check.name, broken(check));
+            let _ = writeln!(
+                text,
+                "{}: {}: {}: {}{wanted}",
+                Tone::Warn.paint("warning"),
+                asset.asset,
+                check.name,
+                broken(check)
+            );
         }
         for note in asset.notes.iter().filter(|_| notes) {
             let _ = writeln!(text, "{}: {}: {note}", Tone::Strong.paint("note"), asset.asset);
@@ -87,7 +114,12 @@ pub(crate) fn details(printer: &Printer, run: &RunRecord, notes: bool) -> (Strin
 fn broken(check: &CheckResult) -> String {
     match check.total {
         0 => "it does not hold".to_owned(),
-        total => format!("{} of {} ({})", number::count(check.violations), plural(total as usize, "row"), number::rate(check.violation_rate())),
+        total => format!(
+            "{} of {} ({})",
+            number::count(check.violations),
+            plural(total as usize, "row"),
+            number::rate(check.violation_rate())
+        ),
     }
 }
 
@@ -101,7 +133,9 @@ pub(crate) fn failed_check(printer: &Printer, check: &CheckResult) -> String {
     }
     text.push('\n');
     let tolerated = (check.tolerance > 0.0).then(|| format!("up to {} may fail", number::rate(check.tolerance)));
-    for (title, value) in [("why", &check.error), ("wanted", &check.expected), ("found", &check.observed), ("tolerance", &tolerated)] {
+    for (title, value) in
+        [("why", &check.error), ("wanted", &check.expected), ("found", &check.observed), ("tolerance", &tolerated)]
+    {
         if let Some(value) = value {
             let _ = writeln!(text, "  {}: {}", Tone::Dim.paint(title), printable(&printer.clean(value)));
         }
@@ -117,13 +151,21 @@ pub(crate) fn failed_check(printer: &Printer, check: &CheckResult) -> String {
 
 // For a shell.
 fn quoted(sql: &str) -> String {
-    if sql.contains(['"', '$', '`', '\\', '!']) { format!("'{}'", sql.replace('\'', "'\\''")) } else { format!("\"{sql}\"") }
+    if sql.contains(['"', '$', '`', '\\', '!']) {
+        format!("'{}'", sql.replace('\'', "'\\''"))
+    } else {
+        format!("\"{sql}\"")
+    }
 }
 
 // Some failing rows: the columns that the check is about first, and as many of the others as a line holds.
 fn sample(printer: &Printer, check: &CheckResult) -> Option<String> {
     let rows: Vec<_> = check.sample.iter().filter_map(Value::as_object).take(SAMPLE).collect();
-    let about = [check.sql.as_deref(), check.expected.as_deref(), Some(&check.name)].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let about = [check.sql.as_deref(), check.expected.as_deref(), Some(&check.name)]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(" ");
     let words: BTreeSet<_> = about.split(|c: char| !(c.is_alphanumeric() || c == '_')).collect();
     let mut columns: Vec<_> = rows.first()?.keys().filter(|name| !name.starts_with("_phlo_")).collect();
     columns.sort_by_key(|name| !words.contains(name.as_str()));
@@ -135,7 +177,8 @@ fn sample(printer: &Printer, check: &CheckResult) -> Option<String> {
     let mut left = SAMPLE_WIDTH;
     let mut shown = Vec::new();
     for name in &columns {
-        let width = rows.iter().map(|row| value(row, name).chars().count()).max().unwrap_or(0).max(name.chars().count()) + 2;
+        let width =
+            rows.iter().map(|row| value(row, name).chars().count()).max().unwrap_or(0).max(name.chars().count()) + 2;
         if width > left && !shown.is_empty() {
             break;
         }
@@ -147,7 +190,11 @@ fn sample(printer: &Printer, check: &CheckResult) -> Option<String> {
     for row in &rows {
         table.row(shown.iter().map(|name| Cell::from(value(row, name))));
     }
-    let more = if hidden > 0 { format!("{}\n", Tone::Dim.paint(format!("… and {}", plural(hidden, "more column")))) } else { String::new() };
+    let more = if hidden > 0 {
+        format!("{}\n", Tone::Dim.paint(format!("… and {}", plural(hidden, "more column"))))
+    } else {
+        String::new()
+    };
     Some(table.text() + &more)
 }
 

@@ -11,7 +11,8 @@ pub(crate) fn keys(printer: &Printer, schema: &Value) -> Option<String> {
     let mut table = Table::list(printer, &["key", "type", "default", "what"]);
     let mut any = false;
     let mut add = |object: &Map<String, Value>| {
-        let required: Vec<_> = object.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        let required: Vec<_> =
+            object.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
         for (name, property) in object.get("properties").and_then(Value::as_object).into_iter().flatten() {
             any = true;
             let default = match property.get("default") {
@@ -19,7 +20,12 @@ pub(crate) fn keys(printer: &Printer, schema: &Value) -> Option<String> {
                 None | Some(Value::Null) => Cell::maybe(None::<String>),
                 Some(value) => Cell::from(value.to_string()),
             };
-            table.row([Cell::toned((name.as_str(), Tone::Literal)), Cell::from(type_of(schema, property)), default, Cell::from(what(schema, property))]);
+            table.row([
+                Cell::toned((name.as_str(), Tone::Literal)),
+                Cell::from(type_of(schema, property)),
+                default,
+                Cell::from(what(schema, property)),
+            ]);
         }
     };
     for object in objects(schema, schema) {
@@ -65,7 +71,11 @@ fn type_of(root: &Value, property: &Value) -> String {
         }
     }
     if let Some(values) = schema.get("enum").and_then(Value::as_array) {
-        return values.iter().map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).collect::<Vec<_>>().join(" | ");
+        return values
+            .iter()
+            .map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned))
+            .collect::<Vec<_>>()
+            .join(" | ");
     }
     if let Some(value) = schema.get("const") {
         return value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -78,7 +88,9 @@ fn type_of(root: &Value, property: &Value) -> String {
     };
     match schema.get("type") {
         Some(Value::String(one)) => name(one),
-        Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).filter(|n| *n != "null").map(name).collect::<Vec<_>>().join(" | "),
+        Some(Value::Array(several)) => {
+            several.iter().filter_map(Value::as_str).filter(|n| *n != "null").map(name).collect::<Vec<_>>().join(" | ")
+        }
         _ => "any".to_owned(),
     }
 }

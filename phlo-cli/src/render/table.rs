@@ -116,7 +116,11 @@ mod tests {
     fn lists_align_and_grids_frame() {
         let printer = Printer::new(Wishes::default());
         let fill = |mut table: Table<'_>| {
-            table.row([Cell::toned(("bronze.flights", Tone::Strong)), Cell::from("27,004"), Cell::toned(("ok", Tone::Good))]);
+            table.row([
+                Cell::toned(("bronze.flights", Tone::Strong)),
+                Cell::from("27,004"),
+                Cell::toned(("ok", Tone::Good)),
+            ]);
             table.row([Cell::from("gold.x"), Cell::maybe(None::<String>), Cell::toned(("failed", Tone::Bad))]);
             strip_str(&table.text()).to_string()
         };

@@ -1,10 +1,14 @@
 //! Errors and warnings as people read them: what, where, why, what next; and as JSON.
 
+use std::fmt::Write as _;
+
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use phlo_plugin::Error;
 use phlo_spec::run::ErrorRecord;
 use phlo_spec::{Code, Diagnostic, Place, Severity};
 use serde_json::{Value, json};
+
+use crate::render::Tone;
 
 /// One thing that went wrong.
 #[derive(Debug, Clone)]
@@ -25,7 +29,15 @@ pub(crate) struct Told {
 
 impl From<Diagnostic> for Told {
     fn from(d: Diagnostic) -> Self {
-        Self { severity: d.severity, code: d.code, messages: vec![d.message], place: d.place, label: d.label, hints: d.hints }.complete()
+        Self {
+            severity: d.severity,
+            code: d.code,
+            messages: vec![d.message],
+            place: d.place,
+            label: d.label,
+            hints: d.hints,
+        }
+        .complete()
     }
 }
 
@@ -98,15 +110,27 @@ impl Told {
                 None => group = group.element(Origin::path(place.file.to_string()).line(number).char_column(column)),
             }
         }
-        let causes = messages.map(|m| Level::NOTE.with_name("cause").message(m));
-        let hints = self.hints.iter().map(|h| Level::HELP.message(clean(h)));
-        let group = group.elements(causes).elements(hints);
-        format!("{}\n", Renderer::styled().render(&[group]))
+        let renderer = Renderer::styled();
+        if self.place.is_some() {
+            let causes = messages.map(|m| Level::NOTE.with_name("cause").message(m));
+            let hints = self.hints.iter().map(|h| Level::HELP.message(clean(h)));
+            let notes = causes.chain(hints);
+            return format!("{}\n", renderer.render(&[group.elements(notes)]));
+        }
+        // Without a place there is no gutter that notes could hang on.
+        let mut text = format!("{}\n", renderer.render(&[group]));
+        let causes = self.messages.iter().skip(1).map(|m| ("cause", m));
+        for (name, note) in causes.chain(self.hints.iter().map(|h| ("help", h))) {
+            let note = clean(note).replace('\n', "\n    ");
+            let _ = writeln!(text, "  = {}: {note}", Tone::Strong.paint(name));
+        }
+        text
     }
 }
 
 /// Where a fault of phlo is told.
-pub(crate) const REPORT: &str = concat!("please report it, with what you did, at ", env!("CARGO_PKG_REPOSITORY"), "/issues");
+pub(crate) const REPORT: &str =
+    concat!("please report it, with what you did, at ", env!("CARGO_PKG_REPOSITORY"), "/issues");
 
 // The line without secrets, and the marked bytes of it; nothing if the place is not on the line.
 fn mark(line: &str, place: &Place, clean: &dyn Fn(&str) -> String) -> Option<(String, std::ops::Range<usize>)> {
@@ -118,7 +142,11 @@ fn mark(line: &str, place: &Place, clean: &dyn Fn(&str) -> String) -> Option<(St
         // To the end of the word.
         0 => {
             let rest = &line[start..];
-            start + rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|n| *n > 0).unwrap_or_else(|| rest.chars().next().map_or(0, char::len_utf8))
+            start
+                + rest
+                    .find(|c: char| !(c.is_alphanumeric() || c == '_'))
+                    .filter(|n| *n > 0)
+                    .unwrap_or_else(|| rest.chars().next().map_or(0, char::len_utf8))
         }
         len => byte(first + len as usize).unwrap_or(line.len()),
     };
@@ -136,12 +164,26 @@ fn mark(line: &str, place: &Place, clean: &dyn Fn(&str) -> String) -> Option<(St
 /// Whether a line may hold a secret; asked where the project could not be read far enough to know its secrets.
 pub(crate) fn may_hold_secret(line: &str) -> bool {
     const ENDS: &[&str] = &[
-        "token", "secret", "password", "passwd", "passphrase", "pwd", "credential", "credentials", "authorization", "api_key", "apikey",
-        "access_key", "secret_key", "private_key", "account_key",
+        "token",
+        "secret",
+        "password",
+        "passwd",
+        "passphrase",
+        "pwd",
+        "credential",
+        "credentials",
+        "authorization",
+        "api_key",
+        "apikey",
+        "access_key",
+        "secret_key",
+        "private_key",
+        "account_key",
     ];
     let lower = line.to_ascii_lowercase().replace('-', "_");
     let keys = lower.split(':').map(|before| before.trim_end_matches(['"', '\'', ' ']));
-    keys.into_iter().any(|key| ENDS.iter().any(|end| key.ends_with(end))) || (lower.contains("://") && lower.contains('@'))
+    keys.into_iter().any(|key| ENDS.iter().any(|end| key.ends_with(end)))
+        || (lower.contains("://") && lower.contains('@'))
 }
 
 #[cfg(test)]
@@ -172,14 +214,21 @@ mod tests {
 
     #[test]
     fn a_place_whose_line_is_not_known_is_told_alone() {
-        let told = Told::from(Diagnostic::warning(Code::InertConfig, "nothing reads it").at(place(".env", 3, 1, 0)).hint("remove it"));
+        let told = Told::from(
+            Diagnostic::warning(Code::InertConfig, "nothing reads it").at(place(".env", 3, 1, 0)).hint("remove it"),
+        );
         insta::assert_snapshot!(shown(&told, None), @"");
     }
 
     #[test]
     fn causes_are_walked_once_and_nothing_is_doubled() {
-        let disk = Error::new(Code::StorageFailed, "disk full").with("path", "/lake").because(std::io::Error::other("disk full"));
-        let error = Error::new(Code::StorageFailed, "the commit failed").during("writing bronze.flights").because(disk).hint("free some space");
+        let disk = Error::new(Code::StorageFailed, "disk full")
+            .with("path", "/lake")
+            .because(std::io::Error::other("disk full"));
+        let error = Error::new(Code::StorageFailed, "the commit failed")
+            .during("writing bronze.flights")
+            .because(disk)
+            .hint("free some space");
         insta::assert_snapshot!(shown(&Told::from(&error).about("bronze.flights"), None), @"");
     }
 

@@ -59,7 +59,10 @@ impl Check {
         for column in &self.plan.columns {
             if schema.column_with_name(column).is_none() {
                 let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
-                let error = Error::new(Code::UnknownColumn, format!("the check `{}` names the column `{column}`, which is not there", self.name));
+                let error = Error::new(
+                    Code::UnknownColumn,
+                    format!("the check `{}` names the column `{column}`, which is not there", self.name),
+                );
                 let error = match nearest(column, names.iter().copied()) {
                     Some(near) => error.hint(format!("did you mean `{near}`?")),
                     None => error.hint(format!("columns: {}", names.join(", "))),
@@ -75,7 +78,9 @@ impl Check {
             match &self.plan.evaluation {
                 Evaluation::Rows { predicate } => compile(session, schema, predicate).map(drop),
                 Evaluation::Mask { .. } | Evaluation::Schema { .. } => Ok(()),
-                Evaluation::Aggregates { expressions, .. } => plan(session, &format!("SELECT {} FROM this", expressions.join(", "))).await,
+                Evaluation::Aggregates { expressions, .. } => {
+                    plan(session, &format!("SELECT {} FROM this", expressions.join(", "))).await
+                }
                 Evaluation::Violations { query } => plan(session, &query.replace("{table}", "this")).await,
                 Evaluation::Count { count, show } => {
                     plan(session, &count.replace("{table}", "this")).await?;
@@ -221,7 +226,12 @@ impl RowAudit {
             let result = match tally.error {
                 Some(err) => check.errored(&err),
                 None => {
-                    let verdict = Verdict { passed: true, violations: tally.violations, total: Some(tally.total), observed: None };
+                    let verdict = Verdict {
+                        passed: true,
+                        violations: tally.violations,
+                        total: Some(tally.total),
+                        observed: None,
+                    };
                     let sql = match (&check.plan.evaluation, tally.violations) {
                         (Evaluation::Rows { predicate }, 1..) => {
                             let filter = check.filter.as_ref().map(|f| format!("({f}) AND ")).unwrap_or_default();
@@ -229,7 +239,8 @@ impl RowAudit {
                         }
                         _ => None,
                     };
-                    let observed = (tally.violations > 0).then(|| format!("{} of {} rows", tally.violations, tally.total));
+                    let observed =
+                        (tally.violations > 0).then(|| format!("{} of {} rows", tally.violations, tally.total));
                     let sample = to_json(&tally.sample, SAMPLE_ROWS);
                     CheckResult { sql, observed, sample, ..check.result(&verdict, tally.total) }
                 }
@@ -256,7 +267,10 @@ impl RowCheck {
             Judge::Mask(mask) => {
                 let good = guard(&self.name, "judging rows", || mask(batch))?;
                 if good.len() != batch.num_rows() {
-                    return Err(Error::new(Code::CheckErrored, format!("the check's mask has {} values for {} rows", good.len(), batch.num_rows())));
+                    return Err(Error::new(
+                        Code::CheckErrored,
+                        format!("the check's mask has {} values for {} rows", good.len(), batch.num_rows()),
+                    ));
                 }
                 good
             }
@@ -281,7 +295,8 @@ impl RowCheck {
         let violations = bad.true_count();
         tally.violations += violations as u64;
         if violations > 0 && tally.sampled < SAMPLE_ROWS {
-            let rows = arrow_select::filter::filter_record_batch(batch, &bad).map_err(|err| Error::internal("failing rows cannot be taken out").because(err))?;
+            let rows = arrow_select::filter::filter_record_batch(batch, &bad)
+                .map_err(|err| Error::internal("failing rows cannot be taken out").because(err))?;
             let rows = rows.slice(0, rows.num_rows().min(SAMPLE_ROWS - tally.sampled));
             tally.sampled += rows.num_rows();
             tally.sample.push(rows);
@@ -294,7 +309,9 @@ fn to_json(batches: &[RecordBatch], limit: usize) -> Vec<serde_json::Value> {
     let mut rows = Vec::new();
     for batch in batches {
         let mut buffer = Vec::new();
-        let mut writer = arrow_json::WriterBuilder::new().with_explicit_nulls(true).build::<_, arrow_json::writer::JsonArray>(&mut buffer);
+        let mut writer = arrow_json::WriterBuilder::new()
+            .with_explicit_nulls(true)
+            .build::<_, arrow_json::writer::JsonArray>(&mut buffer);
         if writer.write(batch).and_then(|()| writer.finish()).is_ok() {
             if let Ok(serde_json::Value::Array(items)) = serde_json::from_slice(&buffer) {
                 rows.extend(items);
@@ -309,7 +326,11 @@ fn to_json(batches: &[RecordBatch], limit: usize) -> Vec<serde_json::Value> {
 ///
 /// # Errors
 /// Only if the table itself cannot be read; a check that fails to run is a result.
-pub async fn audit_table(session: &SessionContext, table: &Arc<dyn TableProvider>, checks: &[Check]) -> Result<(u64, Vec<(usize, CheckResult)>)> {
+pub async fn audit_table(
+    session: &SessionContext,
+    table: &Arc<dyn TableProvider>,
+    checks: &[Check],
+) -> Result<(u64, Vec<(usize, CheckResult)>)> {
     let schema: SchemaRef = table.schema();
     register_bare(session, "this", table.clone())?;
     let mut results = Vec::new();
@@ -369,7 +390,13 @@ fn judge(check: &Check, values: &[Value], total: u64) -> Result<CheckResult> {
     Ok(check.result(&verdict, total))
 }
 
-async fn run_alone(session: &SessionContext, table: &Arc<dyn TableProvider>, schema: &SchemaRef, check: &Check, total: u64) -> Result<CheckResult> {
+async fn run_alone(
+    session: &SessionContext,
+    table: &Arc<dyn TableProvider>,
+    schema: &SchemaRef,
+    check: &Check,
+    total: u64,
+) -> Result<CheckResult> {
     // A filter narrows what the check calls `this`, for as long as it runs.
     let Some(filter) = &check.filter else { return run_query(session, schema, check, total).await };
     let frame = session.sql(&format!("SELECT * FROM this WHERE {filter}")).await.map_err(map_error)?;
@@ -386,7 +413,9 @@ async fn run_alone(session: &SessionContext, table: &Arc<dyn TableProvider>, sch
 
 async fn run_query(session: &SessionContext, schema: &SchemaRef, check: &Check, total: u64) -> Result<CheckResult> {
     let result = match &check.plan.evaluation {
-        Evaluation::Aggregates { expressions, .. } => judge(check, &one_row(session, "this", expressions).await?, total)?,
+        Evaluation::Aggregates { expressions, .. } => {
+            judge(check, &one_row(session, "this", expressions).await?, total)?
+        }
         Evaluation::Schema { verdict } => {
             let verdict = guard(&check.kind, "judging the schema", || Ok(verdict(schema)))?;
             check.result(&verdict, total)
@@ -400,19 +429,35 @@ async fn run_query(session: &SessionContext, schema: &SchemaRef, check: &Check, 
             counted(check, violations, total, frame, &query).await?
         }
         Evaluation::Count { count, show } => {
-            let batches = session.sql(&count.replace("{table}", "this")).await.map_err(map_error)?.collect().await.map_err(map_error)?;
+            let batches = session
+                .sql(&count.replace("{table}", "this"))
+                .await
+                .map_err(map_error)?
+                .collect()
+                .await
+                .map_err(map_error)?;
             let value = batches.iter().find(|b| b.num_rows() > 0).and_then(|b| value_at(b.column(0), 0));
-            let violations = value.and_then(|v| v.as_f64()).ok_or_else(|| Error::new(Code::CheckErrored, "the counting query answered no number"))?;
+            let violations = value
+                .and_then(|v| v.as_f64())
+                .ok_or_else(|| Error::new(Code::CheckErrored, "the counting query answered no number"))?;
             let show = show.replace("{table}", "this");
             let frame = session.sql(&show).await.map_err(map_error)?;
             counted(check, violations as u64, total, frame, &show).await?
         }
-        Evaluation::Rows { .. } | Evaluation::Mask { .. } => return Err(Error::internal("a row-level check was given to the table audit")),
+        Evaluation::Rows { .. } | Evaluation::Mask { .. } => {
+            return Err(Error::internal("a row-level check was given to the table audit"));
+        }
     };
     Ok(result)
 }
 
-async fn counted(check: &Check, violations: u64, total: u64, show: datafusion::prelude::DataFrame, query: &str) -> Result<CheckResult> {
+async fn counted(
+    check: &Check,
+    violations: u64,
+    total: u64,
+    show: datafusion::prelude::DataFrame,
+    query: &str,
+) -> Result<CheckResult> {
     let observed = (violations > 0).then(|| format!("{violations} of {total} rows"));
     let verdict = Verdict { passed: true, violations, total: None, observed };
     let mut result = check.result(&verdict, total);
@@ -429,7 +474,11 @@ async fn counted(check: &Check, violations: u64, total: u64, show: datafusion::p
 ///
 /// # Errors
 /// If the table cannot be read.
-pub async fn audit_rows(session: &SessionContext, table: &Arc<dyn TableProvider>, checks: &[Check]) -> Result<Vec<(usize, CheckResult)>> {
+pub async fn audit_rows(
+    session: &SessionContext,
+    table: &Arc<dyn TableProvider>,
+    checks: &[Check],
+) -> Result<Vec<(usize, CheckResult)>> {
     use futures::StreamExt;
     let audit = RowAudit::compile(session, &table.schema(), checks);
     if audit.checks.is_empty() {
@@ -447,7 +496,8 @@ async fn one_row(session: &SessionContext, table: &str, expressions: &[String]) 
     let named: Vec<_> = expressions.iter().enumerate().map(|(i, e)| format!("{e} AS a{i}")).collect();
     let sql = format!("SELECT {} FROM {table}", named.join(", "));
     let batches = session.sql(&sql).await.map_err(map_error)?.collect().await.map_err(map_error)?;
-    let row = batches.iter().find(|b| b.num_rows() > 0).ok_or_else(|| Error::internal("an aggregate answered no row"))?;
+    let row =
+        batches.iter().find(|b| b.num_rows() > 0).ok_or_else(|| Error::internal("an aggregate answered no row"))?;
     Ok(row.columns().iter().map(|c| value_at(c, 0).unwrap_or(Value::Null)).collect())
 }
 
@@ -460,9 +510,13 @@ fn value_at(column: &ArrayRef, row: usize) -> Option<Value> {
         DataType::Boolean => Value::Bool(column.as_boolean().value(row)),
         t if t.is_integer() => match cast(&DataType::Int64).filter(|c| c.is_valid(row)) {
             Some(c) => Value::Int(c.as_primitive::<arrow_array::types::Int64Type>().value(row)),
-            None => Value::Float(cast(&DataType::Float64)?.as_primitive::<arrow_array::types::Float64Type>().value(row)),
+            None => {
+                Value::Float(cast(&DataType::Float64)?.as_primitive::<arrow_array::types::Float64Type>().value(row))
+            }
         },
-        t if t.is_floating() => Value::Float(cast(&DataType::Float64)?.as_primitive::<arrow_array::types::Float64Type>().value(row)),
+        t if t.is_floating() => {
+            Value::Float(cast(&DataType::Float64)?.as_primitive::<arrow_array::types::Float64Type>().value(row))
+        }
         DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => {
             let micros = cast(&DataType::Timestamp(TimeUnit::Microsecond, None))?;
             Value::Timestamp(micros.as_primitive::<arrow_array::types::TimestampMicrosecondType>().value(row))

@@ -39,8 +39,11 @@ impl Metadata {
             added.push(Field::new(PARTITION, DataType::Utf8, true));
         }
         if let Some(taken) = added.iter().find(|f| schema.column_with_name(f.name()).is_some()) {
-            return Err(Error::new(Code::SchemaMismatch, format!("the column `{}` is one that phlo adds itself", taken.name()))
-                .hint("drop it with a transform, or set `write: {metadata: false}`"));
+            return Err(Error::new(
+                Code::SchemaMismatch,
+                format!("the column `{}` is one that phlo adds itself", taken.name()),
+            )
+            .hint("drop it with a transform, or set `write: {metadata: false}`"));
         }
         let fields = schema.fields().iter().cloned().chain(added.into_iter().map(Arc::new));
         Ok(Arc::new(Schema::new(fields.collect::<Vec<_>>())))
@@ -72,7 +75,9 @@ impl Conform {
             let metadata = metadata?;
             match name {
                 RUN_ID => Some(Arc::new(StringArray::from(vec![metadata.run_id.as_str()]))),
-                INGESTED_AT => Some(Arc::new(TimestampMicrosecondArray::from(vec![metadata.ingested_at]).with_timezone("UTC"))),
+                INGESTED_AT => {
+                    Some(Arc::new(TimestampMicrosecondArray::from(vec![metadata.ingested_at]).with_timezone("UTC")))
+                }
                 PARTITION => metadata.partition.as_deref().map(|p| Arc::new(StringArray::from(vec![p])) as ArrayRef),
                 _ => None,
             }
@@ -82,15 +87,25 @@ impl Conform {
             .iter()
             .map(|field| match input.column_with_name(field.name()) {
                 Some((at, have)) if have.data_type() == field.data_type() => Ok(Step::Keep(at)),
-                Some((at, have)) if arrow_cast::can_cast_types(have.data_type(), field.data_type()) => Ok(Step::Cast(at, field.data_type().clone())),
+                Some((at, have)) if arrow_cast::can_cast_types(have.data_type(), field.data_type()) => {
+                    Ok(Step::Cast(at, field.data_type().clone()))
+                }
                 Some((_, have)) => Err(Error::new(
                     Code::SchemaMismatch,
-                    format!("the column `{}` is {} and cannot become {}", field.name(), type_name(have.data_type()), type_name(field.data_type())),
+                    format!(
+                        "the column `{}` is {} and cannot become {}",
+                        field.name(),
+                        type_name(have.data_type()),
+                        type_name(field.data_type())
+                    ),
                 )),
-                None => Ok(constant(field.name()).map_or_else(|| Step::Null(field.data_type().clone()), Step::Constant)),
+                None => {
+                    Ok(constant(field.name()).map_or_else(|| Step::Null(field.data_type().clone()), Step::Constant))
+                }
             })
             .collect::<Result<Vec<_>>>()?;
-        let unchanged = steps.len() == input.fields().len() && steps.iter().enumerate().all(|(i, step)| matches!(step, Step::Keep(at) if *at == i));
+        let unchanged = steps.len() == input.fields().len()
+            && steps.iter().enumerate().all(|(i, step)| matches!(step, Step::Keep(at) if *at == i));
         Ok(Self { steps, target: target.clone(), unchanged })
     }
 
@@ -125,7 +140,8 @@ impl Conform {
 
 fn repeat(value: &ArrayRef, rows: usize) -> Result<ArrayRef> {
     let zeros = arrow_array::UInt32Array::from(vec![0_u32; rows]);
-    arrow_select::take::take(value, &zeros, None).map_err(|err| Error::internal("a constant column cannot be repeated").because(err))
+    arrow_select::take::take(value, &zeros, None)
+        .map_err(|err| Error::internal("a constant column cannot be repeated").because(err))
 }
 
 fn cast_column(column: &ArrayRef, to: &DataType, name: &str) -> Result<ArrayRef> {
@@ -137,9 +153,14 @@ fn cast_column(column: &ArrayRef, to: &DataType, name: &str) -> Result<ArrayRef>
             let row = (0..cast.len()).find(|i| cast.is_null(*i) && !column.is_null(*i))?;
             arrow_cast::display::array_value_to_string(column, row).ok()
         });
-        let error = Error::new(Code::MalformedData, format!("a value of the column `{name}` does not fit its type {}", type_name(to)));
+        let error = Error::new(
+            Code::MalformedData,
+            format!("a value of the column `{name}` does not fit its type {}", type_name(to)),
+        );
         match culprit {
-            Some(value) => error.with("value", value).hint("cast or clean the column with a transform, or declare another type under `columns:`"),
+            Some(value) => error
+                .with("value", value)
+                .hint("cast or clean the column with a transform, or declare another type under `columns:`"),
             None => error.because(err),
         }
     })
@@ -152,7 +173,8 @@ mod tests {
 
     #[test]
     fn columns_are_matched_by_name_cast_filled_and_completed() {
-        let input = Arc::new(Schema::new(vec![Field::new("b", DataType::Int32, true), Field::new("a", DataType::Utf8, true)]));
+        let input =
+            Arc::new(Schema::new(vec![Field::new("b", DataType::Int32, true), Field::new("a", DataType::Utf8, true)]));
         let metadata = Metadata { run_id: "r1".to_owned(), ingested_at: 7, partition: None };
         let wanted = Arc::new(Schema::new(vec![
             Field::new("a", DataType::Utf8, true),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
-use datafusion::common::TableReference;
 use datafusion::catalog::{MemoryCatalogProvider, MemorySchemaProvider, TableProvider};
+use datafusion::common::TableReference;
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::prelude::SessionContext;
 use phlo_plugin::{Error, Result};
@@ -24,14 +24,18 @@ pub fn register(session: &SessionContext, key: &AssetKey, table: Arc<dyn TablePr
         [schema, name] => (default.as_str(), schema, name),
         [catalog, schema, name] => (catalog, schema, name),
         _ => {
-            return Err(Error::new(Code::InvalidKeyName, format!("`{key}` has more than three parts, which SQL cannot name"))
-                .hint("move the file up until its key has two or three parts"));
+            return Err(Error::new(
+                Code::InvalidKeyName,
+                format!("`{key}` has more than three parts, which SQL cannot name"),
+            )
+            .hint("move the file up until its key has two or three parts"));
         }
     };
     if session.catalog(catalog).is_none() {
         session.register_catalog(catalog, Arc::new(MemoryCatalogProvider::new()));
     }
-    let catalog_provider = session.catalog(catalog).ok_or_else(|| Error::internal("a catalog that was just registered is gone"))?;
+    let catalog_provider =
+        session.catalog(catalog).ok_or_else(|| Error::internal("a catalog that was just registered is gone"))?;
     if catalog_provider.schema(schema).is_none() {
         catalog_provider.register_schema(schema, Arc::new(MemorySchemaProvider::new())).map_err(map_error)?;
     }

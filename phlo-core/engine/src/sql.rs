@@ -31,11 +31,18 @@ impl Query {
         let file: Arc<str> = Arc::from(file);
         let start = Place { file: file.clone(), span: Span { line: 1, column: 1, len: 0 } };
         let failed = |message: &str| Box::new(Diagnostic::error(Code::SqlError, message).at(start.clone()));
-        let parsed = DFParserBuilder::new(text).with_dialect(&GenericDialect {}).build().and_then(|mut parser| parser.parse_statements());
+        let parsed = DFParserBuilder::new(text)
+            .with_dialect(&GenericDialect {})
+            .build()
+            .and_then(|mut parser| parser.parse_statements());
         let mut statements = parsed.map_err(|err| Box::new(parse_error(&err, &file)))?;
         let statement = match (statements.pop_front(), statements.is_empty()) {
             (Some(statement), true) => statement,
-            (None, _) => return Err(Box::new(Diagnostic::error(Code::SqlError, "the file holds no query").at(start).hint("write one SELECT"))),
+            (None, _) => {
+                return Err(Box::new(
+                    Diagnostic::error(Code::SqlError, "the file holds no query").at(start).hint("write one SELECT"),
+                ));
+            }
             (Some(_), false) => return Err(failed("the file holds more than one statement; one asset is one query")),
         };
         let Statement::Statement(inner) = &statement else { return Err(failed("only a query can make a table")) };
@@ -57,8 +64,9 @@ impl Query {
                 Ok(key) if seen.insert(key.clone()) => tables.push((key, place)),
                 Ok(_) => {}
                 Err(_) => {
-                    let diagnostic = Diagnostic::error(Code::UnknownTable, format!("`{name}` is not the name of a table"))
-                        .hint("tables are named `group.name`, e.g. `bronze.flights`");
+                    let diagnostic =
+                        Diagnostic::error(Code::UnknownTable, format!("`{name}` is not the name of a table"))
+                            .hint("tables are named `group.name`, e.g. `bronze.flights`");
                     return Err(Box::new(match place {
                         Some(place) => diagnostic.at(place),
                         None => diagnostic.at(start),
@@ -99,7 +107,12 @@ impl Query {
     fn plan_error(&self, err: &DataFusionError) -> Diagnostic {
         let (message, span, hints) = match err.diagnostic() {
             Some(found) => {
-                let hints = found.helps.iter().chain(&[]).map(|h| h.message.clone()).chain(found.notes.iter().map(|n| n.message.clone()));
+                let hints = found
+                    .helps
+                    .iter()
+                    .chain(&[])
+                    .map(|h| h.message.clone())
+                    .chain(found.notes.iter().map(|n| n.message.clone()));
                 (lower_first(&found.message), found.span, hints.collect::<Vec<_>>())
             }
             None => (lower_first(&crate::error::text(err)), None, Vec::new()),
@@ -108,7 +121,11 @@ impl Query {
             Some(span) => Span {
                 line: span.start.line as u32,
                 column: span.start.column as u32,
-                len: if span.start.line == span.end.line { span.end.column.saturating_sub(span.start.column) as u32 } else { 1 },
+                len: if span.start.line == span.end.line {
+                    span.end.column.saturating_sub(span.start.column) as u32
+                } else {
+                    1
+                },
             },
             None => Span { line: 1, column: 1, len: 0 },
         };
@@ -144,7 +161,8 @@ impl Adhoc {
     /// [`Code::SqlError`] if it does not plan, [`Code::Usage`] if it would write.
     pub async fn plan(self, session: &SessionContext) -> phlo_plugin::Result<LogicalPlan> {
         let plan = session.state().statement_to_plan(self.statement).await.map_err(|err| {
-            let hints: Vec<_> = err.diagnostic().map(|d| d.helps.iter().map(|h| h.message.clone()).collect()).unwrap_or_default();
+            let hints: Vec<_> =
+                err.diagnostic().map(|d| d.helps.iter().map(|h| h.message.clone()).collect()).unwrap_or_default();
             let error = phlo_plugin::Error::new(Code::SqlError, lower_first(&crate::error::text(&err)));
             hints.into_iter().fold(error, |error, hint: String| error.hint(hint))
         })?;
@@ -161,7 +179,9 @@ impl Adhoc {
 fn lower_first(text: &str) -> String {
     let mut chars = text.chars();
     match (chars.next(), chars.clone().next()) {
-        (Some(first), Some(second)) if first.is_uppercase() && second.is_lowercase() => first.to_lowercase().chain(chars).collect(),
+        (Some(first), Some(second)) if first.is_uppercase() && second.is_lowercase() => {
+            first.to_lowercase().chain(chars).collect()
+        }
         _ => text.to_owned(),
     }
 }
@@ -187,12 +207,19 @@ fn place_of_relation(statement: &ast::Statement, name: &str, file: &Arc<str>) ->
     let mut found = None;
     let _ = visit_relations(statement, |relation| {
         let parts: Vec<_> = relation.0.iter().filter_map(|part| part.as_ident()).collect();
-        let written = parts.iter().map(|p| if p.quote_style.is_some() { p.value.clone() } else { p.value.to_lowercase() }).collect::<Vec<_>>().join(".");
+        let written = parts
+            .iter()
+            .map(|p| if p.quote_style.is_some() { p.value.clone() } else { p.value.to_lowercase() })
+            .collect::<Vec<_>>()
+            .join(".");
         if written == name {
             if let (Some(first), Some(last)) = (parts.first(), parts.last()) {
                 let (start, end) = (first.span.start, last.span.end);
                 let len = if start.line == end.line { end.column.saturating_sub(start.column) as u32 } else { 1 };
-                found = Some(Place { file: file.clone(), span: Span { line: start.line as u32, column: start.column as u32, len } });
+                found = Some(Place {
+                    file: file.clone(),
+                    span: Span { line: start.line as u32, column: start.column as u32, len },
+                });
             }
             return ControlFlow::Break(());
         }

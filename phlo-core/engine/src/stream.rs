@@ -89,19 +89,22 @@ async fn apply(session: &SessionContext, frame: DataFrame, steps: &[Step]) -> Re
                     continue;
                 }
                 TransformPlan::Engine(any) => {
-                    let transform = any
-                        .downcast_ref::<Arc<dyn FrameTransform>>()
-                        .ok_or_else(|| Error::new(Code::InvalidRegistration, format!("the transform `{}` made something that no engine knows", t.name)))?;
+                    let transform = any.downcast_ref::<Arc<dyn FrameTransform>>().ok_or_else(|| {
+                        Error::new(
+                            Code::InvalidRegistration,
+                            format!("the transform `{}` made something that no engine knows", t.name),
+                        )
+                    })?;
                     frame = guard(&t.name, "transforming", || transform.apply(frame))?;
                     continue;
                 }
             },
         };
         register_bare(session, "input", frame.into_view())?;
-        frame = session
-            .sql(&sql)
-            .await
-            .map_err(|err| Error::new(Code::SqlError, format!("the transform `{name}` does not plan: {}", crate::error::text(&err))).at(place))?;
+        frame = session.sql(&sql).await.map_err(|err| {
+            Error::new(Code::SqlError, format!("the transform `{name}` does not plan: {}", crate::error::text(&err)))
+                .at(place)
+        })?;
     }
     Ok(frame)
 }
@@ -128,13 +131,20 @@ pub struct Rows {
 ///
 /// # Errors
 /// A transform that does not plan.
-pub async fn transform(session: &SessionContext, schema: SchemaRef, streams: Vec<BatchStream>, steps: &[Step]) -> Result<Rows> {
+pub async fn transform(
+    session: &SessionContext,
+    schema: SchemaRef,
+    streams: Vec<BatchStream>,
+    steps: &[Step],
+) -> Result<Rows> {
     if steps.is_empty() {
         return Ok(Rows { schema, streams });
     }
     let partitions: Vec<Arc<dyn PartitionStream>> = streams
         .into_iter()
-        .map(|stream| Arc::new(Once { schema: schema.clone(), stream: Mutex::new(Some(stream)) }) as Arc<dyn PartitionStream>)
+        .map(|stream| {
+            Arc::new(Once { schema: schema.clone(), stream: Mutex::new(Some(stream)) }) as Arc<dyn PartitionStream>
+        })
         .collect();
     let table = StreamingTable::try_new(schema, partitions).map_err(map_error)?;
     let frame = session.read_table(Arc::new(table)).map_err(map_error)?;
@@ -223,7 +233,10 @@ mod batches {
                 Err(err) => futures::stream::once(async { Err(err) }).boxed(),
             };
             let mapped = input.map(move |item| {
-                item.and_then(|batch| guard(&name, "transforming a batch", || map(batch)).map_err(|err| DataFusionError::External(Box::new(err))))
+                item.and_then(|batch| {
+                    guard(&name, "transforming a batch", || map(batch))
+                        .map_err(|err| DataFusionError::External(Box::new(err)))
+                })
             });
             Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), mapped))
         }

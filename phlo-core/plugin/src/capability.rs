@@ -81,7 +81,10 @@ pub fn resolve(capability: CapabilityType, wishes: &Wishes<'_>, providers: &[Str
         if providers.contains(wish) {
             return Ok(Choice { provider: wish.clone(), by });
         }
-        let error = Error::new(Code::MissingCapability, format!("{by} chooses the {capability} `{wish}`, which is not available"));
+        let error = Error::new(
+            Code::MissingCapability,
+            format!("{by} chooses the {capability} `{wish}`, which is not available"),
+        );
         return Err(match nearest(wish, providers.iter().map(String::as_str)) {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
             None if providers.is_empty() => error.hint(format!("no linked plugin provides a {capability}")),
@@ -107,7 +110,12 @@ mod tests {
         let tags = BTreeMap::from([("phlo/capability/table_store".to_owned(), "a".to_owned())]);
         let (overrides, environment, defaults) = (one("b"), one("c"), one("d"));
         let all: Vec<String> = ["a", "b", "c", "d"].map(str::to_owned).to_vec();
-        let full = Wishes { run_tags: Some(&tags), overrides: Some(&overrides), environment: Some(&environment), defaults: Some(&defaults) };
+        let full = Wishes {
+            run_tags: Some(&tags),
+            overrides: Some(&overrides),
+            environment: Some(&environment),
+            defaults: Some(&defaults),
+        };
         let cases = [
             (full.clone(), "a", ChosenBy::RunTag),
             (Wishes { run_tags: None, ..full.clone() }, "b", ChosenBy::Asset),
@@ -115,7 +123,10 @@ mod tests {
             (Wishes { defaults: Some(&defaults), ..Wishes::default() }, "d", ChosenBy::Project),
         ];
         for (wishes, provider, by) in cases {
-            assert_eq!(resolve(CapabilityType::TableStore, &wishes, &all).unwrap(), Choice { provider: provider.to_owned(), by });
+            assert_eq!(
+                resolve(CapabilityType::TableStore, &wishes, &all).unwrap(),
+                Choice { provider: provider.to_owned(), by }
+            );
         }
         let only = resolve(CapabilityType::TableStore, &Wishes::default(), &all[..1]).unwrap();
         assert_eq!(only.by, ChosenBy::OnlyProvider);
@@ -125,11 +136,17 @@ mod tests {
     fn what_cannot_be_decided_lists_the_candidates_and_a_wrong_name_never_falls_back() {
         let two = ["delta".to_owned(), "ducklake".to_owned()];
         let err = resolve(CapabilityType::TableStore, &Wishes::default(), &two).unwrap_err();
-        assert_eq!((err.code(), err.message()), (Code::AmbiguousCapability, "several plugins provide a table_store: delta, ducklake"));
+        assert_eq!(
+            (err.code(), err.message()),
+            (Code::AmbiguousCapability, "several plugins provide a table_store: delta, ducklake")
+        );
         let defaults = BTreeMap::from([(CapabilityType::TableStore, "detla".to_owned())]);
         let wishes = Wishes { defaults: Some(&defaults), ..Wishes::default() };
         let err = resolve(CapabilityType::TableStore, &wishes, &two[..1]).unwrap_err();
         assert_eq!((err.code(), err.hints()), (Code::MissingCapability, &["did you mean `delta`?".to_owned()][..]));
-        assert_eq!(resolve(CapabilityType::TableStore, &Wishes::default(), &[]).unwrap_err().code(), Code::MissingCapability);
+        assert_eq!(
+            resolve(CapabilityType::TableStore, &Wishes::default(), &[]).unwrap_err().code(),
+            Code::MissingCapability
+        );
     }
 }

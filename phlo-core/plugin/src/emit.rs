@@ -23,7 +23,12 @@ pub struct Emitter {
 impl Emitter {
     /// An emitter into this sink.
     pub fn new(sink: impl Fn(Event) -> Result<()> + Send + Sync + 'static) -> Self {
-        Self { sink: Arc::new(sink), producer: Arc::from("phlo"), correlation: Correlation::default(), tags: BTreeMap::new() }
+        Self {
+            sink: Arc::new(sink),
+            producer: Arc::from("phlo"),
+            correlation: Correlation::default(),
+            tags: BTreeMap::new(),
+        }
     }
 
     /// An emitter whose events go nowhere.
@@ -82,6 +87,9 @@ impl Emitter {
 
 impl fmt::Debug for Emitter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Emitter").field("producer", &self.producer).field("correlation", &self.correlation).finish_non_exhaustive()
+        f.debug_struct("Emitter")
+            .field("producer", &self.producer)
+            .field("correlation", &self.correlation)
+            .finish_non_exhaustive()
     }
 }

@@ -221,7 +221,8 @@ mod tests {
     #[test]
     fn the_chain_tells_every_cause_once() {
         let inner = Error::new(Code::StorageFailed, "disk full").with("path", "/x");
-        let outer = Error::new(Code::StorageFailed, "the commit failed").during("writing bronze.flights").because(inner);
+        let outer =
+            Error::new(Code::StorageFailed, "the commit failed").during("writing bronze.flights").because(inner);
         assert_eq!(outer.to_string(), "the commit failed");
         assert_eq!(outer.chain(), ["writing bronze.flights: the commit failed", "disk full (path: /x)"]);
         let doubled = Error::new(Code::Internal, "outer: boom").because(std::io::Error::other("boom"));

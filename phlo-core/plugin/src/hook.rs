@@ -70,7 +70,8 @@ impl HookFilter {
     /// Whether a handler with this filter sees an event.
     pub fn matches(&self, event: &Event) -> bool {
         self.events.contains(&event.kind())
-            && (self.assets.is_empty() || event.correlation.asset.as_ref().is_some_and(|asset| self.assets.contains(asset)))
+            && (self.assets.is_empty()
+                || event.correlation.asset.as_ref().is_some_and(|asset| self.assets.contains(asset)))
             && self.tags.iter().all(|(key, value)| event.tags.get(key) == Some(value))
     }
 }
@@ -98,7 +99,11 @@ impl HookRegistration {
     pub const DEFAULT_PRIORITY: i32 = 100;
 
     /// A handler with the default priority and policy.
-    pub fn new(name: impl Into<String>, filter: HookFilter, handler: impl Fn(&Event) -> Result<()> + Send + Sync + 'static) -> Self {
+    pub fn new(
+        name: impl Into<String>,
+        filter: HookFilter,
+        handler: impl Fn(&Event) -> Result<()> + Send + Sync + 'static,
+    ) -> Self {
         Self {
             name: name.into(),
             priority: Self::DEFAULT_PRIORITY,
@@ -125,6 +130,9 @@ impl HookRegistration {
 
 impl fmt::Debug for HookRegistration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HookRegistration").field("name", &self.name).field("priority", &self.priority).finish_non_exhaustive()
+        f.debug_struct("HookRegistration")
+            .field("name", &self.name)
+            .field("priority", &self.priority)
+            .finish_non_exhaustive()
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use phlo_spec::service::ServiceSpec;
 use phlo_spec::project::ScheduleSpec;
+use phlo_spec::service::ServiceSpec;
 use phlo_spec::{AssetKey, AssetSpec};
 
 use crate::context::{AnyPlugin, Plugin};

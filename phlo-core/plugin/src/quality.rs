@@ -105,7 +105,9 @@ impl fmt::Debug for Evaluation {
         match self {
             Self::Rows { predicate } => f.debug_struct("Rows").field("predicate", predicate).finish(),
             Self::Mask { .. } => f.write_str("Mask"),
-            Self::Aggregates { expressions, .. } => f.debug_struct("Aggregates").field("expressions", expressions).finish_non_exhaustive(),
+            Self::Aggregates { expressions, .. } => {
+                f.debug_struct("Aggregates").field("expressions", expressions).finish_non_exhaustive()
+            }
             Self::Violations { query } => f.debug_struct("Violations").field("query", query).finish(),
             Self::Count { count, show } => f.debug_struct("Count").field("count", count).field("show", show).finish(),
             Self::Schema { .. } => f.write_str("Schema"),

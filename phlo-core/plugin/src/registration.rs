@@ -170,7 +170,7 @@ pub struct KnownPlugin {
 macro_rules! package {
     () => {
         $crate::package! { @facts include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")),
-            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/minimal.yaml")) }
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/minimal.yaml")) }
     };
     (bare) => {
         $crate::package! { @facts "", "" }

@@ -122,7 +122,9 @@ impl Registry {
     pub fn activate(mut self, policy: Policy, context: InitContext) -> Result<Self> {
         for name in policy.allow.iter().chain(&policy.deny) {
             if !self.entries.iter().any(|e| matches_name(e.registration, name)) {
-                return Err(self.unknown(None, name.rsplit(':').next().unwrap_or(name)).hint("named in `plugins.allow` or `plugins.deny`"));
+                return Err(self
+                    .unknown(None, name.rsplit(':').next().unwrap_or(name))
+                    .hint("named in `plugins.allow` or `plugins.deny`"));
             }
         }
         for entry in &mut self.entries {
@@ -134,9 +136,12 @@ impl Registry {
             match self.entries.iter().find(|e| e.registration.kind == *kind && e.registration.name == name) {
                 None => return Err(self.unknown(Some(*kind), name).at(settings.place())),
                 Some(entry) if entry.denied => {
-                    return Err(Error::new(Code::InertConfig, format!("settings are given for the {kind} `{name}`, which is not allowed"))
-                        .at(settings.place())
-                        .hint("remove the settings, or allow the plugin"));
+                    return Err(Error::new(
+                        Code::InertConfig,
+                        format!("settings are given for the {kind} `{name}`, which is not allowed"),
+                    )
+                    .at(settings.place())
+                    .hint("remove the settings, or allow the plugin"));
                 }
                 Some(_) => {}
             }
@@ -148,13 +153,19 @@ impl Registry {
             for entry in self.entries.iter_mut().filter(|e| !e.denied && e.refusal.is_none()) {
                 let missing = entry.registration.requires.iter().find(|wanted| {
                     wanted.parse::<CapabilityRef>().is_ok_and(|wanted| {
-                        !available.iter().any(|(c, p)| *c == wanted.capability && wanted.provider.as_ref().is_none_or(|w| w == p))
+                        !available
+                            .iter()
+                            .any(|(c, p)| *c == wanted.capability && wanted.provider.as_ref().is_none_or(|w| w == p))
                     })
                 });
                 if let Some(missing) = missing {
-                    let message = format!("the {} `{}` requires {missing}, which nobody provides", entry.registration.kind, entry.registration.name);
+                    let message = format!(
+                        "the {} `{}` requires {missing}, which nobody provides",
+                        entry.registration.kind, entry.registration.name
+                    );
                     entry.refusal = Some(Arc::new(
-                        Error::new(Code::MissingCapability, message).hint("link a plugin that provides it, and see `phlo plugin check`"),
+                        Error::new(Code::MissingCapability, message)
+                            .hint("link a plugin that provides it, and see `phlo plugin check`"),
                     ));
                     changed = true;
                 }
@@ -175,8 +186,10 @@ impl Registry {
             for provided in registration.provides {
                 if let Some(first) = seen.insert(provided, registration) {
                     let describe = |r: &Registration| format!("`{}` of {}", r.name, r.package);
-                    let message = format!("{provided} is provided by both {} and {}", describe(first), describe(registration));
-                    return Err(Error::new(Code::DuplicatePlugin, message).hint("build without one of the two, or deny one in phlo.yaml"));
+                    let message =
+                        format!("{provided} is provided by both {} and {}", describe(first), describe(registration));
+                    return Err(Error::new(Code::DuplicatePlugin, message)
+                        .hint("build without one of the two, or deny one in phlo.yaml"));
                 }
             }
         }
@@ -200,7 +213,11 @@ impl Registry {
 
     /// Every plugin, sorted by kind and name.
     pub fn entries(&self) -> impl Iterator<Item = PluginEntry<'_>> {
-        self.entries.iter().map(|e| PluginEntry { registration: e.registration, package: e.package.as_ref(), state: e.state() })
+        self.entries.iter().map(|e| PluginEntry {
+            registration: e.registration,
+            package: e.package.as_ref(),
+            state: e.state(),
+        })
     }
 
     /// The table of all plugins that exist.
@@ -234,7 +251,8 @@ impl Registry {
                 let unlinked = self.known.iter().find(|k| of_kind(k.kind) && k.name == near && !k.linked);
                 let error = error.hint(format!("did you mean `{near}`?"));
                 match unlinked {
-                    Some(known) => error.hint(format!("`{near}` is not linked: build with `--features phlo-bundle/{}`", known.feature)),
+                    Some(known) => error
+                        .hint(format!("`{near}` is not linked: build with `--features phlo-bundle/{}`", known.feature)),
                     None => error,
                 }
             }
@@ -256,7 +274,10 @@ impl Registry {
         if let Some(refusal) = &entry.refusal {
             return Err(again(refusal));
         }
-        let context = self.context.as_ref().ok_or_else(|| Error::internal("a plugin was asked for before the registry was activated"))?;
+        let context = self
+            .context
+            .as_ref()
+            .ok_or_else(|| Error::internal("a plugin was asked for before the registry was activated"))?;
         let made = entry.instance.get_or_init(|| {
             let nothing = Node::synthetic(NodeKind::Map(Vec::new()));
             let settings = self.policy.settings.get(&(kind, name.to_owned())).unwrap_or(&nothing);
@@ -333,14 +354,19 @@ impl Registry {
                 Err(err) => problems.push(err),
                 Ok(registrations) => match registrations.iter().find(|r| r.filter.events.is_empty()) {
                     Some(empty) => problems.push(
-                        Error::new(Code::InvalidRegistration, format!("the hook `{}` of `{name}` filters for no event type at all", empty.name))
-                            .hint("list the event types, or use HookFilter::all()"),
+                        Error::new(
+                            Code::InvalidRegistration,
+                            format!("the hook `{}` of `{name}` filters for no event type at all", empty.name),
+                        )
+                        .hint("list the event types, or use HookFilter::all()"),
                     ),
                     None => hooks.extend(registrations.into_iter().map(|r| (name.to_owned(), r))),
                 },
             }
         }
-        hooks.sort_by(|(a_plugin, a), (b_plugin, b)| (a.priority, a_plugin, &a.name).cmp(&(b.priority, b_plugin, &b.name)));
+        hooks.sort_by(|(a_plugin, a), (b_plugin, b)| {
+            (a.priority, a_plugin, &a.name).cmp(&(b.priority, b_plugin, &b.name))
+        });
         (hooks, problems)
     }
 
@@ -356,12 +382,17 @@ impl Registry {
             .find(|e| e.registration.kind == PluginKind::Resource && e.registration.provides.contains(&stated.as_str()))
             .ok_or_else(|| Error::new(Code::MissingCapability, format!("no linked plugin provides {stated}")))?;
         match self.make(entry)? {
-            Instance::Resource(plugin) => guard(entry.registration.name, "listing its providers", || plugin.providers())?
-                .into_iter()
-                .find(|p| p.capability == capability && p.name == name)
-                .ok_or_else(|| {
-                    Error::new(Code::InvalidRegistration, format!("`{}` registered {stated} and does not provide it", entry.registration.name))
-                }),
+            Instance::Resource(plugin) => {
+                guard(entry.registration.name, "listing its providers", || plugin.providers())?
+                    .into_iter()
+                    .find(|p| p.capability == capability && p.name == name)
+                    .ok_or_else(|| {
+                        Error::new(
+                            Code::InvalidRegistration,
+                            format!("`{}` registered {stated} and does not provide it", entry.registration.name),
+                        )
+                    })
+            }
             _ => Err(wrong_kind(entry.registration.name)),
         }
     }
@@ -398,14 +429,18 @@ fn wrong_kind(name: &str) -> Error {
 fn check_registration(registration: &Registration) -> Result<()> {
     let (kind, name) = (registration.kind, registration.name);
     let refused = |why: String| Error::new(Code::InvalidRegistration, format!("the {kind} `{name}` {why}"));
-    let name_ok = name.starts_with(|c: char| c.is_ascii_lowercase()) && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    let name_ok = name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
     if !name_ok {
         return Err(refused("has a name that is not lower-case letters, digits and `_`".to_owned()));
     }
     let stated = registration.requires.iter().chain(registration.optional).chain(registration.provides);
     for capability in stated {
         if let Err(err) = capability.parse::<CapabilityRef>() {
-            return Err(Error::new(Code::UnknownCapability, format!("the {kind} `{name}` names `{capability}`: {err}")));
+            return Err(Error::new(
+                Code::UnknownCapability,
+                format!("the {kind} `{name}` names `{capability}`: {err}"),
+            ));
         }
     }
     for provided in registration.provides {
@@ -479,9 +514,13 @@ pub async fn guard_async<T>(plugin: &str, doing: &'static str, call: impl Future
 
 /// The error for a caught panic.
 pub fn panicked(plugin: &str, doing: &'static str, panic: &(dyn std::any::Any + Send)) -> Error {
-    let message = panic.downcast_ref::<&str>().map(|s| (*s).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
-    Error::new(Code::PluginPanicked, format!("the plugin `{plugin}` panicked in {doing}: {}", message.as_deref().unwrap_or("no message")))
-        .hint(format!("this is a bug in the plugin; `phlo plugin info {plugin}` says where to report it"))
+    let message =
+        panic.downcast_ref::<&str>().map(|s| (*s).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
+    Error::new(
+        Code::PluginPanicked,
+        format!("the plugin `{plugin}` panicked in {doing}: {}", message.as_deref().unwrap_or("no message")),
+    )
+    .hint(format!("this is a bug in the plugin; `phlo plugin info {plugin}` says where to report it"))
 }
 
 /// A plugin whose panics become errors that name it.
@@ -511,7 +550,8 @@ impl AnySource for Guarded<dyn AnySource> {
         guard_async(&self.name, "testing its connection", self.inner.test_connection(config, context)).await
     }
     async fn read(&self, config: &SourceConfig, context: &SourceContext, request: ReadRequest) -> Result<Reading> {
-        let mut reading = guard_async(&self.name, "opening a reading", self.inner.read(config, context, request)).await?;
+        let mut reading =
+            guard_async(&self.name, "opening a reading", self.inner.read(config, context, request)).await?;
         let streams = std::mem::take(&mut reading.streams);
         reading.streams = streams
             .into_iter()
@@ -522,7 +562,9 @@ impl AnySource for Guarded<dyn AnySource> {
                     stream.as_mut().poll_next(cx)
                 });
                 let caught = AssertUnwindSafe(polled).catch_unwind();
-                caught.map(move |item| item.unwrap_or_else(|panic| Err(panicked(&name, "reading", panic.as_ref())))).boxed()
+                caught
+                    .map(move |item| item.unwrap_or_else(|panic| Err(panicked(&name, "reading", panic.as_ref()))))
+                    .boxed()
             })
             .collect();
         Ok(reading)

@@ -47,7 +47,11 @@ pub struct Provider {
 
 impl Provider {
     /// A provider whose handle is an `Arc<dyn Trait>`.
-    pub fn new<T: ?Sized + Send + Sync + 'static>(capability: CapabilityType, name: impl Into<String>, handle: Arc<T>) -> Self {
+    pub fn new<T: ?Sized + Send + Sync + 'static>(
+        capability: CapabilityType,
+        name: impl Into<String>,
+        handle: Arc<T>,
+    ) -> Self {
         Self { capability, name: name.into(), handle: Arc::new(handle) }
     }
 

@@ -66,7 +66,11 @@ impl Bus {
                         }
                     }
                     FailurePolicy::Raise => {
-                        return Err(Error::new(Code::HookFailed, format!("the hook `{}` of `{plugin}` failed on {}", hook.name, event.kind())).because(err));
+                        return Err(Error::new(
+                            Code::HookFailed,
+                            format!("the hook `{}` of `{plugin}` failed on {}", hook.name, event.kind()),
+                        )
+                        .because(err));
                     }
                 }
             }
@@ -98,7 +102,11 @@ mod tests {
     #[test]
     fn policies_hold_for_errors_and_panics_alike() {
         for panics in [false, true] {
-            for (policy, fails, rest_runs) in [(FailurePolicy::Ignore, false, true), (FailurePolicy::Log, false, true), (FailurePolicy::Raise, true, false)] {
+            for (policy, fails, rest_runs) in [
+                (FailurePolicy::Ignore, false, true),
+                (FailurePolicy::Log, false, true),
+                (FailurePolicy::Raise, true, false),
+            ] {
                 let seen = Arc::new(Mutex::new(0));
                 let bus = Bus::default();
                 let count = seen.clone();
@@ -106,10 +114,11 @@ mod tests {
                     assert!(!panics, "boom");
                     Err(Error::internal("no"))
                 });
-                let counting = HookRegistration::new("counts", HookFilter::events([EventKind::TelemetryLog]), move |_| {
-                    *count.lock().unwrap() += 1;
-                    Ok(())
-                });
+                let counting =
+                    HookRegistration::new("counts", HookFilter::events([EventKind::TelemetryLog]), move |_| {
+                        *count.lock().unwrap() += 1;
+                        Ok(())
+                    });
                 bus.install(vec![("p".to_owned(), failing.policy(policy)), ("p".to_owned(), counting)]);
                 assert_eq!(log(&bus, "x").is_err(), fails, "{policy:?}");
                 assert_eq!(*seen.lock().unwrap(), i32::from(rest_runs), "{policy:?}");

@@ -11,7 +11,9 @@ use phlo_engine::stream::{Step, TransformStep, extend_plan, transformed_schema};
 use phlo_plugin::quality::quote;
 use phlo_plugin::{Error, Result};
 use phlo_spec::asset::{Keep, WriteStrategy};
-use phlo_spec::{AssetKey, AssetSpec, CapabilityType, Code, Diagnostic, Diagnostics, Place, PluginKind, Severity, Span, nearest};
+use phlo_spec::{
+    AssetKey, AssetSpec, CapabilityType, Code, Diagnostic, Diagnostics, Place, PluginKind, Severity, Span, nearest,
+};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -42,7 +44,9 @@ impl Platform {
             }
         }
         for (capability, name) in &self.inner.project.file.capabilities.defaults {
-            if !self.inner.registry.providers_of(*capability).contains(name) && !diagnostics.0.iter().any(|d| d.message.contains(&format!("`{name}`"))) {
+            if !self.inner.registry.providers_of(*capability).contains(name)
+                && !diagnostics.0.iter().any(|d| d.message.contains(&format!("`{name}`")))
+            {
                 if let Err(err) = self.choose(*capability, None, None) {
                     diagnostics.push(err.into_diagnostic());
                 }
@@ -52,7 +56,13 @@ impl Platform {
         let (mut sql, mut unknown) = (0, Vec::new());
         match self.engine(None, None).and_then(|engine| engine.session()) {
             Ok(session) => {
-                let mut analysis = Analysis { platform: self, session, known: BTreeMap::new(), diagnostics: Diagnostics::default(), planned: 0 };
+                let mut analysis = Analysis {
+                    platform: self,
+                    session,
+                    known: BTreeMap::new(),
+                    diagnostics: Diagnostics::default(),
+                    planned: 0,
+                };
                 for key in graph.order() {
                     if let Some(node) = graph.get(key) {
                         analysis.look(node).await;
@@ -73,15 +83,29 @@ impl Platform {
     // What is configured and nothing would execute.
     fn check_inert(&self, graph: &Graph, diagnostics: &mut Diagnostics) {
         let project = &self.inner.project;
-        let services: Vec<&str> = self.inner.registry.entries().filter(|e| e.registration.kind == PluginKind::Service).map(|e| e.registration.name).collect();
+        let services: Vec<&str> = self
+            .inner
+            .registry
+            .entries()
+            .filter(|e| e.registration.kind == PluginKind::Service)
+            .map(|e| e.registration.name)
+            .collect();
         for (name, node) in &project.services {
             if !services.contains(&name.as_str()) {
-                diagnostics.push(self.inner.registry.unknown(Some(PluginKind::Service), name).at(node.place()).into_diagnostic());
+                diagnostics.push(
+                    self.inner.registry.unknown(Some(PluginKind::Service), name).at(node.place()).into_diagnostic(),
+                );
             }
         }
         let native = self.choose(CapabilityType::Orchestrator, None, None).is_ok_and(|c| c.provider == "native");
         for (i, schedule) in project.file.schedules.iter().enumerate() {
-            let place = |field: &str| project.places.get(&format!("schedules[{i}].{field}")).or_else(|| project.places.get(&format!("schedules[{i}]"))).cloned();
+            let place = |field: &str| {
+                project
+                    .places
+                    .get(&format!("schedules[{i}].{field}"))
+                    .or_else(|| project.places.get(&format!("schedules[{i}]")))
+                    .cloned()
+            };
             if let Err(err) = select::select(graph, std::slice::from_ref(&schedule.select), &[]) {
                 diagnostics.push(err.at(place("select")).into_diagnostic());
             }
@@ -99,18 +123,26 @@ impl Platform {
         let mut steps = Vec::new();
         for transform in &spec.transforms {
             let plugin = self.inner.registry.transform(&transform.name)?;
-            steps.push(Step::Transform(TransformStep { name: transform.name.clone(), plugin, params: transform.params.clone() }));
+            steps.push(Step::Transform(TransformStep {
+                name: transform.name.clone(),
+                plugin,
+                params: transform.params.clone(),
+            }));
         }
         if let (Some(key), Some(partitions)) = (partition, &spec.partitions) {
             let has_zone = schema
                 .field_with_name(&partitions.column)
                 .is_ok_and(|f| matches!(f.data_type(), arrow_schema::DataType::Timestamp(_, Some(_))));
-            steps.push(Step::Sql(format!("SELECT * FROM input WHERE {}", partition::predicate(partitions, key, has_zone)?)));
+            steps.push(Step::Sql(format!(
+                "SELECT * FROM input WHERE {}",
+                partition::predicate(partitions, key, has_zone)?
+            )));
         }
         if let Some(deduplicate) = &spec.write.deduplicate {
             let list = |columns: &[String]| columns.iter().map(|c| quote(c)).collect::<Vec<_>>().join(", ");
             let direction = if deduplicate.keep == Keep::First { "ASC" } else { "DESC" };
-            let order: Vec<_> = deduplicate.order_by.iter().map(|c| format!("{} {direction} NULLS LAST", quote(c))).collect();
+            let order: Vec<_> =
+                deduplicate.order_by.iter().map(|c| format!("{} {direction} NULLS LAST", quote(c))).collect();
             // A row without a key equals no other; it is not a duplicate.
             let keyless: Vec<_> = spec.write.unique_key.iter().map(|c| format!("{} IS NULL", quote(c))).collect();
             steps.push(Step::Sql(format!(
@@ -125,7 +157,12 @@ impl Platform {
     }
 
     /// The columns that a write of these rows delivers: declared types in force, phlo's own columns behind.
-    pub(crate) fn written_schema(&self, spec: &AssetSpec, incoming: &SchemaRef, metadata: Option<&Metadata>) -> Result<SchemaRef> {
+    pub(crate) fn written_schema(
+        &self,
+        spec: &AssetSpec,
+        incoming: &SchemaRef,
+        metadata: Option<&Metadata>,
+    ) -> Result<SchemaRef> {
         let mut fields = Vec::with_capacity(incoming.fields().len());
         for field in incoming.fields() {
             let declared = spec.columns.get(field.name()).map(|c| phlo_plugin::schema::to_arrow(*c));
@@ -147,7 +184,10 @@ impl Platform {
             return Ok(());
         }
         let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
-        let error = Error::new(Code::UnknownColumn, format!("`{setting}` of `{}` names the column `{column}`, which is not there", spec.key));
+        let error = Error::new(
+            Code::UnknownColumn,
+            format!("`{setting}` of `{}` names the column `{column}`, which is not there", spec.key),
+        );
         let error = match nearest(column, names.iter().copied()) {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
             None => error.hint(format!("columns: {}", names.join(", "))),
@@ -169,7 +209,8 @@ impl Platform {
                 ![before, after].into_iter().flatten().any(|c| c.is_alphanumeric() || c == '_')
             });
             if let (true, Some((at, _))) = (inside, found) {
-                let span = Span { line, column: text[..at].chars().count() as u32 + 1, len: word.chars().count() as u32 };
+                let span =
+                    Span { line, column: text[..at].chars().count() as u32 + 1, len: word.chars().count() as u32 };
                 return Some(Place { file: place.file, span });
             }
         }
@@ -178,7 +219,8 @@ impl Platform {
 
     /// Compares an asset's settings that name columns with the rows that arrive.
     pub(crate) fn check_columns(&self, spec: &AssetSpec, incoming: &SchemaRef) -> Vec<Error> {
-        let mut wanted: Vec<(&str, &str)> = spec.write.unique_key.iter().map(|c| (c.as_str(), "write.unique_key")).collect();
+        let mut wanted: Vec<(&str, &str)> =
+            spec.write.unique_key.iter().map(|c| (c.as_str(), "write.unique_key")).collect();
         if let Some(deduplicate) = &spec.write.deduplicate {
             wanted.extend(deduplicate.order_by.iter().map(|c| (c.as_str(), "write.deduplicate.order_by")));
         }
@@ -254,7 +296,11 @@ impl Analysis<'_> {
                 for (key, place) in &node.external {
                     self.external(node, key, place.as_ref()).await?;
                 }
-                if node.upstream.iter().any(|u| query.tables().iter().any(|(t, _)| t == u) && !self.known.contains_key(u)) {
+                if node
+                    .upstream
+                    .iter()
+                    .any(|u| query.tables().iter().any(|(t, _)| t == u) && !self.known.contains_key(u))
+                {
                     return self.published(spec).await;
                 }
                 let plan = query.plan(&self.session).await.map_err(|problem| *problem)?;
@@ -306,10 +352,18 @@ impl Analysis<'_> {
         match found.await {
             Ok(true) => Ok(()),
             Ok(false) => {
-                let assets: Vec<String> = self.platform.inner.project.assets.iter().map(|a| a.key.to_string()).collect();
-                let near = nearest(key.as_str(), assets.iter().map(String::as_str).filter(|a| *a != node.spec.key.as_str()));
-                let problem = Diagnostic::error(Code::UnknownTable, format!("no asset makes the table `{key}`, and the store does not hold it"))
-                    .hint(near.map_or_else(|| format!("add `assets/{}.yaml` or `.sql`", key.as_str().replace('.', "/")), |n| format!("did you mean `{n}`?")));
+                let assets: Vec<String> =
+                    self.platform.inner.project.assets.iter().map(|a| a.key.to_string()).collect();
+                let near =
+                    nearest(key.as_str(), assets.iter().map(String::as_str).filter(|a| *a != node.spec.key.as_str()));
+                let problem = Diagnostic::error(
+                    Code::UnknownTable,
+                    format!("no asset makes the table `{key}`, and the store does not hold it"),
+                )
+                .hint(near.map_or_else(
+                    || format!("add `assets/{}.yaml` or `.sql`", key.as_str().replace('.', "/")),
+                    |n| format!("did you mean `{n}`?"),
+                ));
                 Err(match place {
                     Some(place) => problem.at(place.clone()),
                     None => problem,

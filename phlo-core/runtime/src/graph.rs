@@ -57,8 +57,11 @@ impl Graph {
                     upstream.insert(key.clone());
                 } else {
                     let near = phlo_spec::nearest(key.as_str(), keys.iter().map(AssetKey::as_str));
-                    let mut diagnostic = Diagnostic::error(Code::UnknownAsset, format!("`{}` depends on `{key}`, which is not an asset", node.spec.key))
-                        .maybe_hint(near.map(|n| format!("did you mean `{n}`?")));
+                    let mut diagnostic = Diagnostic::error(
+                        Code::UnknownAsset,
+                        format!("`{}` depends on `{key}`, which is not an asset", node.spec.key),
+                    )
+                    .maybe_hint(near.map(|n| format!("did you mean `{n}`?")));
                     diagnostic.place.clone_from(&node.spec.place);
                     problems.push(diagnostic);
                 }
@@ -66,7 +69,8 @@ impl Graph {
             node.upstream = upstream;
             node.external = external;
         }
-        let edges: Vec<(AssetKey, AssetKey)> = nodes.values().flat_map(|n| n.upstream.iter().map(|u| (u.clone(), n.spec.key.clone()))).collect();
+        let edges: Vec<(AssetKey, AssetKey)> =
+            nodes.values().flat_map(|n| n.upstream.iter().map(|u| (u.clone(), n.spec.key.clone()))).collect();
         for (from, to) in edges {
             if let Some(node) = nodes.get_mut(&from) {
                 node.downstream.insert(to);
@@ -104,8 +108,11 @@ impl Graph {
                     circle.push(key);
                     circle.reverse();
                     let shown: Vec<_> = circle.iter().map(ToString::to_string).collect();
-                    let mut diagnostic = Diagnostic::error(Code::DependencyCycle, format!("assets depend on each other in a circle: {}", shown.join(" -> ")))
-                        .hint("break the circle at one of them");
+                    let mut diagnostic = Diagnostic::error(
+                        Code::DependencyCycle,
+                        format!("assets depend on each other in a circle: {}", shown.join(" -> ")),
+                    )
+                    .hint("break the circle at one of them");
                     let closing = circle.get(1).and_then(|k| self.nodes.get(*k));
                     diagnostic.place = closing
                         .and_then(|n| n.query.as_ref())
@@ -143,9 +150,14 @@ impl Graph {
     }
 
     /// Everything that can be reached from some assets, themselves left out.
-    pub fn reach<'a>(&'a self, from: &BTreeSet<AssetKey>, next: impl Fn(&'a Node) -> &'a BTreeSet<AssetKey>) -> BTreeSet<AssetKey> {
+    pub fn reach<'a>(
+        &'a self,
+        from: &BTreeSet<AssetKey>,
+        next: impl Fn(&'a Node) -> &'a BTreeSet<AssetKey>,
+    ) -> BTreeSet<AssetKey> {
         let mut found = BTreeSet::new();
-        let mut queue: VecDeque<&AssetKey> = from.iter().filter_map(|k| self.nodes.get_key_value(k).map(|(k, _)| k)).collect();
+        let mut queue: VecDeque<&AssetKey> =
+            from.iter().filter_map(|k| self.nodes.get_key_value(k).map(|(k, _)| k)).collect();
         while let Some(key) = queue.pop_front() {
             for neighbour in next(&self.nodes[key]) {
                 if found.insert(neighbour.clone()) {
@@ -160,7 +172,14 @@ impl Graph {
 impl Node {
     /// A node whose neighbours are not known yet.
     pub fn new(spec: AssetSpec) -> Self {
-        Self { spec, source: None, query: None, upstream: BTreeSet::new(), downstream: BTreeSet::new(), external: Vec::new() }
+        Self {
+            spec,
+            source: None,
+            query: None,
+            upstream: BTreeSet::new(),
+            downstream: BTreeSet::new(),
+            external: Vec::new(),
+        }
     }
 
     /// Whether it ingests.
@@ -182,7 +201,11 @@ pub(crate) mod tests {
         let nodes = assets.iter().map(|(key, reads)| {
             let key = AssetKey::new(*key).unwrap();
             let from: Vec<_> = reads.split_whitespace().collect();
-            let text = if from.is_empty() { "select 1 as x".to_owned() } else { format!("select 1 as x from {}", from.join(", ")) };
+            let text = if from.is_empty() {
+                "select 1 as x".to_owned()
+            } else {
+                format!("select 1 as x from {}", from.join(", "))
+            };
             let file = format!("assets/{key}.sql");
             let mut node = Node::new(AssetSpec {
                 group: key.group().to_owned(),

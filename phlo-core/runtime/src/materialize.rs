@@ -20,7 +20,9 @@ use phlo_plugin::registry::guard_async;
 use phlo_plugin::source::{BatchStream, Checkpoint, ReadRequest};
 use phlo_plugin::{Emitter, Error, Result};
 use phlo_spec::event::{AssetStart, Correlation, LineageEdges, LogLevel};
-use phlo_spec::{AssetBody, AssetKey, AssetRun, AssetSpec, AssetStatus, CheckOutcome, CheckResult, Code, Payload, WriteStrategy};
+use phlo_spec::{
+    AssetBody, AssetKey, AssetRun, AssetSpec, AssetStatus, CheckOutcome, CheckResult, Code, Payload, WriteStrategy,
+};
 use tokio::task::JoinSet;
 
 use crate::audit;
@@ -75,7 +77,12 @@ pub(crate) fn strategy(spec: &AssetSpec) -> WriteStrategy {
 
 /// Tells the bus that an asset ended. A hook's refusal comes back, so that it can be told.
 pub(crate) fn emit_end(node: Option<&Node>, emitter: &Emitter, run: &AssetRun) -> Option<Error> {
-    let correlation = Correlation { run_id: emitter_run(emitter), asset: Some(run.asset.clone()), partition: run.partition.clone(), attempt: Some(run.attempts) };
+    let correlation = Correlation {
+        run_id: emitter_run(emitter),
+        asset: Some(run.asset.clone()),
+        partition: run.partition.clone(),
+        attempt: Some(run.attempts),
+    };
     let payload = match node {
         Some(node) if node.is_ingestion() => Payload::IngestionEnd(Box::new(run.clone())),
         _ => Payload::TransformEnd(Box::new(run.clone())),
@@ -99,7 +106,12 @@ pub(crate) async fn materialize(job: Job) -> AssetRun {
     let attempts = node.spec.retry.max_attempts.max(1);
     let mut run = empty_run(&job.key, AssetStatus::Failed, partition.as_deref());
     for attempt in 1..=attempts {
-        let correlation = Correlation { run_id: Some(job.run_id.clone()), asset: Some(job.key.clone()), partition: partition.clone(), attempt: Some(attempt) };
+        let correlation = Correlation {
+            run_id: Some(job.run_id.clone()),
+            asset: Some(job.key.clone()),
+            partition: partition.clone(),
+            attempt: Some(attempt),
+        };
         let emitter = job.emitter.correlated(correlation);
         run = empty_run(&job.key, AssetStatus::Failed, partition.as_deref());
         run.attempts = attempt;
@@ -111,9 +123,18 @@ pub(crate) async fn materialize(job: Job) -> AssetRun {
         if !err.is_retryable() || attempt == attempts || job.options.cancel.is_cancelled() {
             break;
         }
-        let backoff = Duration::from_secs_f64((node.spec.retry.delay * f64::from(1_u32 << (attempt - 1).min(10))).clamp(0.0, 3600.0));
+        let backoff = Duration::from_secs_f64(
+            (node.spec.retry.delay * f64::from(1_u32 << (attempt - 1).min(10))).clamp(0.0, 3600.0),
+        );
         let wait = err.wait().unwrap_or(backoff).max(backoff);
-        emitter.log(LogLevel::Warn, format!("attempt {attempt} of {attempts} failed, next in {:.1} s: {}", wait.as_secs_f64(), err.chain().join(": ")));
+        emitter.log(
+            LogLevel::Warn,
+            format!(
+                "attempt {attempt} of {attempts} failed, next in {:.1} s: {}",
+                wait.as_secs_f64(),
+                err.chain().join(": ")
+            ),
+        );
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             () = job.options.cancel.cancelled() => break,
@@ -155,7 +176,11 @@ impl Work<'_> {
             AssetBody::Sql(_) => "sql".to_owned(),
         };
         let start = AssetStart { tool, strategy: strategy.to_string() };
-        self.emitter.emit(if self.node.is_ingestion() { Payload::IngestionStart(start) } else { Payload::TransformStart(start) })?;
+        self.emitter.emit(if self.node.is_ingestion() {
+            Payload::IngestionStart(start)
+        } else {
+            Payload::TransformStart(start)
+        })?;
 
         let (store, _) = platform.table_store(Some(spec), Some(&job.options.tags))?;
         let session = platform.engine(Some(spec), Some(&job.options.tags))?.session()?;
@@ -167,8 +192,11 @@ impl Work<'_> {
         if let Some(err) = platform.check_columns(spec, &incoming.rows.schema).into_iter().next() {
             return Err(err);
         }
-        let metadata = (spec.write.metadata == Some(true))
-            .then(|| Metadata { run_id: job.run_id.clone(), ingested_at: Utc::now().timestamp_micros(), partition: self.partition.clone() });
+        let metadata = (spec.write.metadata == Some(true)).then(|| Metadata {
+            run_id: job.run_id.clone(),
+            ingested_at: Utc::now().timestamp_micros(),
+            partition: self.partition.clone(),
+        });
         let written = platform.written_schema(spec, &incoming.rows.schema, metadata.as_ref())?;
         let mode = match (rebuild, strategy) {
             (true, _) | (_, WriteStrategy::Overwrite) => WriteMode::Overwrite,
@@ -189,14 +217,30 @@ impl Work<'_> {
         // The cursor was read before the lock was taken: somebody may have moved it in between.
         if stage.base_version() != info.as_ref().map(|i| i.version) {
             stage.discard().await?;
-            return Err(Error::new(Code::CommitConflict, format!("`{}` was committed to while its run began", spec.key)).retryable());
+            return Err(Error::new(
+                Code::CommitConflict,
+                format!("`{}` was committed to while its run began", spec.key),
+            )
+            .retryable());
         }
         for note in stage.notes() {
             self.emitter.log(LogLevel::Warn, note.clone());
             self.run.notes.push(note);
         }
         let (checkpoint, origins) = (incoming.checkpoint, incoming.origins);
-        match self.write_audit(&session, &mut stage, incoming.rows, metadata.as_ref(), info.is_some(), &mode, cursor.as_ref(), checkpoint.as_ref()).await {
+        match self
+            .write_audit(
+                &session,
+                &mut stage,
+                incoming.rows,
+                metadata.as_ref(),
+                info.is_some(),
+                &mode,
+                cursor.as_ref(),
+                checkpoint.as_ref(),
+            )
+            .await
+        {
             Ok(Verdict::Committed(version)) => {
                 self.run.status = AssetStatus::Success;
                 self.run.version = Some(version);
@@ -284,7 +328,11 @@ impl Work<'_> {
         let audit = Arc::new(RowAudit::compile(session, &schema, &checks));
         let tallies = self.write(stage.as_ref(), rows, metadata, &audit).await?;
         let cursor_now = checkpoint.and_then(Checkpoint::get);
-        if self.run.rows_in == 0 && exists && *mode != WriteMode::Overwrite && cursor_now.as_ref().is_none_or(|now| Some(now) == cursor) {
+        if self.run.rows_in == 0
+            && exists
+            && *mode != WriteMode::Overwrite
+            && cursor_now.as_ref().is_none_or(|now| Some(now) == cursor)
+        {
             return Ok(Verdict::Unchanged);
         }
         let row_results = audit.results(&checks, tallies);
@@ -303,17 +351,26 @@ impl Work<'_> {
                 return Ok(Verdict::Blocked);
             }
             self.interrupted()?;
-            let request = CommitRequest { cursor: cursor_now.clone(), metadata: vec![("phlo.asset".to_owned(), spec.key.as_str().into())] };
+            let request = CommitRequest {
+                cursor: cursor_now.clone(),
+                metadata: vec![("phlo.asset".to_owned(), spec.key.as_str().into())],
+            };
             match stage.commit(request).await? {
                 CommitOutcome::Committed { version } => return Ok(Verdict::Committed(version)),
                 CommitOutcome::Moved { version } => {
-                    self.emitter.log(LogLevel::Info, format!("somebody else committed version {version}; auditing again on top of it"));
+                    self.emitter.log(
+                        LogLevel::Info,
+                        format!("somebody else committed version {version}; auditing again on top of it"),
+                    );
                 }
             }
         }
-        Err(Error::new(Code::CommitConflict, format!("`{}` was committed to {MAX_MOVES} times while this run audited its rows", spec.key))
-            .hint("run again when the other writer is done")
-            .retryable())
+        Err(Error::new(
+            Code::CommitConflict,
+            format!("`{}` was committed to {MAX_MOVES} times while this run audited its rows", spec.key),
+        )
+        .hint("run again when the other writer is done")
+        .retryable())
     }
 
     // A check that did not run is a failed one: every check must have its result, and every hook may refuse it.
@@ -327,7 +384,10 @@ impl Work<'_> {
         for result in &self.run.checks {
             self.emitter.emit(Payload::QualityResult(Box::new(result.clone())))?;
             if result.outcome == CheckOutcome::Errored {
-                self.emitter.log(LogLevel::Error, format!("the check `{}` could not run: {}", result.name, result.error.clone().unwrap_or_default()));
+                self.emitter.log(
+                    LogLevel::Error,
+                    format!("the check `{}` could not run: {}", result.name, result.error.clone().unwrap_or_default()),
+                );
             }
         }
         Ok(())
@@ -345,7 +405,13 @@ impl Work<'_> {
     }
 
     /// Streams the rows into the stage, one writer per stream, looking at each batch on the way.
-    async fn write(&mut self, stage: &dyn Stage, rows: Rows, metadata: Option<&Metadata>, audit: &Arc<RowAudit>) -> Result<Vec<RowTally>> {
+    async fn write(
+        &mut self,
+        stage: &dyn Stage,
+        rows: Rows,
+        metadata: Option<&Metadata>,
+        audit: &Arc<RowAudit>,
+    ) -> Result<Vec<RowTally>> {
         let written = Arc::new(AtomicU64::new(0));
         let mut streams: JoinSet<Result<RowTally>> = JoinSet::new();
         for stream in rows.streams {
@@ -380,7 +446,8 @@ impl Work<'_> {
             from.push(origin(source));
         }
         let to = self.node.spec.key.to_string();
-        self.emitter.emit(Payload::LineageEdges(LineageEdges { edges: from.into_iter().map(|f| (f, to.clone())).collect() }))
+        self.emitter
+            .emit(Payload::LineageEdges(LineageEdges { edges: from.into_iter().map(|f| (f, to.clone())).collect() }))
     }
 
     /// Makes the results' SQL runnable: new rows are in the kept files, or, once committed, in the table.
@@ -390,7 +457,11 @@ impl Work<'_> {
             (table.to_owned(), table.to_owned())
         } else {
             let files: Vec<_> = kept.iter().map(|f| format!("SELECT * FROM '{}'", f.replace('\'', "''"))).collect();
-            let rows = if let [file] = kept { format!("'{}'", file.replace('\'', "''")) } else { format!("({})", files.join(" UNION ALL BY NAME ")) };
+            let rows = if let [file] = kept {
+                format!("'{}'", file.replace('\'', "''"))
+            } else {
+                format!("({})", files.join(" UNION ALL BY NAME "))
+            };
             let whole = if *mode == WriteMode::Append && exists {
                 format!("(SELECT * FROM {table} UNION ALL BY NAME {})", files.join(" UNION ALL BY NAME "))
             } else {
@@ -424,7 +495,11 @@ struct OneStream {
 }
 
 impl OneStream {
-    async fn run(mut self, mut stream: BatchStream, mut writer: Box<dyn phlo_engine_api::StageWriter>) -> Result<RowTally> {
+    async fn run(
+        mut self,
+        mut stream: BatchStream,
+        mut writer: Box<dyn phlo_engine_api::StageWriter>,
+    ) -> Result<RowTally> {
         let mut tally = self.audit.tally();
         loop {
             let next = tokio::select! {

@@ -13,7 +13,8 @@ use phlo_spec::{Code, nearest};
 pub(crate) fn predicate(spec: &PartitionSpec, key: &str, column_has_zone: bool) -> Result<String> {
     let bad = |why: String| Error::new(Code::Usage, format!("`{key}` is not a {} partition: {why}", spec.kind));
     let column = quote(&spec.column);
-    let date = |text: &str| NaiveDate::parse_from_str(text, "%Y-%m-%d").map_err(|_| bad("write it as 2013-01-31".to_owned()));
+    let date =
+        |text: &str| NaiveDate::parse_from_str(text, "%Y-%m-%d").map_err(|_| bad("write it as 2013-01-31".to_owned()));
     let (start, end) = match spec.kind {
         PartitionKind::Static => {
             if !spec.values.iter().any(|v| v == key) {
@@ -38,11 +39,13 @@ pub(crate) fn predicate(spec: &PartitionSpec, key: &str, column_has_zone: bool) 
             (day.and_time(NaiveTime::MIN), day.checked_add_days(Days::new(7)).map(|d| d.and_time(NaiveTime::MIN)))
         }
         PartitionKind::Monthly => {
-            let day = NaiveDate::parse_from_str(&format!("{key}-01"), "%Y-%m-%d").map_err(|_| bad("write it as 2013-01".to_owned()))?;
+            let day = NaiveDate::parse_from_str(&format!("{key}-01"), "%Y-%m-%d")
+                .map_err(|_| bad("write it as 2013-01".to_owned()))?;
             (day.and_time(NaiveTime::MIN), day.checked_add_months(Months::new(1)).map(|d| d.and_time(NaiveTime::MIN)))
         }
         PartitionKind::Hourly => {
-            let hour = NaiveDateTime::parse_from_str(&format!("{key}:00"), "%Y-%m-%dT%H:%M").map_err(|_| bad("write it as 2013-01-31T08".to_owned()))?;
+            let hour = NaiveDateTime::parse_from_str(&format!("{key}:00"), "%Y-%m-%dT%H:%M")
+                .map_err(|_| bad("write it as 2013-01-31T08".to_owned()))?;
             (hour, hour.checked_add_signed(TimeDelta::hours(1)))
         }
     };
@@ -52,7 +55,8 @@ pub(crate) fn predicate(spec: &PartitionSpec, key: &str, column_has_zone: bool) 
             return Err(bad(format!("the first one is {first}")));
         }
     }
-    let zone: chrono_tz::Tz = spec.timezone.as_deref().unwrap_or("UTC").parse().map_err(|_| bad("its time zone is not known".to_owned()))?;
+    let zone: chrono_tz::Tz =
+        spec.timezone.as_deref().unwrap_or("UTC").parse().map_err(|_| bad("its time zone is not known".to_owned()))?;
     let literal = |at: NaiveDateTime| -> String {
         if column_has_zone {
             // A local time that the clock skips begins when the clock goes on.
@@ -88,10 +92,34 @@ mod tests {
     #[test]
     fn a_partition_is_a_half_open_range_in_its_own_zone() {
         use PartitionKind::{Daily, Hourly, Monthly, Static, Weekly};
-        check(Daily, None, "2013-01-31", false, "\"t\" >= TIMESTAMP '2013-01-31T00:00:00' AND \"t\" < TIMESTAMP '2013-02-01T00:00:00'");
-        check(Daily, Some("America/New_York"), "2013-03-10", true, "\"t\" >= TIMESTAMP '2013-03-10T05:00:00Z' AND \"t\" < TIMESTAMP '2013-03-11T04:00:00Z'");
-        check(Monthly, None, "2013-12", false, "\"t\" >= TIMESTAMP '2013-12-01T00:00:00' AND \"t\" < TIMESTAMP '2014-01-01T00:00:00'");
-        check(Hourly, None, "2013-01-31T23", false, "\"t\" >= TIMESTAMP '2013-01-31T23:00:00' AND \"t\" < TIMESTAMP '2013-02-01T00:00:00'");
+        check(
+            Daily,
+            None,
+            "2013-01-31",
+            false,
+            "\"t\" >= TIMESTAMP '2013-01-31T00:00:00' AND \"t\" < TIMESTAMP '2013-02-01T00:00:00'",
+        );
+        check(
+            Daily,
+            Some("America/New_York"),
+            "2013-03-10",
+            true,
+            "\"t\" >= TIMESTAMP '2013-03-10T05:00:00Z' AND \"t\" < TIMESTAMP '2013-03-11T04:00:00Z'",
+        );
+        check(
+            Monthly,
+            None,
+            "2013-12",
+            false,
+            "\"t\" >= TIMESTAMP '2013-12-01T00:00:00' AND \"t\" < TIMESTAMP '2014-01-01T00:00:00'",
+        );
+        check(
+            Hourly,
+            None,
+            "2013-01-31T23",
+            false,
+            "\"t\" >= TIMESTAMP '2013-01-31T23:00:00' AND \"t\" < TIMESTAMP '2013-02-01T00:00:00'",
+        );
         check(Weekly, None, "2013-01-08", false, "`2013-01-08` is not a weekly partition: weeks begin on Mondays");
         check(Daily, None, "2012-12-31", false, "`2012-12-31` is not a daily partition: the first one is 2013-01-01");
         check(Static, None, "eu", false, "\"t\" = 'eu'");

@@ -84,7 +84,9 @@ impl Platform {
         };
         let place = |name: &str| {
             let at = ["allow", "deny"].iter().flat_map(|list| (0..64).map(move |i| format!("plugins.{list}[{i}]")));
-            at.filter_map(|key| project.places.get(&key)).find(|p| texts.line(&p.file, p.span.line).is_some_and(|l| l.contains(name))).cloned()
+            at.filter_map(|key| project.places.get(&key))
+                .find(|p| texts.line(&p.file, p.span.line).is_some_and(|l| l.contains(name)))
+                .cloned()
         };
         let registry = Registry::linked(known)?.activate(policy, context).map_err(|err| {
             let named = err.message().split('`').nth(1).map(str::to_owned);
@@ -109,7 +111,12 @@ impl Platform {
         &self.inner.project.redactor
     }
 
-    pub(crate) fn choose(&self, capability: CapabilityType, spec: Option<&AssetSpec>, tags: Option<&BTreeMap<String, String>>) -> Result<Choice> {
+    pub(crate) fn choose(
+        &self,
+        capability: CapabilityType,
+        spec: Option<&AssetSpec>,
+        tags: Option<&BTreeMap<String, String>>,
+    ) -> Result<Choice> {
         let project = &self.inner.project;
         let wishes = Wishes {
             run_tags: tags,
@@ -118,28 +125,45 @@ impl Platform {
             defaults: Some(&project.file.capabilities.defaults),
         };
         let providers = self.inner.registry.providers_of(capability);
-        resolve(capability, &wishes, &providers).map_err(|err| err.at(project.places.get(&format!("capabilities.defaults.{capability}")).cloned()))
+        resolve(capability, &wishes, &providers)
+            .map_err(|err| err.at(project.places.get(&format!("capabilities.defaults.{capability}")).cloned()))
     }
 
-    fn provide(&self, capability: CapabilityType, spec: Option<&AssetSpec>, tags: Option<&BTreeMap<String, String>>) -> Result<(Provider, Choice)> {
+    fn provide(
+        &self,
+        capability: CapabilityType,
+        spec: Option<&AssetSpec>,
+        tags: Option<&BTreeMap<String, String>>,
+    ) -> Result<(Provider, Choice)> {
         let choice = self.choose(capability, spec, tags)?;
         Ok((self.inner.registry.provider(capability, &choice.provider)?, choice))
     }
 
     fn of_trait<T: ?Sized + Send + Sync + 'static>(provider: &Provider) -> Result<Arc<T>> {
         provider.get().ok_or_else(|| {
-            Error::new(Code::InvalidRegistration, format!("the {} `{}` does not implement its capability's trait", provider.capability, provider.name))
+            Error::new(
+                Code::InvalidRegistration,
+                format!("the {} `{}` does not implement its capability's trait", provider.capability, provider.name),
+            )
         })
     }
 
     /// The table store that serves an asset.
-    pub(crate) fn table_store(&self, spec: Option<&AssetSpec>, tags: Option<&BTreeMap<String, String>>) -> Result<(Arc<dyn TableStore>, Choice)> {
+    pub(crate) fn table_store(
+        &self,
+        spec: Option<&AssetSpec>,
+        tags: Option<&BTreeMap<String, String>>,
+    ) -> Result<(Arc<dyn TableStore>, Choice)> {
         let (provider, choice) = self.provide(CapabilityType::TableStore, spec, tags)?;
         Ok((Self::of_trait(&provider)?, choice))
     }
 
     /// The query engine that serves an asset.
-    pub(crate) fn engine(&self, spec: Option<&AssetSpec>, tags: Option<&BTreeMap<String, String>>) -> Result<Arc<dyn QueryEngine>> {
+    pub(crate) fn engine(
+        &self,
+        spec: Option<&AssetSpec>,
+        tags: Option<&BTreeMap<String, String>>,
+    ) -> Result<Arc<dyn QueryEngine>> {
         let (provider, _) = self.provide(CapabilityType::QueryEngine, spec, tags)?;
         Self::of_trait(&provider)
     }
@@ -154,7 +178,12 @@ impl Platform {
     }
 
     /// What surrounds a source.
-    pub(crate) fn source_context(&self, spec: &AssetSpec, offline: bool, cancel: CancellationToken) -> phlo_plugin::source::SourceContext {
+    pub(crate) fn source_context(
+        &self,
+        spec: &AssetSpec,
+        offline: bool,
+        cancel: CancellationToken,
+    ) -> phlo_plugin::source::SourceContext {
         phlo_plugin::source::SourceContext {
             root: self.inner.project.root.clone(),
             columns: spec.columns.clone(),
@@ -175,8 +204,14 @@ impl Platform {
                 Ok(assets) => {
                     for asset in assets {
                         if specs.iter().any(|s| s.key == asset.key) {
-                            let message = format!("`{}` is defined by the plugin `{}` and a second time", asset.key, registration.name);
-                            problems.push(Diagnostic::error(Code::DuplicateAsset, message).hint("rename or remove one of the two"));
+                            let message = format!(
+                                "`{}` is defined by the plugin `{}` and a second time",
+                                asset.key, registration.name
+                            );
+                            problems.push(
+                                Diagnostic::error(Code::DuplicateAsset, message)
+                                    .hint("rename or remove one of the two"),
+                            );
                         } else {
                             specs.push(asset);
                         }
@@ -277,13 +312,16 @@ impl Platform {
                 if let Some(Err(err)) = &outcome {
                     plugin.error.get_or_insert_with(|| err.record());
                 }
-                if let Some(err) = hook_problems.iter().find(|e| plugin.kind == "hook" && e.message().contains(&format!("`{}`", plugin.name))) {
+                if let Some(err) = hook_problems
+                    .iter()
+                    .find(|e| plugin.kind == "hook" && e.message().contains(&format!("`{}`", plugin.name)))
+                {
                     plugin.error.get_or_insert_with(|| err.record());
                 }
-                let used = plugin.kind.parse().is_ok_and(|kind: PluginKind| used.contains(&(kind, plugin.name.clone())));
+                let used =
+                    plugin.kind.parse().is_ok_and(|kind: PluginKind| used.contains(&(kind, plugin.name.clone())));
                 PluginHealth { healthy: plugin.error.is_none() && plugin.state != "denied", used, plugin }
             })
             .collect()
     }
 }
-

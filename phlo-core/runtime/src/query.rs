@@ -58,7 +58,8 @@ impl Platform {
             names.extend(store.list().await.unwrap_or_default().iter().map(ToString::to_string));
         }
         if names.contains(key.as_str()) {
-            return Error::new(Code::UnknownTable, format!("the table `{key}` does not exist yet")).hint(format!("make it with `phlo run {key}`"));
+            return Error::new(Code::UnknownTable, format!("the table `{key}` does not exist yet"))
+                .hint(format!("make it with `phlo run {key}`"));
         }
         let error = Error::new(Code::UnknownTable, format!("there is no table `{key}`"));
         match nearest(key.as_str(), names.iter().map(String::as_str)) {
@@ -110,7 +111,9 @@ impl Platform {
     /// # Errors
     /// There is no such table or version.
     pub async fn preview(&self, table: &AssetKey, at: Option<u64>, limit: usize) -> Result<SqlAnswer> {
-        let Some(provider) = self.store_of(table).await?.provider(table, at).await? else { return Err(self.no_table(table).await) };
+        let Some(provider) = self.store_of(table).await?.provider(table, at).await? else {
+            return Err(self.no_table(table).await);
+        };
         let session = self.engine(None, None)?.session()?;
         let rows = head(&session, provider, limit).await?;
         Ok(SqlAnswer { schema: rows.schema, stream: futures::stream::iter(rows.streams).flatten().boxed() })
@@ -197,7 +200,9 @@ impl Platform {
         }
         let mut downstream = Vec::new();
         for key in graph.reach(&one, |n| &n.downstream).into_iter().chain([asset.clone()]) {
-            downstream.extend(graph.get(&key).into_iter().flat_map(|n| n.downstream.iter().map(|d| (key.to_string(), d.to_string()))));
+            downstream.extend(
+                graph.get(&key).into_iter().flat_map(|n| n.downstream.iter().map(|d| (key.to_string(), d.to_string()))),
+            );
         }
         upstream.sort();
         downstream.sort();

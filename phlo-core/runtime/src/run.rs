@@ -11,7 +11,10 @@ use phlo_plugin::registry::guard;
 use phlo_plugin::{Emitter, Error};
 use phlo_spec::event::{Correlation, RunEnd, RunStart};
 use phlo_spec::run::ErrorRecord;
-use phlo_spec::{AssetKey, AssetRun, AssetStatus, CapabilityType, Code, Diagnostics, Event, Payload, PluginKind, RunRecord, RunStatus};
+use phlo_spec::{
+    AssetKey, AssetRun, AssetStatus, CapabilityType, Code, Diagnostics, Event, Payload, PluginKind, RunRecord,
+    RunStatus,
+};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -69,9 +72,13 @@ impl Platform {
         }
         let selected = select(&graph, &options.select, &options.exclude).map_err(told)?;
         if let Some(partition) = &options.partition {
-            let parts: Vec<_> = selected.iter().filter_map(|k| graph.get(k)).filter(|n| n.spec.partitions.is_some()).collect();
+            let parts: Vec<_> =
+                selected.iter().filter_map(|k| graph.get(k)).filter(|n| n.spec.partitions.is_some()).collect();
             if parts.is_empty() {
-                return Err(told(Error::new(Code::Usage, "`--partition` was given, but no selected asset has `partitions`")));
+                return Err(told(Error::new(
+                    Code::Usage,
+                    "`--partition` was given, but no selected asset has `partitions`",
+                )));
             }
             for node in parts {
                 if let Some(spec) = &node.spec.partitions {
@@ -79,26 +86,46 @@ impl Platform {
                 }
                 if node.spec.write.strategy == Some(phlo_spec::WriteStrategy::Overwrite) {
                     return Err(told(
-                        Error::new(Code::Unsupported, format!("`{}` is overwritten as a whole; one partition of it cannot be run alone", node.spec.key))
-                            .at(node.spec.place.clone())
-                            .hint("use `write: {strategy: merge, unique_key: […]}`"),
+                        Error::new(
+                            Code::Unsupported,
+                            format!(
+                                "`{}` is overwritten as a whole; one partition of it cannot be run alone",
+                                node.spec.key
+                            ),
+                        )
+                        .at(node.spec.place.clone())
+                        .hint("use `write: {strategy: merge, unique_key: […]}`"),
                     ));
                 }
             }
         }
         let definitions = Definitions {
             project: self.inner.project.file.name.clone(),
-            assets: graph.order().iter().filter_map(|k| graph.get(k)).map(|n| (n.spec.clone(), n.upstream.iter().cloned().collect())).collect(),
+            assets: graph
+                .order()
+                .iter()
+                .filter_map(|k| graph.get(k))
+                .map(|n| (n.spec.clone(), n.upstream.iter().cloned().collect()))
+                .collect(),
             schedules: self.inner.project.file.schedules.clone(),
         };
         let choice = self.choose(CapabilityType::Orchestrator, None, Some(&options.tags)).map_err(told)?;
         let instance = self.inner.registry.instance(PluginKind::Orchestrator, &choice.provider).map_err(told)?;
-        let Instance::Orchestrator(orchestrator) = instance else { return Err(told(Error::internal("an orchestrator of another kind"))) };
-        let output = guard(&choice.provider, "building its definitions", || orchestrator.build(&definitions)).map_err(told)?;
+        let Instance::Orchestrator(orchestrator) = instance else {
+            return Err(told(Error::internal("an orchestrator of another kind")));
+        };
+        let output =
+            guard(&choice.provider, "building its definitions", || orchestrator.build(&definitions)).map_err(told)?;
         let OrchestratorOutput::Steps(steps) = output else {
             return Err(told(
-                Error::new(Code::Usage, format!("the orchestrator `{}` runs assets itself; phlo only writes its definitions", choice.provider))
-                    .hint("run here with `--tag phlo/capability/orchestrator=native`"),
+                Error::new(
+                    Code::Usage,
+                    format!(
+                        "the orchestrator `{}` runs assets itself; phlo only writes its definitions",
+                        choice.provider
+                    ),
+                )
+                .hint("run here with `--tag phlo/capability/orchestrator=native`"),
             ));
         };
         // An upstream that is not selected is taken as it stands; but through it an order may still hold.
@@ -113,7 +140,11 @@ impl Platform {
             })
             .collect();
         if steps.len() != selected.len() {
-            return Err(told(Error::internal(format!("the orchestrator `{}` left out {} of the selected assets", choice.provider, selected.len() - steps.len()))));
+            return Err(told(Error::internal(format!(
+                "the orchestrator `{}` left out {} of the selected assets",
+                choice.provider,
+                selected.len() - steps.len()
+            ))));
         }
         Ok(Plan { graph, steps })
     }
@@ -136,7 +167,11 @@ impl Platform {
             steps.push(PlanStep {
                 asset: key,
                 kind: node.spec.kind().to_owned(),
-                strategy: if options.full_refresh { "overwrite".to_owned() } else { materialize::strategy(&node.spec).to_string() },
+                strategy: if options.full_refresh {
+                    "overwrite".to_owned()
+                } else {
+                    materialize::strategy(&node.spec).to_string()
+                },
                 after: after.into_iter().collect(),
                 checks: checks.into_iter().map(|c| c.name).collect(),
                 table_store: format!("{} (by {})", store.provider, store.by),
@@ -157,7 +192,10 @@ impl Platform {
         for (key, _) in &plan.steps {
             if let Some(node) = plan.graph.get(key) {
                 problems.extend(crate::audit::checks(&self.inner.registry, &node.spec, None).1);
-                for found in [self.table_store(Some(&node.spec), Some(&options.tags)).map(drop), self.engine(Some(&node.spec), Some(&options.tags)).map(drop)] {
+                for found in [
+                    self.table_store(Some(&node.spec), Some(&options.tags)).map(drop),
+                    self.engine(Some(&node.spec), Some(&options.tags)).map(drop),
+                ] {
                     problems.extend(found.err().map(Error::into_diagnostic));
                 }
             }
@@ -186,9 +224,16 @@ impl Platform {
         let selection = if options.select.is_empty() { "all".to_owned() } else { options.select.join(" ") };
         let mut tags = options.tags.clone();
         tags.entry("project".to_owned()).or_insert_with(|| self.inner.project.file.name.clone());
-        let emitter = self.inner.bus.emitter().tagged(tags).correlated(Correlation { run_id: Some(run_id.clone()), ..Correlation::default() });
+        let emitter = self
+            .inner
+            .bus
+            .emitter()
+            .tagged(tags)
+            .correlated(Correlation { run_id: Some(run_id.clone()), ..Correlation::default() });
         let assets = plan.steps.iter().map(|(key, _)| key.clone()).collect();
-        emitter.emit(Payload::RunStart(RunStart { selection: selection.clone(), assets, pid: std::process::id() })).map_err(told)?;
+        emitter
+            .emit(Payload::RunStart(RunStart { selection: selection.clone(), assets, pid: std::process::id() }))
+            .map_err(told)?;
 
         let runs = self.drive(plan, &options, &run_id, &emitter, &observer).await;
         let status = overall(&runs, options.cancel.is_cancelled());
@@ -200,10 +245,25 @@ impl Platform {
         for problem in self.inner.registry.clean_up() {
             observer.hook_failed("", "clean-up", &problem);
         }
-        Ok(RunRecord { id: run_id, status, started_at: started, ended_at: Some(Utc::now()), selection, tags: options.tags, assets: runs })
+        Ok(RunRecord {
+            id: run_id,
+            status,
+            started_at: started,
+            ended_at: Some(Utc::now()),
+            selection,
+            tags: options.tags,
+            assets: runs,
+        })
     }
 
-    async fn drive(&self, plan: Plan, options: &RunOptions, run_id: &str, emitter: &Emitter, observer: &Arc<dyn Observer>) -> Vec<AssetRun> {
+    async fn drive(
+        &self,
+        plan: Plan,
+        options: &RunOptions,
+        run_id: &str,
+        emitter: &Emitter,
+        observer: &Arc<dyn Observer>,
+    ) -> Vec<AssetRun> {
         let jobs = options.jobs.or(self.inner.project.file.run.jobs).unwrap_or(self.inner.parallelism).max(1);
         let graph = Arc::new(plan.graph);
         let mut waiting: Vec<(AssetKey, BTreeSet<AssetKey>)> = plan.steps;
@@ -213,12 +273,23 @@ impl Platform {
         let mut names: BTreeMap<tokio::task::Id, AssetKey> = BTreeMap::new();
         loop {
             // Whatever waits for something that failed is skipped, and so is what waits for that.
-            while let Some(at) = waiting.iter().position(|(_, after)| after.iter().any(|k| ended.get(k).is_some_and(|s| !s.is_ok()))) {
+            while let Some(at) =
+                waiting.iter().position(|(_, after)| after.iter().any(|k| ended.get(k).is_some_and(|s| !s.is_ok())))
+            {
                 let (key, after) = waiting.remove(at);
-                let because = after.iter().find(|k| ended.get(*k).is_some_and(|s| !s.is_ok())).map(ToString::to_string).unwrap_or_default();
-                let status = if options.cancel.is_cancelled() { AssetStatus::Interrupted } else { AssetStatus::Skipped };
+                let because = after
+                    .iter()
+                    .find(|k| ended.get(*k).is_some_and(|s| !s.is_ok()))
+                    .map(ToString::to_string)
+                    .unwrap_or_default();
+                let status =
+                    if options.cancel.is_cancelled() { AssetStatus::Interrupted } else { AssetStatus::Skipped };
                 let mut run = materialize::empty_run(&key, status, options.partition.as_deref());
-                run.error = Some(ErrorRecord { code: Code::UpstreamFailed, messages: vec![format!("`{because}`, which it depends on, did not end well")], hints: vec![] });
+                run.error = Some(ErrorRecord {
+                    code: Code::UpstreamFailed,
+                    messages: vec![format!("`{because}`, which it depends on, did not end well")],
+                    hints: vec![],
+                });
                 materialize::emit_end(graph.get(&key), emitter, &run);
                 ended.insert(key, status);
                 runs.push(run);
@@ -232,7 +303,11 @@ impl Platform {
                 }
             }
             while running.len() < jobs {
-                let Some(at) = waiting.iter().position(|(_, after)| after.iter().all(|k| ended.get(k).is_some_and(|s| s.is_ok()))) else { break };
+                let Some(at) =
+                    waiting.iter().position(|(_, after)| after.iter().all(|k| ended.get(k).is_some_and(|s| s.is_ok())))
+                else {
+                    break;
+                };
                 let (key, _) = waiting.remove(at);
                 let job = Job {
                     platform: self.clone(),
@@ -255,7 +330,11 @@ impl Platform {
                     let message = if err.is_panic() { "it panicked" } else { "it was stopped" };
                     let Some(key) = key else { continue };
                     let mut run = materialize::empty_run(&key, AssetStatus::Failed, options.partition.as_deref());
-                    run.error = Some(Error::internal(format!("`{key}`: {message}")).hint("please report this with the log of the run").record());
+                    run.error = Some(
+                        Error::internal(format!("`{key}`: {message}"))
+                            .hint("please report this with the log of the run")
+                            .record(),
+                    );
                     materialize::emit_end(graph.get(&key), emitter, &run);
                     run
                 }

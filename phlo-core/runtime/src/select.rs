@@ -107,7 +107,10 @@ mod tests {
         check("b.xx", "P1007: the selection `b.xx` matches no asset [did you mean `b.x`?]");
         check("group:gg", "P1007: the selection `group:gg` matches no asset [did you mean `group:g`?]");
         check("owner:me", "P1008: `owner:me` is not a selection: `owner:` is not known [known: group:, tag:, kind:]");
-        check("a+b", "P1008: `a+b` is not a selection: `+` stands before a name (and upstream) or behind it (and downstream) []");
+        check(
+            "a+b",
+            "P1008: `a+b` is not a selection: `+` stands before a name (and upstream) or behind it (and downstream) []",
+        );
     }
 
     #[test]

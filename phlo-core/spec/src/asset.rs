@@ -162,7 +162,14 @@ pub struct WriteSpec {
 
 impl Default for WriteSpec {
     fn default() -> Self {
-        Self { strategy: None, unique_key: Vec::new(), deduplicate: None, schema: SchemaPolicy::Evolve, metadata: None, lock_wait: 60 }
+        Self {
+            strategy: None,
+            unique_key: Vec::new(),
+            deduplicate: None,
+            schema: SchemaPolicy::Evolve,
+            metadata: None,
+            lock_wait: 60,
+        }
     }
 }
 

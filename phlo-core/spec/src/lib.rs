@@ -15,7 +15,10 @@ pub mod secret;
 pub mod service;
 pub mod types;
 
-pub use asset::{AssetBody, AssetSpec, CheckSpec, PartitionKind, PartitionSpec, SchemaPolicy, SourceSpec, TransformSpec, WriteSpec, WriteStrategy};
+pub use asset::{
+    AssetBody, AssetSpec, CheckSpec, PartitionKind, PartitionSpec, SchemaPolicy, SourceSpec, TransformSpec, WriteSpec,
+    WriteStrategy,
+};
 pub use code::Code;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, nearest};
 pub use event::{Correlation, Event, EventKind, Payload};

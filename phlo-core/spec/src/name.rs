@@ -6,7 +6,6 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-
 /// A name that is not one of a closed set, with what would have been.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown {what} `{given}`{}", self.advice())]
@@ -171,7 +170,11 @@ impl AssetKey {
             part.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b == b'_')
                 && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
         };
-        if text.split('.').count() >= 2 && text.split('.').all(part_ok) { Ok(Self(text)) } else { Err(InvalidKey(text)) }
+        if text.split('.').count() >= 2 && text.split('.').all(part_ok) {
+            Ok(Self(text))
+        } else {
+            Err(InvalidKey(text))
+        }
     }
 
     /// The key as text.

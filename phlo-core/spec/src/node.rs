@@ -83,7 +83,9 @@ impl Node {
         Self::synthetic(match value {
             Value::Null => NodeKind::Null,
             Value::Bool(b) => NodeKind::Bool(*b),
-            Value::Number(n) => n.as_i64().map_or_else(|| NodeKind::Float(n.as_f64().unwrap_or(f64::NAN)), NodeKind::Int),
+            Value::Number(n) => {
+                n.as_i64().map_or_else(|| NodeKind::Float(n.as_f64().unwrap_or(f64::NAN)), NodeKind::Int)
+            }
             Value::String(s) => NodeKind::Str(s.clone()),
             Value::Array(items) => NodeKind::Seq(items.iter().map(Self::from_json).collect()),
             Value::Object(map) => NodeKind::Map(
@@ -174,7 +176,8 @@ impl Node {
     /// Wraps this value as the single entry of a map, at the same place: how `not_null: [a]` becomes `{columns: [a]}`.
     #[must_use]
     pub fn wrapped(self, key: &str) -> Self {
-        let key = Self { kind: NodeKind::Str(key.to_owned()), span: self.span, file: self.file.clone(), interpolated: false };
+        let key =
+            Self { kind: NodeKind::Str(key.to_owned()), span: self.span, file: self.file.clone(), interpolated: false };
         let (span, file) = (self.span, self.file.clone());
         Self { kind: NodeKind::Map(vec![(key, self)]), span, file, interpolated: false }
     }
@@ -184,7 +187,9 @@ impl Node {
         match &self.kind {
             NodeKind::Str(text) => (text == needle).then_some(self),
             NodeKind::Seq(items) => items.iter().find_map(|n| n.find_str(needle)),
-            NodeKind::Map(entries) => entries.iter().find_map(|(k, v)| k.find_str(needle).or_else(|| v.find_str(needle))),
+            NodeKind::Map(entries) => {
+                entries.iter().find_map(|(k, v)| k.find_str(needle).or_else(|| v.find_str(needle)))
+            }
             _ => None,
         }
     }
@@ -193,7 +198,10 @@ impl Node {
     ///
     /// # Errors
     /// Whatever `f` refuses, once per text.
-    pub fn map_strings(&mut self, f: &mut impl FnMut(&str, &Node) -> Result<Option<String>, Diagnostic>) -> Vec<Diagnostic> {
+    pub fn map_strings(
+        &mut self,
+        f: &mut impl FnMut(&str, &Node) -> Result<Option<String>, Diagnostic>,
+    ) -> Vec<Diagnostic> {
         let mut problems = Vec::new();
         let replaced = match &self.kind {
             NodeKind::Str(text) => match f(text, self) {
@@ -227,9 +235,9 @@ impl Node {
             NodeKind::Float(x) => Value::from(*x),
             NodeKind::Str(s) => Value::String(s.clone()),
             NodeKind::Seq(items) => Value::Array(items.iter().map(Self::to_json).collect()),
-            NodeKind::Map(entries) => {
-                Value::Object(entries.iter().map(|(k, v)| (k.as_str().unwrap_or_default().to_owned(), v.to_json())).collect())
-            }
+            NodeKind::Map(entries) => Value::Object(
+                entries.iter().map(|(k, v)| (k.as_str().unwrap_or_default().to_owned(), v.to_json())).collect(),
+            ),
         }
     }
 
@@ -330,7 +338,8 @@ impl<'de> Deserialize<'de> for Raw {
 
 fn raw_to_node(raw: serde_yaml::Spanned<Raw>, file: &Arc<str>, line_offset: u32) -> Node {
     let at = raw.referenced;
-    let mut span = Span { line: at.line() as u32 + line_offset, column: at.column() as u32, len: at.span().len() as u32 };
+    let mut span =
+        Span { line: at.line() as u32 + line_offset, column: at.column() as u32, len: at.span().len() as u32 };
     let kind = match raw.value {
         Raw::Null => NodeKind::Null,
         Raw::Bool(b) => NodeKind::Bool(b),
@@ -418,7 +427,11 @@ impl de::Error for ReadError {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("known keys: {}", known.join(", ")),
         };
-        Self { hint: Some(hint), key: Some(field.to_owned()), ..Self::new(Code::UnknownKey, format!("unknown key `{field}`")) }
+        Self {
+            hint: Some(hint),
+            key: Some(field.to_owned()),
+            ..Self::new(Code::UnknownKey, format!("unknown key `{field}`"))
+        }
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
@@ -483,16 +496,18 @@ impl<'de> Deserializer<'de> for &'de Node {
                 let mut items = items.iter();
                 visitor.visit_seq(SeqReader(&mut items))
             }
-            NodeKind::Map(entries) => visitor.visit_map(MapReader { entries: entries.iter(), value: None }).map_err(|err| {
-                // An unknown key is placed at the key itself, not at the map.
-                match (&err.key, err.placed) {
-                    (Some(key), false) => match entries.iter().find(|(k, _)| k.as_str() == Some(key)) {
-                        Some((key, _)) => err.or_at(key),
-                        None => err,
-                    },
-                    _ => err,
-                }
-            }),
+            NodeKind::Map(entries) => {
+                visitor.visit_map(MapReader { entries: entries.iter(), value: None }).map_err(|err| {
+                    // An unknown key is placed at the key itself, not at the map.
+                    match (&err.key, err.placed) {
+                        (Some(key), false) => match entries.iter().find(|(k, _)| k.as_str() == Some(key)) {
+                            Some((key, _)) => err.or_at(key),
+                            None => err,
+                        },
+                        _ => err,
+                    }
+                })
+            }
         }
         .map_err(|err| err.or_at(self))
     }
@@ -507,7 +522,9 @@ impl<'de> Deserializer<'de> for &'de Node {
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
         match &self.kind {
             NodeKind::Bool(b) => visitor.visit_bool(*b),
-            NodeKind::Str(s) if self.interpolated && matches!(s.as_str(), "true" | "false") => visitor.visit_bool(s == "true"),
+            NodeKind::Str(s) if self.interpolated && matches!(s.as_str(), "true" | "false") => {
+                visitor.visit_bool(s == "true")
+            }
             _ => Err(ReadError::new(Code::InvalidValue, format!("expected true or false, found {}", self.what()))),
         }
         .map_err(|err| err.or_at(self))
@@ -518,7 +535,10 @@ impl<'de> Deserializer<'de> for &'de Node {
             NodeKind::Int(i) => visitor.visit_i64(*i),
             NodeKind::Str(s) if self.interpolated => match s.trim().parse::<i64>() {
                 Ok(i) => visitor.visit_i64(i),
-                Err(_) => Err(ReadError::new(Code::InvalidValue, "expected a whole number, found a text from a variable".to_owned())),
+                Err(_) => Err(ReadError::new(
+                    Code::InvalidValue,
+                    "expected a whole number, found a text from a variable".to_owned(),
+                )),
             },
             _ => Err(ReadError::new(Code::InvalidValue, format!("expected a whole number, found {}", self.what()))),
         }
@@ -553,7 +573,10 @@ impl<'de> Deserializer<'de> for &'de Node {
             NodeKind::Float(x) => visitor.visit_f64(*x),
             NodeKind::Str(s) if self.interpolated => match s.trim().parse::<f64>() {
                 Ok(x) => visitor.visit_f64(x),
-                Err(_) => Err(ReadError::new(Code::InvalidValue, "expected a number, found a text from a variable".to_owned())),
+                Err(_) => Err(ReadError::new(
+                    Code::InvalidValue,
+                    "expected a number, found a text from a variable".to_owned(),
+                )),
             },
             _ => Err(ReadError::new(Code::InvalidValue, format!("expected a number, found {}", self.what()))),
         }
@@ -567,7 +590,10 @@ impl<'de> Deserializer<'de> for &'de Node {
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
         match &self.kind {
             NodeKind::Str(s) => visitor.visit_borrowed_str(s),
-            _ => Err(ReadError { hint: Some("write it in quotes if it is meant as text".to_owned()), ..ReadError::new(Code::InvalidValue, format!("expected a text, found {}", self.what())) }),
+            _ => Err(ReadError {
+                hint: Some("write it in quotes if it is meant as text".to_owned()),
+                ..ReadError::new(Code::InvalidValue, format!("expected a text, found {}", self.what()))
+            }),
         }
         .map_err(|err| err.or_at(self))
     }
@@ -597,15 +623,28 @@ impl<'de> Deserializer<'de> for &'de Node {
         }
     }
 
-    fn deserialize_struct<V: Visitor<'de>>(self, _: &'static str, _: &'static [&'static str], visitor: V) -> Result<V::Value, ReadError> {
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, ReadError> {
         self.deserialize_map(visitor)
     }
 
-    fn deserialize_enum<V: Visitor<'de>>(self, _: &'static str, _: &'static [&'static str], visitor: V) -> Result<V::Value, ReadError> {
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, ReadError> {
         match &self.kind {
             NodeKind::Str(s) => visitor.visit_enum(s.as_str().into_deserializer()),
             NodeKind::Map(entries) if entries.len() == 1 => visitor.visit_enum(EnumReader(&entries[0])),
-            _ => Err(ReadError::new(Code::InvalidValue, format!("expected a name or a map with one key, found {}", self.what()))),
+            _ => Err(ReadError::new(
+                Code::InvalidValue,
+                format!("expected a name or a map with one key, found {}", self.what()),
+            )),
         }
         .map_err(|err| err.or_at(self))
     }
@@ -654,7 +693,12 @@ impl<'de> Deserializer<'de> for KeyReader<'de> {
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
         visitor.visit_borrowed_str(self.0.as_str().unwrap_or_default())
     }
-    fn deserialize_enum<V: Visitor<'de>>(self, _: &'static str, _: &'static [&'static str], visitor: V) -> Result<V::Value, ReadError> {
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, ReadError> {
         visitor.visit_enum(self.0.as_str().unwrap_or_default().into_deserializer())
     }
     serde::forward_to_deserialize_any! {
@@ -681,7 +725,8 @@ impl<'de> de::VariantAccess<'de> for VariantReader<'de> {
     fn unit_variant(self) -> Result<(), ReadError> {
         match self.0.kind {
             NodeKind::Null => Ok(()),
-            _ => Err(ReadError::new(Code::InvalidValue, format!("expected nothing here, found {}", self.0.what())).or_at(self.0)),
+            _ => Err(ReadError::new(Code::InvalidValue, format!("expected nothing here, found {}", self.0.what()))
+                .or_at(self.0)),
         }
     }
     fn newtype_variant_seed<T: de::DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, ReadError> {
@@ -728,61 +773,110 @@ mod tests {
     #[test]
     fn every_error_names_the_innermost_place() {
         for (text, want) in [
-            ("path: x
+            (
+                "path: x
 pagse: 3
-", "a.yaml:2:1: P1002: unknown key `pagse` [did you mean `pages`?]"),
-            ("path: x
+",
+                "a.yaml:2:1: P1002: unknown key `pagse` [did you mean `pages`?]",
+            ),
+            (
+                "path: x
 pages: many
-", "a.yaml:2:8: P1004: expected a whole number, found the text `many`"),
-            ("path: x
+",
+                "a.yaml:2:8: P1004: expected a whole number, found the text `many`",
+            ),
+            (
+                "path: x
 pages: -1
-", "a.yaml:2:8: P1004: "),
-            ("pages: 1
-", "a.yaml:1:1: P1003: missing key `path`"),
-            ("path: x
+",
+                "a.yaml:2:8: P1004: ",
+            ),
+            (
+                "pages: 1
+",
+                "a.yaml:1:1: P1003: missing key `path`",
+            ),
+            (
+                "path: x
 columns: [a, 1]
-", "a.yaml:2:14: P1004: expected a text, found the number `1`"),
-            ("path: x
+",
+                "a.yaml:2:14: P1004: expected a text, found the number `1`",
+            ),
+            (
+                "path: x
 mode: fats
-", "a.yaml:2:7: P1004: unknown value `fats` [did you mean `fast`?]"),
-            ("path: x
+",
+                "a.yaml:2:7: P1004: unknown value `fats` [did you mean `fast`?]",
+            ),
+            (
+                "path: x
 mode: {slow: {by: 300}}
-", "a.yaml:2:19: P1004: "),
-            ("path: x
+",
+                "a.yaml:2:19: P1004: ",
+            ),
+            (
+                "path: x
 nested:
   path: y
   zzz: 1
-", "a.yaml:4:3: P1002: unknown key `zzz`"),
-            ("path: [
-", "a.yaml:"),
-            ("path: x
+",
+                "a.yaml:4:3: P1002: unknown key `zzz`",
+            ),
+            (
+                "path: [
+", "a.yaml:",
+            ),
+            (
+                "path: x
 path: y
-", "a.yaml:2:1: P1001: "),
+",
+                "a.yaml:2:1: P1001: ",
+            ),
         ] {
             let got = read(text).unwrap_err();
-            assert!(got.starts_with(want), "{text:?}
+            assert!(
+                got.starts_with(want),
+                "{text:?}
  got {got}
-want {want}");
+want {want}"
+            );
         }
     }
 
     #[test]
     fn one_where_a_list_is_wanted_is_a_list_of_one() {
-        assert_eq!(read("path: x
+        assert_eq!(
+            read(
+                "path: x
 columns: a
-").unwrap().columns, ["a"]);
+"
+            )
+            .unwrap()
+            .columns,
+            ["a"]
+        );
     }
 
     #[test]
     fn a_text_from_a_variable_becomes_the_type_that_is_wanted_and_is_never_shown() {
-        let mut node = Node::parse("path: x
+        let mut node = Node::parse(
+            "path: x
 pages: $P
-", "a.yaml", 1).unwrap();
+",
+            "a.yaml",
+            1,
+        )
+        .unwrap();
         node.map_strings(&mut |text, _| Ok((text == "$P").then(|| "7".to_owned())));
         assert_eq!(node.read::<Config>().unwrap().pages, Some(7));
-        let mut node = Node::parse("path: x
+        let mut node = Node::parse(
+            "path: x
 pages: $P
-", "a.yaml", 1).unwrap();
+",
+            "a.yaml",
+            1,
+        )
+        .unwrap();
         node.map_strings(&mut |text, _| Ok((text == "$P").then(|| "hunter2".to_owned())));
         let err = node.read::<Config>().unwrap_err().to_string();
         assert!(!err.contains("hunter2"), "{err}");
@@ -790,9 +884,14 @@ pages: $P
 
     #[test]
     fn an_embedded_document_counts_lines_from_its_file() {
-        let node = Node::parse("path: x
+        let node = Node::parse(
+            "path: x
 zz: 1
-", "q.sql", 10).unwrap();
+",
+            "q.sql",
+            10,
+        )
+        .unwrap();
         assert_eq!(node.read::<Config>().unwrap_err().place.unwrap().span.line, 11);
     }
 

@@ -80,7 +80,9 @@ impl Redactor {
     /// The text with every known value replaced by `***`.
     pub fn clean(&self, text: &str) -> String {
         let values = self.values.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        values.iter().fold(text.to_owned(), |text, value| if text.contains(value) { text.replace(value, MASK) } else { text })
+        values
+            .iter()
+            .fold(text.to_owned(), |text, value| if text.contains(value) { text.replace(value, MASK) } else { text })
     }
 
     /// Cleans every string inside a JSON value, keys included.

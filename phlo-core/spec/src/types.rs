@@ -147,12 +147,20 @@ mod tests {
 
     #[test]
     fn type_names_round_trip_and_unknown_ones_tell_the_nearest() {
-        for (text, shown) in [("BIGINT", "int64"), ("varchar", "string"), ("decimal(15,2)", "decimal(15, 2)"), ("decimal(9)", "decimal(9, 0)")] {
+        for (text, shown) in [
+            ("BIGINT", "int64"),
+            ("varchar", "string"),
+            ("decimal(15,2)", "decimal(15, 2)"),
+            ("decimal(9)", "decimal(9, 0)"),
+        ] {
             let parsed: ColumnType = text.parse().unwrap();
             assert_eq!(parsed.to_string(), shown);
             assert_eq!(parsed.to_string().parse::<ColumnType>().unwrap(), parsed);
         }
         assert!("decimal(40, 2)".parse::<ColumnType>().is_err());
-        assert_eq!("int46".parse::<ColumnType>().unwrap_err().to_string(), "unknown column type `int46`; did you mean `int16`?");
+        assert_eq!(
+            "int46".parse::<ColumnType>().unwrap_err().to_string(),
+            "unknown column type `int46`; did you mean `int16`?"
+        );
     }
 }

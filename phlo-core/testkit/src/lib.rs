@@ -2,7 +2,7 @@
 //!
 //! A plugin's `tests/conformance.rs` is
 //!
-//! ```ignore
+//! ```text
 //! //! Every promise that a plugin makes, whatever its kind.
 //! phlo_testkit::conformance!(phlo_source_files);
 //! ```

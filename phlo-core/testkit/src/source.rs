@@ -144,10 +144,13 @@ fn refused(source: &dyn AnySource, config: &str, field: &str, findings: &mut Fin
     let Some(node) = findings.expect(parsed, format_args!("the config `{config}`")) else { return };
     let Err(err) = source.parse(&node) else { return findings.add(format_args!("it accepts the config `{config}`")) };
     let text = err.chain().join(": ");
-    let mut hold = |holds, what| findings.hold(holds, format_args!("what it says of the config `{config}` {what}: {text}"));
+    let mut hold =
+        |holds, what| findings.hold(holds, format_args!("what it says of the config `{config}` {what}: {text}"));
     hold(err.code() != Code::PluginPanicked, "is a panic");
     match err.place() {
-        Some(place) => hold(text.contains(field) || is_at(&node, field, place.span), &format!("is not about `{field}`")),
+        Some(place) => {
+            hold(text.contains(field) || is_at(&node, field, place.span), &format!("is not about `{field}`"))
+        }
         None => hold(false, "has no place"),
     }
 }

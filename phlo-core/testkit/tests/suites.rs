@@ -193,7 +193,7 @@ impl Quality for Restless {
 #[test]
 fn checks_are_stable_list_their_columns_and_judge_anything() {
     let restless = Registration {
-        construct: |_, _| Ok(Instance::Quality(Arc::new(Restless))),
+        construct: |settings, context| Ok(Instance::Quality(Arc::new(Restless::create(settings.read()?, context)?))),
         config: Some(|| schema_for!(Params)),
         ..doubles::QUALITY
     };

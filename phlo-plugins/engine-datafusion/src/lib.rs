@@ -73,14 +73,24 @@ impl Engine {
             return Ok(runtime.clone());
         }
         // Fair: assets run side by side, and one big sort must not starve the others. Tracked: an error names who holds the memory.
-        let pool = TrackConsumersPool::new(FairSpillPool::new(self.memory), std::num::NonZeroUsize::MIN.saturating_add(4));
+        let pool =
+            TrackConsumersPool::new(FairSpillPool::new(self.memory), std::num::NonZeroUsize::MIN.saturating_add(4));
         let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Directories(vec![self.spill_dir.clone()]));
         let failed = |err: datafusion::error::DataFusionError| {
-            Error::new(Code::EngineFailed, "the query engine cannot be set up").with("spill_dir", self.spill_dir.display()).because(err)
+            Error::new(Code::EngineFailed, "the query engine cannot be set up")
+                .with("spill_dir", self.spill_dir.display())
+                .because(err)
         };
-        std::fs::create_dir_all(&self.spill_dir)
-            .map_err(|err| Error::new(Code::StorageFailed, "the folder for spilled data cannot be made").with("folder", self.spill_dir.display()).because(err))?;
-        let built = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).with_disk_manager_builder(disk).build_arc().map_err(failed)?;
+        std::fs::create_dir_all(&self.spill_dir).map_err(|err| {
+            Error::new(Code::StorageFailed, "the folder for spilled data cannot be made")
+                .with("folder", self.spill_dir.display())
+                .because(err)
+        })?;
+        let built = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(pool))
+            .with_disk_manager_builder(disk)
+            .build_arc()
+            .map_err(failed)?;
         Ok(self.runtime.get_or_init(|| built).clone())
     }
 }

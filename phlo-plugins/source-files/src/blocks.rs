@@ -99,7 +99,10 @@ impl<R: Read> BlockReader<R> {
             })?;
             if end == 0 && !self.ended {
                 if len >= LONGEST_RECORD {
-                    let why = format!("a record is longer than {} MiB; is a quote or bracket never closed?", LONGEST_RECORD >> 20);
+                    let why = format!(
+                        "a record is longer than {} MiB; is a quote or bracket never closed?",
+                        LONGEST_RECORD >> 20
+                    );
                     return Err(ReadError::Broken(self.line, why));
                 }
                 wanted = (wanted * 2).min(LONGEST_RECORD);

@@ -253,7 +253,8 @@ impl FilesConfig {
                 .map_err(|err: Error| err.hint("add `header: false`, or rename columns in a SQL asset"));
         }
         if let Some(names) = &self.names
-            && let Some(name) = names.iter().enumerate().find_map(|(at, name)| names[..at].contains(name).then_some(name))
+            && let Some(name) =
+                names.iter().enumerate().find_map(|(at, name)| names[..at].contains(name).then_some(name))
         {
             return invalid(format!("`names` has `{name}` twice"));
         }
@@ -288,7 +289,10 @@ impl FilesConfig {
             return Err(Error::new(Code::InertConfig, format!("`{name}` has no effect on {format} files")));
         }
         if format == Format::Parquet && matches!(self.compression, Compression::Gzip | Compression::Zstd) {
-            return Err(Error::new(Code::InertConfig, "`compression` has no effect on Parquet files: they say it themselves"));
+            return Err(Error::new(
+                Code::InertConfig,
+                "`compression` has no effect on Parquet files: they say it themselves",
+            ));
         }
         Ok(())
     }

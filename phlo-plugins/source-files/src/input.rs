@@ -13,8 +13,8 @@ use futures::{StreamExt, TryStreamExt};
 use glob::{MatchOptions, Pattern};
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, ObjectStoreScheme};
-use phlo_plugin::{Error, Result, Storage};
 use phlo_plugin::source::SourceContext;
+use phlo_plugin::{Error, Result, Storage};
 use phlo_spec::{Code, Redactor};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -121,10 +121,9 @@ pub(crate) async fn list(config: &FilesConfig, storage: &Storage, context: &Sour
             listing.unmatched.push(context.redactor.clean(pattern));
         }
         listing.origins.push(origin);
-        listing.inputs.extend(found.into_iter().map(|input| Input {
-            compression: config.compression.of(&input.name),
-            ..input
-        }));
+        listing
+            .inputs
+            .extend(found.into_iter().map(|input| Input { compression: config.compression.of(&input.name), ..input }));
     }
     listing.inputs.sort_by(|a, b| a.name.cmp(&b.name));
     listing.inputs.dedup_by(|a, b| a.name == b.name);
@@ -158,7 +157,9 @@ fn list_local(root: &Path, pattern: &str) -> Result<(Vec<Input>, String)> {
                 .hint(format!("name its files, e.g. `{}/*.csv`", pattern.trim_end_matches('/'))));
         }
         Ok(meta) => return Ok((vec![local_input(root, absolute, &meta)], origin)),
-        Err(err) if err.kind() != io::ErrorKind::NotFound && !is_pattern(pattern) => return Err(unreadable(&absolute, err)),
+        Err(err) if err.kind() != io::ErrorKind::NotFound && !is_pattern(pattern) => {
+            return Err(unreadable(&absolute, err));
+        }
         Err(_) if !is_pattern(pattern) => return Ok((Vec::new(), origin)),
         Err(_) => {}
     }
@@ -200,11 +201,17 @@ fn local_input(root: &Path, path: PathBuf, meta: &std::fs::Metadata) -> Input {
 /// An error of the file system, about a file.
 pub(crate) fn local_error(name: &str, err: io::Error) -> Error {
     let (code, message, hint) = match err.kind() {
-        io::ErrorKind::NotFound => (Code::SourceNotFound, "the file does not exist", "was it removed while it was read?"),
+        io::ErrorKind::NotFound => {
+            (Code::SourceNotFound, "the file does not exist", "was it removed while it was read?")
+        }
         io::ErrorKind::PermissionDenied => {
             (Code::AuthFailed, "the file may not be read", "give the user that runs phlo permission to read it")
         }
-        _ => (Code::ConnectionFailed, "the file could not be read", "check the disk or the network share that it lies on"),
+        _ => (
+            Code::ConnectionFailed,
+            "the file could not be read",
+            "check the disk or the network share that it lies on",
+        ),
     };
     Error::new(code, message).with("file", name).hint(hint).because(err)
 }
@@ -237,7 +244,8 @@ async fn list_remote(
     let _ = bare.set_password(None);
     // What of the URL is not the object's path: the bucket. Objects are named by it.
     let clean = redactor.clean(bare.as_str());
-    let base = clean.trim_end_matches('/').strip_suffix(prefix.as_ref()).map_or_else(|| format!("{clean}#"), str::to_owned);
+    let base =
+        clean.trim_end_matches('/').strip_suffix(prefix.as_ref()).map_or_else(|| format!("{clean}#"), str::to_owned);
     let origin = format!("{clean}{}", &pattern[fixed.len()..]);
     let input = |meta: ObjectMeta| Input {
         name: format!("{base}{}{}", if base.ends_with(['/', '#']) { "" } else { "/" }, meta.location),
@@ -282,7 +290,8 @@ pub(crate) fn remote_error(redactor: &Redactor, name: &str, err: object_store::E
     let error = match &err {
         E::NotFound { .. } => Error::new(Code::SourceNotFound, "the object does not exist"),
         E::PermissionDenied { .. } | E::Unauthenticated { .. } => {
-            Error::new(Code::AuthFailed, "the object store refused the credentials").hint("check the options under `storage`")
+            Error::new(Code::AuthFailed, "the object store refused the credentials")
+                .hint("check the options under `storage`")
         }
         E::UnknownConfigurationKey { key, .. } => {
             Error::new(Code::UnknownKey, format!("the object store knows no option `{key}`"))
@@ -318,11 +327,18 @@ impl Input {
             Place::Remote(store, path) => {
                 let (handle, stop) = (handle.clone(), stop.clone());
                 let got = handle.block_on(stopping(&stop, store.get(path)))?;
-                Box::new(RemoteRead { stream: got.map_err(io::Error::other)?.into_stream(), chunk: Bytes::new(), handle, stop })
+                Box::new(RemoteRead {
+                    stream: got.map_err(io::Error::other)?.into_stream(),
+                    chunk: Bytes::new(),
+                    handle,
+                    stop,
+                })
             }
         };
         Ok(match self.compression {
-            Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(io::BufReader::with_capacity(1 << 17, raw))),
+            Compression::Gzip => {
+                Box::new(flate2::bufread::MultiGzDecoder::new(io::BufReader::with_capacity(1 << 17, raw)))
+            }
             Compression::Zstd => Box::new(zstd::stream::read::Decoder::new(raw)?),
             Compression::Auto | Compression::None => raw,
         })
@@ -397,5 +413,84 @@ impl Read for RemoteRead {
         let len = into.len().min(self.chunk.len());
         self.chunk.copy_to_slice(&mut into[..len]);
         Ok(len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::memory::InMemory;
+
+    use super::*;
+
+    /// What an object of this content reads as.
+    async fn content(bytes: Vec<u8>, compression: Compression, stop: CancellationToken) -> Result<String> {
+        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let path = ObjectPath::from("a/b.csv");
+        let size = bytes.len() as u64;
+        store.put(&path, bytes.into()).await.unwrap();
+        let input = Input {
+            name: "s3://bucket/a/b.csv".to_owned(),
+            place: Place::Remote(store, path),
+            size,
+            version: String::new(),
+            modified: DateTime::UNIX_EPOCH,
+            compression,
+        };
+        let handle = Handle::current();
+        blocking(move || {
+            let mut text = String::new();
+            let read = input.open(&handle, &stop).and_then(|mut reader| reader.read_to_string(&mut text));
+            read.map_err(|err| input.read_error(&Redactor::default(), err)).map(|_| text)
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn an_object_reads_like_a_file() {
+        let text = "a,b\n1,2\n".repeat(100_000);
+        let go = CancellationToken::new();
+        assert_eq!(content(text.clone().into(), Compression::None, go.clone()).await.unwrap(), text);
+        let zstd = zstd::encode_all(text.as_bytes(), 1).unwrap();
+        assert_eq!(content(zstd.clone(), Compression::Zstd, go.clone()).await.unwrap(), text);
+        let err = content(zstd[..zstd.len() / 2].to_vec(), Compression::Zstd, go.clone()).await.unwrap_err();
+        assert_eq!(err.message(), "the file ends in the middle of its zstd data");
+        go.cancel();
+        let err = content(text.into(), Compression::None, go).await.unwrap_err();
+        assert_eq!(err.code(), Code::Interrupted);
+    }
+
+    /// The names that a pattern lists; object stores are asked, though what they have here are local files.
+    async fn names(pattern: &str) -> Result<Vec<String>> {
+        let config: FilesConfig =
+            serde_json::from_value(serde_json::json!({ "path": pattern, "storage": {} })).unwrap();
+        let storage = Storage { root: Url::parse("s3://lake/").unwrap(), options: BTreeMap::new() };
+        let (inputs, origin) = list_remote(pattern, &config, &storage, &Redactor::default()).await?;
+        assert_eq!(origin, pattern);
+        let mut names: Vec<_> = inputs.into_iter().map(|input| input.name).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    #[tokio::test]
+    async fn patterns_match_objects_as_they_match_files() {
+        let dir = tempfile::tempdir().unwrap();
+        for file in ["in/1.csv", "in/2.csv", "in/3.json", "in/deep/4.csv", "other/5.csv"] {
+            let path = dir.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "a\n1\n").unwrap();
+        }
+        let root = Url::from_directory_path(dir.path()).unwrap();
+        for (pattern, wanted) in [
+            ("in/1.csv", &["in/1.csv"][..]),
+            ("in/9.csv", &[]),
+            ("in/*.csv", &["in/1.csv", "in/2.csv"]),
+            ("in/[13].*", &["in/1.csv", "in/3.json"]),
+            ("in/**/*.csv", &["in/1.csv", "in/2.csv", "in/deep/4.csv"]),
+            ("*/5.csv", &["other/5.csv"]),
+            ("none/*.csv", &[]),
+        ] {
+            let wanted: Vec<_> = wanted.iter().map(|name| format!("{root}{name}")).collect();
+            assert_eq!(names(&format!("{root}{pattern}")).await.unwrap(), wanted, "{pattern}");
+        }
     }
 }

@@ -28,10 +28,14 @@ impl Kinds {
     pub(crate) fn of(text: &[u8]) -> Self {
         match text {
             b"NaN" | b"nan" | b"inf" | b"-inf" => Self::FLOAT,
-            [b't' | b'T' | b'f' | b'F', ..] if text.eq_ignore_ascii_case(b"true") || text.eq_ignore_ascii_case(b"false") => {
+            [b't' | b'T' | b'f' | b'F', ..]
+                if text.eq_ignore_ascii_case(b"true") || text.eq_ignore_ascii_case(b"false") =>
+            {
                 Self::BOOLEAN
             }
-            [b'0'..=b'9' | b'-' | b'.', ..] => Self::of_number(text).or_else(|| Self::of_time(text)).unwrap_or(Self::TEXT),
+            [b'0'..=b'9' | b'-' | b'.', ..] => {
+                Self::of_number(text).or_else(|| Self::of_time(text)).unwrap_or(Self::TEXT)
+            }
             _ => Self::TEXT,
         }
     }

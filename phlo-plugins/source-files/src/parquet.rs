@@ -104,7 +104,9 @@ fn damaged(input: &Input, around: &Surroundings, err: ParquetError) -> Error {
     match err {
         ParquetError::External(cause) => match cause.downcast::<object_store::Error>() {
             Ok(cause) => remote_error(&around.redactor, &input.name, *cause),
-            Err(cause) => Error::new(Code::ConnectionFailed, "the file could not be read").with("file", &input.name).because(cause),
+            Err(cause) => Error::new(Code::ConnectionFailed, "the file could not be read")
+                .with("file", &input.name)
+                .because(cause),
         },
         err => Error::new(Code::MalformedData, "the file is not Parquet, or damaged")
             .with("file", &input.name)
@@ -119,7 +121,8 @@ pub(crate) fn columns(files: &[Opened], all: bool, declared: &BTreeMap<String, C
     let mut fields: Vec<(Field, &str)> = Vec::new();
     for Opened { input, meta } in files {
         for field in meta.schema().fields() {
-            let data_type = declared.get(field.name()).map_or_else(|| field.data_type().clone(), |declared| to_arrow(*declared));
+            let data_type =
+                declared.get(field.name()).map_or_else(|| field.data_type().clone(), |declared| to_arrow(*declared));
             let Some((known, first)) = fields.iter_mut().find(|(known, _)| known.name() == field.name()) else {
                 fields.push((Field::new(field.name(), data_type, true), &input.name));
                 continue;
@@ -140,7 +143,8 @@ pub(crate) fn columns(files: &[Opened], all: bool, declared: &BTreeMap<String, C
             continue;
         }
         if all && !fields.is_empty() {
-            let error = Error::new(Code::UnknownColumn, format!("the declared column `{name}` is in none of the files"));
+            let error =
+                Error::new(Code::UnknownColumn, format!("the declared column `{name}` is in none of the files"));
             return Err(match nearest(name, fields.iter().map(|(field, _)| field.name().as_str())) {
                 Some(near) => error.hint(format!("did you mean `{near}`?")),
                 None => error,
@@ -165,7 +169,9 @@ fn widened(a: &DataType, b: &DataType) -> Option<DataType> {
         (T::Null, other) | (other, T::Null) => Some(other.clone()),
         (a, b) if text(a) && text(b) => Some(T::Utf8),
         (a, b) if bytes(a) && bytes(b) => Some(T::Binary),
-        (T::Timestamp(a, zone), T::Timestamp(b, other)) if zone == other => Some(T::Timestamp(finer(*a, *b), zone.clone())),
+        (T::Timestamp(a, zone), T::Timestamp(b, other)) if zone == other => {
+            Some(T::Timestamp(finer(*a, *b), zone.clone()))
+        }
         (T::Decimal128(p, s), T::Decimal128(q, t)) => {
             let (scale, whole) = (*s.max(t), (i16::from(*p) - i16::from(*s)).max(i16::from(*q) - i16::from(*t)));
             let precision = u8::try_from(whole + i16::from(scale)).ok()?;
@@ -335,9 +341,12 @@ fn adapt(batch: &RecordBatch, schema: &SchemaRef, input: &Input) -> Result<Recor
     let found = batch.schema();
     if let Some(unknown) = found.fields().iter().find(|field| schema.index_of(field.name()).is_err()) {
         let name = unknown.name();
-        return Err(Error::new(Code::SchemaMismatch, format!("the column `{name}` is in none of the files that were sampled"))
-            .with("file", &input.name)
-            .hint(format!("declare it under the asset's `columns`, e.g. `{name}: {}`", type_name(unknown.data_type()))));
+        return Err(Error::new(
+            Code::SchemaMismatch,
+            format!("the column `{name}` is in none of the files that were sampled"),
+        )
+        .with("file", &input.name)
+        .hint(format!("declare it under the asset's `columns`, e.g. `{name}: {}`", type_name(unknown.data_type()))));
     }
     let strict = CastOptions { safe: false, ..CastOptions::default() };
     let column = |field: &Arc<Field>| -> Result<ArrayRef> {
@@ -349,14 +358,92 @@ fn adapt(batch: &RecordBatch, schema: &SchemaRef, input: &Input) -> Result<Recor
         }
         cast_with_options(column, field.data_type(), &strict).map_err(|err: ArrowError| {
             let (from, to) = (type_name(column.data_type()), type_name(field.data_type()));
-            Error::new(Code::MalformedData, format!("column `{}`: a value of type {from} is not of type {to}", field.name()))
-                .with("file", &input.name)
-                .hint("declare another type under the asset's `columns`")
-                .because(err)
+            Error::new(
+                Code::MalformedData,
+                format!("column `{}`: a value of type {from} is not of type {to}", field.name()),
+            )
+            .with("file", &input.name)
+            .hint("declare another type under the asset's `columns`")
+            .because(err)
         })
     };
     let columns = schema.fields().iter().map(column).collect::<Result<Vec<_>>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    RecordBatch::try_new_with_options(schema.clone(), columns, &options)
-        .map_err(|err| Error::new(Code::MalformedData, "the file's columns differ in length").with("file", &input.name).because(err))
+    RecordBatch::try_new_with_options(schema.clone(), columns, &options).map_err(|err| {
+        Error::new(Code::MalformedData, "the file's columns differ in length").with("file", &input.name).because(err)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use ::parquet::arrow::ArrowWriter;
+    use arrow_array::Int32Array;
+    use chrono::DateTime;
+    use object_store::memory::InMemory;
+    use phlo_spec::Redactor;
+
+    use super::*;
+    use crate::config::Compression;
+
+    #[tokio::test]
+    async fn an_object_reads_like_a_file() {
+        let column: ArrayRef = Arc::new(Int32Array::from_iter_values(0..1000));
+        let batch = RecordBatch::try_from_iter([("id", column)]).unwrap();
+        let mut bytes = Vec::new();
+        let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
+        for part in 0..4 {
+            writer.write(&batch.slice(part * 250, 250)).unwrap();
+            writer.flush().unwrap();
+        }
+        writer.close().unwrap();
+        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let path = ObjectPath::from("a.parquet");
+        let input = Input {
+            name: "s3://bucket/a.parquet".to_owned(),
+            size: bytes.len() as u64,
+            place: Place::Remote(store.clone(), path.clone()),
+            version: String::new(),
+            modified: DateTime::UNIX_EPOCH,
+            compression: Compression::None,
+        };
+        store.put(&path, bytes.into()).await.unwrap();
+        let around = Surroundings { redactor: Redactor::default(), stop: CancellationToken::new() };
+        let opened = open(vec![input.clone()], &around).await.unwrap();
+        let schema = columns(&opened, true, &BTreeMap::new()).unwrap();
+        // Once with its footer at hand, once without.
+        let mut rows = 0;
+        for stream in read(opened, vec![input], &schema, &around, 3, 100) {
+            rows += stream.try_fold(0, |rows, batch| std::future::ready(Ok(rows + batch.num_rows()))).await.unwrap();
+        }
+        assert_eq!(rows, 2000);
+    }
+
+    #[test]
+    fn types_widen_to_what_holds_both_and_to_nothing_else() {
+        use DataType as T;
+        let (zone, none) = (Some("UTC".into()), None);
+        let text = T::Dictionary(T::Int8.into(), T::Utf8.into());
+        for (a, b, wanted) in [
+            (T::Int8, T::UInt8, Some(T::Int16)),
+            (T::Int32, T::Int64, Some(T::Int64)),
+            (T::UInt32, T::Int8, Some(T::Int64)),
+            (T::Int32, T::Float32, Some(T::Float64)),
+            (T::Int64, T::Float64, None),
+            (T::UInt64, T::Int64, None),
+            (T::Null, T::Date32, Some(T::Date32)),
+            (text, T::LargeUtf8, Some(T::Utf8)),
+            (T::Decimal128(10, 2), T::Decimal128(6, 4), Some(T::Decimal128(12, 4))),
+            (T::Decimal128(38, 0), T::Decimal128(6, 4), None),
+            (
+                T::Timestamp(TimeUnit::Millisecond, none.clone()),
+                T::Timestamp(TimeUnit::Nanosecond, none.clone()),
+                Some(T::Timestamp(TimeUnit::Nanosecond, none.clone())),
+            ),
+            (T::Timestamp(TimeUnit::Second, none), T::Timestamp(TimeUnit::Second, zone), None),
+            (T::Utf8, T::Int64, None),
+        ] {
+            assert_eq!(widened(&a, &b), wanted, "{a} and {b}");
+            assert_eq!(widened(&b, &a), wanted, "{b} and {a}");
+        }
+    }
 }

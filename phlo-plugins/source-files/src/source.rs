@@ -66,18 +66,29 @@ impl Source for FilesSource {
         let cursor = request.cursor.map(Cursor::parse).transpose()?.unwrap_or_default();
         let around = surroundings(context);
         let streams = request.parallelism.max(1);
-        let news: BTreeSet<String> =
-            listing.inputs.iter().filter(|input| first || cursor.is_news(input)).map(|input| input.name.clone()).collect();
+        let news: BTreeSet<String> = listing
+            .inputs
+            .iter()
+            .filter(|input| first || cursor.is_news(input))
+            .map(|input| input.name.clone())
+            .collect();
         let is_new = |input: &Input| news.contains(&input.name);
         let bytes = listing.inputs.iter().filter(|input| is_new(input)).map(|input| input.size).sum();
         let checkpoint = Checkpoint::default();
         checkpoint.set(cursor.after(&listing.inputs)?);
-        let reading = |schema: SchemaRef, streams| Reading { schema, streams, checkpoint, origins: listing.origins, bytes: Some(bytes) };
+        let reading = |schema: SchemaRef, streams| Reading {
+            schema,
+            streams,
+            checkpoint,
+            origins: listing.origins,
+            bytes: Some(bytes),
+        };
         if listing.inputs.is_empty() {
             // Everything that was ever read is gone: nothing is new, and no columns can be known but those declared.
-            let fields = context.columns.iter().map(|(name, column)| {
-                arrow_schema::Field::new(name, phlo_plugin::schema::to_arrow(*column), true)
-            });
+            let fields = context
+                .columns
+                .iter()
+                .map(|(name, column)| arrow_schema::Field::new(name, phlo_plugin::schema::to_arrow(*column), true));
             let schema = Schema::new(fields.collect::<Vec<_>>());
             return Ok(reading(schema.into(), vec![Box::pin(futures::stream::empty())]));
         }
@@ -135,4 +146,34 @@ fn samples(mut inputs: Vec<Input>) -> (Vec<Input>, Vec<Input>) {
     }
     samples.sort_by(|a, b| a.name.cmp(&b.name));
     (samples, rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, TimeDelta};
+
+    use super::*;
+    use crate::config::Compression;
+    use crate::input::Place;
+
+    #[test]
+    fn the_latest_files_and_some_of_all_times_are_sampled() {
+        for count in [0, 1, 32, 33, 50, 1000] {
+            let input = |at: i64| Input {
+                name: format!("{at:04}"),
+                place: Place::Local("x".into()),
+                size: 1,
+                version: String::new(),
+                modified: DateTime::UNIX_EPOCH + TimeDelta::seconds(at),
+                compression: Compression::None,
+            };
+            let (taken, rest) = samples((0..count).map(input).collect());
+            assert_eq!(taken.len(), MOST_SAMPLES.min(count as usize), "{count}");
+            let latest = (count - 16).max(0)..count;
+            assert!(latest.clone().all(|at| taken.iter().any(|input| input.name == format!("{at:04}"))), "{count}");
+            let mut names: Vec<_> = taken.into_iter().chain(rest).map(|input| input.name).collect();
+            names.sort();
+            assert_eq!(names, (0..count).map(|at| format!("{at:04}")).collect::<Vec<_>>());
+        }
+    }
 }

@@ -146,7 +146,8 @@ impl TextFormat {
                 continue;
             }
             if !may_come {
-                let error = Error::new(Code::UnknownColumn, format!("the declared column `{name}` is in none of the files"));
+                let error =
+                    Error::new(Code::UnknownColumn, format!("the declared column `{name}` is in none of the files"));
                 return Err(match nearest(name, fields.iter().map(|field| field.name().as_str())) {
                     Some(near) => error.hint(format!("did you mean `{near}`?")),
                     None => error,
@@ -185,8 +186,9 @@ impl TextFormat {
                     };
                     let mut kinds: Vec<Kinds> = columns.iter().map(|(_, kinds)| *kinds).collect();
                     let data = (&block.data[start..], block.len - start);
-                    let read = csv::infer::infer(*dialect, nulls, data, left, &mut kinds)
-                        .map_err(|fault| csv::explain(fault, &block, start, kinds.len(), &Schema::empty(), &input.name))?;
+                    let read = csv::infer::infer(*dialect, nulls, data, left, &mut kinds).map_err(|fault| {
+                        csv::explain(fault, &block, start, kinds.len(), &Schema::empty(), &input.name)
+                    })?;
                     left -= read;
                     columns.iter_mut().zip(kinds).for_each(|((_, known), kinds)| *known = kinds);
                 }
@@ -203,7 +205,12 @@ impl TextFormat {
         })
     }
 
-    fn blocks(&self, input: &Input, around: &Surroundings, handle: &Handle) -> Result<BlockReader<Box<dyn Read + Send>>> {
+    fn blocks(
+        &self,
+        input: &Input,
+        around: &Surroundings,
+        handle: &Handle,
+    ) -> Result<BlockReader<Box<dyn Read + Send>>> {
         let reader = input.open(handle, &around.stop).map_err(|err| input.read_error(&around.redactor, err))?;
         Ok(BlockReader::new(reader, self.splitter()))
     }
@@ -246,9 +253,11 @@ impl TextFormat {
                     Self::Csv { dialect, nulls, .. } => {
                         Decoder::Csv(csv::decode::Decoder::new(*dialect, nulls.clone(), columns.schema.clone()))
                     }
-                    Self::Json { .. } => {
-                        Decoder::Json(json::decode::Decoder::new(columns.schema.clone(), columns.seen.clone(), batch_rows)?)
-                    }
+                    Self::Json { .. } => Decoder::Json(json::decode::Decoder::new(
+                        columns.schema.clone(),
+                        columns.seen.clone(),
+                        batch_rows,
+                    )?),
                 };
                 let schema = columns.schema.clone();
                 let state = DecodeWork { shared: shared.clone(), decoder, schema, batch_rows, ready: VecDeque::new() };

@@ -30,7 +30,8 @@ struct Got {
 async fn try_read(project: &Project, config: &str, columns: &[(&str, &str)], cursor: Option<Value>) -> Result<Got> {
     let source = FilesSource::create(NoSettings {}, &project.context())?;
     let config = source.parse(&Node::parse(config, "test.yaml", 1)?)?;
-    let columns: BTreeMap<_, _> = columns.iter().map(|(name, kind)| ((*name).to_owned(), kind.parse().unwrap())).collect();
+    let columns: BTreeMap<_, _> =
+        columns.iter().map(|(name, kind)| ((*name).to_owned(), kind.parse().unwrap())).collect();
     let context = SourceContext { columns, ..SourceContext::at(project.root()) };
     let request = ReadRequest { cursor, parallelism: 3, batch_rows: 8192 };
     let reading = AnySource::read(&source, &config, &context, request).await?;
@@ -41,7 +42,8 @@ async fn try_read(project: &Project, config: &str, columns: &[(&str, &str)], cur
     assert!(batches.iter().all(|batch| batch.schema() == reading.schema));
     let mut rows = rows(&batches);
     rows.sort();
-    let fields = reading.schema.fields().iter().map(|field| format!("{}:{}", field.name(), type_name(field.data_type())));
+    let fields =
+        reading.schema.fields().iter().map(|field| format!("{}:{}", field.name(), type_name(field.data_type())));
     Ok(Got {
         schema: fields.collect::<Vec<_>>().join(" "),
         rows,
@@ -75,11 +77,31 @@ async fn every_format_and_compression_gives_the_same_rows() {
     let texts = [
         ("a.csv", "id,name,at\n1,x,2013-01-01T10:00:00Z\n2,,2013-01-02T10:00:00Z\n", ""),
         ("a.tsv", "id\tname\tat\n1\tx\t2013-01-01T10:00:00Z\n2\t\t2013-01-02T10:00:00Z\n", ""),
-        ("a.txt", "\u{feff}id;name;at\r\n1;'x';2013-01-01T10:00:00Z\r\n# two\r\n2;;2013-01-02T10:00:00Z", ", format: csv, delimiter: ;, quote: \"'\", comment: \"#\""),
-        ("b.csv", "1,x,2013-01-01T10:00:00Z\n2,-,2013-01-02T10:00:00Z\n", ", header: false, names: [id, name, at], null_values: ['-']"),
-        ("a.ndjson", "{\"id\":1,\"name\":\"x\",\"at\":\"2013-01-01T10:00:00Z\"}\n\n{\"id\":2,\"at\":\"2013-01-02T10:00:00Z\"}", ""),
-        ("a.json", "[ {\"id\":1,\"name\":\"x\",\"at\":\"2013-01-01T10:00:00Z\"},\n{\"id\":2,\"name\":null,\"at\":\"2013-01-02T10:00:00Z\"} ]", ""),
-        ("b.json", "{\"id\":1,\n\"name\":\"x\",\"at\":\"2013-01-01T10:00:00Z\"}{\"id\":2,\"name\":null,\"at\":\"2013-01-02T10:00:00Z\"}", ""),
+        (
+            "a.txt",
+            "\u{feff}id;name;at\r\n1;'x';2013-01-01T10:00:00Z\r\n# two\r\n2;;2013-01-02T10:00:00Z",
+            ", format: csv, delimiter: ;, quote: \"'\", comment: \"#\"",
+        ),
+        (
+            "b.csv",
+            "1,x,2013-01-01T10:00:00Z\n2,-,2013-01-02T10:00:00Z\n",
+            ", header: false, names: [id, name, at], null_values: ['-']",
+        ),
+        (
+            "a.ndjson",
+            "{\"id\":1,\"name\":\"x\",\"at\":\"2013-01-01T10:00:00Z\"}\n\n{\"id\":2,\"at\":\"2013-01-02T10:00:00Z\"}",
+            "",
+        ),
+        (
+            "a.json",
+            "[ {\"id\":1,\"name\":\"x\",\"at\":\"2013-01-01T10:00:00Z\"},\n{\"id\":2,\"name\":null,\"at\":\"2013-01-02T10:00:00Z\"} ]",
+            "",
+        ),
+        (
+            "b.json",
+            "{\"id\":1,\n\"name\":\"x\",\"at\":\"2013-01-01T10:00:00Z\"}{\"id\":2,\"name\":null,\"at\":\"2013-01-02T10:00:00Z\"}",
+            "",
+        ),
     ];
     for (name, text, options) in texts {
         for (suffix, bytes, compression) in [
@@ -137,14 +159,25 @@ async fn types_are_inferred_from_what_the_values_are() {
 
 #[tokio::test]
 async fn declared_columns_win_over_inference() {
-    let project = Project::new().file("a.csv", "a,b,c,d\n007,1,1.50,yes\n").file("a.json", "{\"a\":7,\"b\":\"1\",\"c\":1.50,\"d\":\"no\"}");
+    let project = Project::new()
+        .file("a.csv", "a,b,c,d\n007,1,1.50,yes\n")
+        .file("a.json", "{\"a\":7,\"b\":\"1\",\"c\":1.50,\"d\":\"no\"}");
     let columns = [("a", "string"), ("b", "int8"), ("c", "decimal(5,2)"), ("d", "boolean")];
     let got = try_read(&project, "path: a.csv", &columns, None).await.unwrap();
-    assert_eq!((got.schema.as_str(), got.rows[0].as_str()), ("a:string b:int8 c:decimal(5, 2) d:boolean", "007|1|1.50|true"));
+    assert_eq!(
+        (got.schema.as_str(), got.rows[0].as_str()),
+        ("a:string b:int8 c:decimal(5, 2) d:boolean", "007|1|1.50|true")
+    );
     let got = try_read(&project, "path: a.json", &columns, None).await.unwrap();
-    assert_eq!((got.schema.as_str(), got.rows[0].as_str()), ("a:string b:int8 c:decimal(5, 2) d:boolean", "7|1|1.50|false"));
+    assert_eq!(
+        (got.schema.as_str(), got.rows[0].as_str()),
+        ("a:string b:int8 c:decimal(5, 2) d:boolean", "7|1|1.50|false")
+    );
     let got = try_read(&project, "path: a.json", &[("e", "date")], None).await.unwrap();
-    assert_eq!((got.schema.as_str(), got.rows[0].as_str()), ("a:int64 b:string c:float64 d:string e:date", "7|1|1.5|no|-"));
+    assert_eq!(
+        (got.schema.as_str(), got.rows[0].as_str()),
+        ("a:int64 b:string c:float64 d:string e:date", "7|1|1.5|no|-")
+    );
 }
 
 #[tokio::test]
@@ -157,7 +190,10 @@ async fn files_are_matched_by_column_and_types_widened() {
         .file("in/.hidden.csv", "z\n")
         .file("in/deep/5.csv", "a,b,c\n5,5,5\n");
     let got = read(&project, "path: in/*.csv").await;
-    assert_eq!((got.schema.as_str(), got.rows), ("a:float64 b:int64 c:string", vec!["1.0|2|-".to_owned(), "1.5|-|x".to_owned()]));
+    assert_eq!(
+        (got.schema.as_str(), got.rows),
+        ("a:float64 b:int64 c:string", vec!["1.0|2|-".to_owned(), "1.5|-|x".to_owned()])
+    );
     assert_eq!(read(&project, "path: in/**/*.csv").await.rows.len(), 3);
     assert_eq!(read(&project, "path: ['in/[12].csv', in/1.csv]").await.rows.len(), 2);
     let absolute = project.root().join("in/1.csv");
@@ -190,7 +226,10 @@ async fn parquet_is_read_by_row_group_and_types_are_merged() {
     assert_eq!(err.message(), "column `id`: a value of type int64 is not of type int32");
     project.write("in/3.parquet", parquet(&[("id", Arc::new(StringArray::from(vec!["a"])))], 100));
     let err = try_read(&project, "path: in/*.parquet", &[], None).await.unwrap_err();
-    assert_eq!((err.code(), err.message()), (Code::SchemaMismatch, "the column `id` is of type int64 in one file and string in another"));
+    assert_eq!(
+        (err.code(), err.message()),
+        (Code::SchemaMismatch, "the column `id` is of type int64 in one file and string in another")
+    );
     let wide: ArrayRef = Arc::new(Float64Array::from(vec![0.5]));
     project.write("in/3.parquet", parquet(&[("id", wide)], 100));
     let err = try_read(&project, "path: in/*.parquet", &[], None).await.unwrap_err();
@@ -220,7 +259,8 @@ async fn a_later_run_reads_only_files_that_are_new_or_have_changed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn more_files_than_are_sampled_are_all_read() {
-    let project = (0..100).fold(Project::new(), |project, n| project.file(&format!("in/{n:03}.csv"), format!("a\n{n}\n")));
+    let project =
+        (0..100).fold(Project::new(), |project, n| project.file(&format!("in/{n:03}.csv"), format!("a\n{n}\n")));
     let got = read(&project, "path: in/*.csv").await;
     assert_eq!((got.schema.as_str(), got.rows.len()), ("a:int64", 100));
 }
@@ -256,37 +296,201 @@ async fn bad_input_gets_one_error_with_its_place_and_a_next_step() {
         ("a.dat", b"", "path: a.dat", InvalidValue, "the file's extension does not tell its format", "format"),
         ("a.csv", b"", "path: 'a.csv/***'", InvalidValue, "`a.csv/***` is not a pattern", ""),
         ("a.csv", b"", "path: nowhere://a/b.csv", InvalidValue, "no object store for this URL", "build"),
-        ("a.csv", b"", "path: a.csv", MalformedData, "the files are empty, so that their columns cannot be known", "columns"),
+        (
+            "a.csv",
+            b"",
+            "path: a.csv",
+            MalformedData,
+            "the files are empty, so that their columns cannot be known",
+            "columns",
+        ),
         ("a.csv", b"a,a\n", "path: a.csv", MalformedData, "the header names the column `a` twice", "rename"),
-        ("a.csv", b"a,b\n1,2\n3\n", "path: a.csv", MalformedData, "line 3: the record has 1 fields where 2 are wanted", "delimiter"),
-        ("a.csv", b"a,b\n1,2\n\n3,4,5\n", "path: a.csv", MalformedData, "line 4: the record has more than 2 fields", "quotes"),
-        ("a.csv", b"a\n1\nx\n", "{path: a.csv, infer_rows: 1}", MalformedData, "line 3: column `a`: `x` is not of type int64", "a: string"),
-        ("a.csv", b"a\n2013-01-01\n2013-01-01T00:00:00\n", "{path: a.csv, infer_rows: 1}", MalformedData,
-            "line 3: column `a`: `2013-01-01T00:00:00` is not of type date", "columns"),
-        ("a.csv", b"a\nx\n\xE9t\xE9\n", "path: a.csv", MalformedData, "line 3: column `a`: the text is not UTF-8", "iconv"),
-        ("a.csv", b"a,b\n1,\"x\n2,y\n", "path: a.csv", MalformedData, "line 2: a quote is opened here and never closed", "quote"),
-        ("a.csv", b"a\n1\n", "{path: a.csv, header: false, names: [x, y]}", MalformedData, "`names` has 2 names and the file 1 columns", ""),
-        ("a.csv.gz", b"a\n1\n", "path: a.csv.gz", MalformedData, "the file is not gzip data, or damaged", "compression"),
-        ("a.csv.gz", &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff, 0x4b, 0xe4], "path: a.csv.gz", MalformedData,
-            "the file ends in the middle of its gzip data", "compression"),
-        ("a.csv.zst", b"a\n1\n", "path: a.csv.zst", MalformedData, "the file is not zstd data, or damaged", "compression"),
+        (
+            "a.csv",
+            b"a,b\n1,2\n3\n",
+            "path: a.csv",
+            MalformedData,
+            "line 3: the record has 1 fields where 2 are wanted",
+            "delimiter",
+        ),
+        (
+            "a.csv",
+            b"a,b\n1,2\n\n3,4,5\n",
+            "path: a.csv",
+            MalformedData,
+            "line 4: the record has more than 2 fields",
+            "quotes",
+        ),
+        (
+            "a.csv",
+            b"a\n1\nx\n",
+            "{path: a.csv, infer_rows: 1}",
+            MalformedData,
+            "line 3: column `a`: `x` is not of type int64",
+            "a: string",
+        ),
+        (
+            "a.csv",
+            b"a\n2013-01-01\n2013-01-01T00:00:00\n",
+            "{path: a.csv, infer_rows: 1}",
+            MalformedData,
+            "line 3: column `a`: `2013-01-01T00:00:00` is not of type date",
+            "columns",
+        ),
+        (
+            "a.csv",
+            b"a\nx\n\xE9t\xE9\n",
+            "path: a.csv",
+            MalformedData,
+            "line 3: column `a`: the text is not UTF-8",
+            "iconv",
+        ),
+        (
+            "a.csv",
+            b"a,b\n1,\"x\n2,y\n",
+            "path: a.csv",
+            MalformedData,
+            "line 2: a quote is opened here and never closed",
+            "quote",
+        ),
+        (
+            "a.csv",
+            b"a\n1\n",
+            "{path: a.csv, header: false, names: [x, y]}",
+            MalformedData,
+            "`names` has 2 names and the file 1 columns",
+            "",
+        ),
+        (
+            "a.csv.gz",
+            b"a\n1\n",
+            "path: a.csv.gz",
+            MalformedData,
+            "the file is not gzip data, or damaged",
+            "compression",
+        ),
+        (
+            "a.csv.gz",
+            &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff, 0x4b, 0xe4],
+            "path: a.csv.gz",
+            MalformedData,
+            "the file ends in the middle of its gzip data",
+            "compression",
+        ),
+        (
+            "a.csv.zst",
+            b"a\n1\n",
+            "path: a.csv.zst",
+            MalformedData,
+            "the file is not zstd data, or damaged",
+            "compression",
+        ),
         ("a.parquet", b"a\n1\n", "path: a.parquet", MalformedData, "the file is not Parquet, or damaged", "format"),
-        ("a.ndjson", b"{\"a\":1}\n{\"a\":\n", "path: a.ndjson", MalformedData, "line 3: not JSON: EOF while parsing a value (column 0)", "format: json"),
-        ("a.ndjson", b"{\"a\":1}\n\n[1]\n", "path: a.ndjson", MalformedData, "line 3: the record is a list, not an object", "object"),
-        ("a.ndjson", b"{\"a\":1}\n{\"a\":1.5}\n", "{path: a.ndjson, infer_rows: 1}", MalformedData, "line 2: `a`: `1.5` is not of type int64", "a: string"),
-        ("a.ndjson", b"{\"a\":{\"b\":[1]}}\n{\"a\":{\"b\":[1,\"x\"]}}\n", "{path: a.ndjson, infer_rows: 1}", MalformedData,
-            "line 2: `a.b[]`: the text `x` is not of type int64", "a: string"),
-        ("a.ndjson", b"{\"a\":1}\n{\"a\":1,\"b\":2}\n", "{path: a.ndjson, infer_rows: 1}", MalformedData,
-            "line 2: `b` is in none of the records that were sampled", "infer_rows"),
-        ("a.ndjson", b"{\"a\":1}\n{\"a\":{}}\n", "path: a.ndjson", MalformedData, "`a` holds objects or lists in some records", "shape"),
-        ("a.ndjson", b"{\"a\":1}\n{\"a\":{}}\n", "{path: a.ndjson, infer_rows: 1}", MalformedData, "line 2: `a`: an object is not of type int64", "columns"),
-        ("a.json", b"[{\"a\":1},\n{\"a\":", "path: a.json", MalformedData, "line 2: the file ends in the middle of the value that begins here", ""),
-        ("a.json", b"[{\"a\":1},", "path: a.json", MalformedData, "line 1: the file ends in the middle of the array", ""),
+        (
+            "a.ndjson",
+            b"{\"a\":1}\n{\"a\":\n",
+            "path: a.ndjson",
+            MalformedData,
+            "line 3: not JSON: EOF while parsing a value (column 0)",
+            "format: json",
+        ),
+        (
+            "a.ndjson",
+            b"{\"a\":1}\n\n[1]\n",
+            "path: a.ndjson",
+            MalformedData,
+            "line 3: the record is a list, not an object",
+            "object",
+        ),
+        (
+            "a.ndjson",
+            b"{\"a\":1}\n{\"a\":1.5}\n",
+            "{path: a.ndjson, infer_rows: 1}",
+            MalformedData,
+            "line 2: `a`: `1.5` is not of type int64",
+            "a: string",
+        ),
+        (
+            "a.ndjson",
+            b"{\"a\":{\"b\":[1]}}\n{\"a\":{\"b\":[1,\"x\"]}}\n",
+            "{path: a.ndjson, infer_rows: 1}",
+            MalformedData,
+            "line 2: `a.b[]`: the text `x` is not of type int64",
+            "a: string",
+        ),
+        (
+            "a.ndjson",
+            b"{\"a\":1}\n{\"a\":1,\"b\":2}\n",
+            "{path: a.ndjson, infer_rows: 1}",
+            MalformedData,
+            "line 2: `b` is in none of the records that were sampled",
+            "infer_rows",
+        ),
+        (
+            "a.ndjson",
+            b"{\"a\":1}\n{\"a\":{}}\n",
+            "path: a.ndjson",
+            MalformedData,
+            "`a` holds objects or lists in some records",
+            "shape",
+        ),
+        (
+            "a.ndjson",
+            b"{\"a\":1}\n{\"a\":{}}\n",
+            "{path: a.ndjson, infer_rows: 1}",
+            MalformedData,
+            "line 2: `a`: an object is not of type int64",
+            "columns",
+        ),
+        (
+            "a.json",
+            b"[{\"a\":1},\n{\"a\":",
+            "path: a.json",
+            MalformedData,
+            "line 2: the file ends in the middle of the value that begins here",
+            "",
+        ),
+        (
+            "a.json",
+            b"[{\"a\":1},",
+            "path: a.json",
+            MalformedData,
+            "line 1: the file ends in the middle of the array",
+            "",
+        ),
         ("a.csv", b"a\n", "{path: a.csv, names: [a]}", InvalidValue, "`names` is for files without header", "header"),
-        ("a.csv", b"a\n", "{path: a.csv, quote: ','}", InvalidValue, "`quote` and `delimiter` are the same character", ""),
-        ("a.csv", b"a\n", "{path: a.csv, quote: '', escape: x}", InertConfig, "`escape` has no effect without a `quote`", ""),
-        ("a.json", b"{}", "{path: a.json, null_values: [NA]}", InertConfig, "`null_values` has no effect on JSON files", ""),
-        ("a.parquet", b"", "{path: a.parquet, compression: gzip}", InertConfig, "`compression` has no effect on Parquet files", ""),
+        (
+            "a.csv",
+            b"a\n",
+            "{path: a.csv, quote: ','}",
+            InvalidValue,
+            "`quote` and `delimiter` are the same character",
+            "",
+        ),
+        (
+            "a.csv",
+            b"a\n",
+            "{path: a.csv, quote: '', escape: x}",
+            InertConfig,
+            "`escape` has no effect without a `quote`",
+            "",
+        ),
+        (
+            "a.json",
+            b"{}",
+            "{path: a.json, null_values: [NA]}",
+            InertConfig,
+            "`null_values` has no effect on JSON files",
+            "",
+        ),
+        (
+            "a.parquet",
+            b"",
+            "{path: a.parquet, compression: gzip}",
+            InertConfig,
+            "`compression` has no effect on Parquet files",
+            "",
+        ),
     ];
     for (file, content, config, code, message, hint) in cases {
         let project = Project::new().file(file, content);

@@ -242,12 +242,13 @@ impl Client {
             Code::AuthFailed => error.hint("check the variable that holds `auth_token` or the value under `headers`"),
             Code::SourceNotFound => error.hint("check `base_url` and `endpoint`"),
             _ if code == Code::RemoteBusy || status.is_server_error() => {
+                let error = error.hint("try again later, or raise `retry.max_attempts` and `retry.delay`");
                 match headers.get(RETRY_AFTER).and_then(retry_after) {
                     Some(wait) => error.retry_after(wait),
                     None => error.retryable(),
                 }
             }
-            _ => error,
+            _ => error.hint("check `params`, `pagination` and `headers` against the API's documentation"),
         }
     }
 

@@ -150,6 +150,11 @@ impl Columns {
         &self.types
     }
 
+    /// The columns and types that the next pull is to keep: those that are not declared as a whole.
+    pub(crate) fn inferred(&self) -> &[(String, ColumnType)] {
+        if self.extra_fields == ExtraFields::Infer { &self.types } else { &[] }
+    }
+
     /// Rows since the last batch.
     pub(crate) fn rows(&self) -> usize {
         self.rows

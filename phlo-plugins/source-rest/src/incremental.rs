@@ -19,7 +19,8 @@ struct Cursor {
     column: String,
     /// Its greatest value so far.
     value: Value,
-    /// The columns and types of the last pull: a pull with few records, or none, must not see other ones.
+    /// The columns and types that were inferred: a pull with few records, or none, must not see other ones.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
     columns: Map<String, Value>,
 }
 

@@ -142,7 +142,7 @@ impl Rows {
         if self.columns.rows() > 0 {
             return self.columns.finish().map(Some);
         }
-        if let Some(cursor) = self.progress.as_ref().and_then(|progress| progress.cursor(self.columns.types())) {
+        if let Some(cursor) = self.progress.as_ref().and_then(|progress| progress.cursor(self.columns.inferred())) {
             self.checkpoint.set(cursor);
         }
         Ok(None)

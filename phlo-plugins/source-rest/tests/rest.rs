@@ -283,7 +283,13 @@ async fn what_may_pass_is_tried_again_and_what_will_not_is_told_at_once() {
         (vec![good().truncated(), good()], "", &[], false, 2),
         (vec![HttpResponse::never(), good()], "timeout: {request: 200ms}", &[], false, 2),
         // Given up.
-        (vec![status(503)], "", &["P3006", "the server answered 503 Service Unavailable", "attempts: 4"], true, 4),
+        (
+            vec![status(503)],
+            "",
+            &["P3006", "the server answered 503 Service Unavailable", "attempts: 4", "[try again later"],
+            true,
+            4,
+        ),
         (vec![status(429)], "retry: {max_attempts: 2, delay: 0.001}", &["P3006", "attempts: 2"], true, 2),
         (vec![status(500).body("boom")], "retry: {max_attempts: 1}", &["P3005", "answer: boom"], true, 1),
         (vec![late(status(429), "3600"), good()], "", &["P3006", "asks to wait: 1h"], true, 1),
@@ -299,7 +305,7 @@ async fn what_may_pass_is_tried_again_and_what_will_not_is_told_at_once() {
         (
             vec![status(400).body("page must be\na number"), good()],
             "",
-            &["P3005", "answered 400 Bad Request", "answer: page must be a number"],
+            &["P3005", "answered 400 Bad Request", "answer: page must be a number", "[check `params`, `pagination`"],
             false,
             1,
         ),
@@ -545,12 +551,12 @@ async fn secrets_are_in_no_error_log_origin_or_debug_output() {
         );
         let parsed: phlo_source_rest::RestConfig = Node::parse(&text, "a.yaml", 1).unwrap().read().unwrap();
         let debug = format!("{:?} {:?}", parsed.headers, parsed.auth_token);
-        let logged = Arc::new(Mutex::new(String::new()));
+        let logged = Arc::new(Mutex::new(Vec::new()));
         let context = SourceContext {
             emitter: Emitter::new({
                 let logged = logged.clone();
                 move |event| {
-                    *logged.lock().unwrap() += &format!("{event:?}");
+                    logged.lock().unwrap().push(format!("{event:?}"));
                     Ok(())
                 }
             }),
@@ -560,7 +566,7 @@ async fn secrets_are_in_no_error_log_origin_or_debug_output() {
         context.redactor.add("s3cret-param");
         let config = config(&server, endpoint, &format!("{options}\nretry: {{delay: 0, max_attempts: 2}}"));
         let err = pull(&config, &context, None).await.unwrap_err();
-        let logged = logged.lock().unwrap().clone();
+        let logged = logged.lock().unwrap().concat();
         assert_eq!(logged.is_empty(), endpoint != "broken", "{logged}");
         let all = format!("{debug} {logged} {} {err:?} {:?}", told(&err), err.context());
         for secret in secrets {

@@ -52,7 +52,10 @@ impl Adapter {
                 Step::Null => new_null_array(field.data_type(), batch.num_rows()),
             };
             if !field.is_nullable() && column.null_count() > 0 {
-                return Err(Error::new(Code::SchemaMismatch, format!("column `{}` holds null, and the table does not allow it", field.name())));
+                return Err(Error::new(
+                    Code::SchemaMismatch,
+                    format!("column `{}` holds null, and the table does not allow it", field.name()),
+                ));
             }
             fields.push(if column.data_type() == field.data_type() {
                 Arc::clone(field)
@@ -75,7 +78,10 @@ fn plan(target: &Schema, input: &Schema) -> Result<Vec<Step>> {
             Some(i) if encodes_as(input.field(i).data_type(), field.data_type()) => Ok(Step::Take(i)),
             Some(i) => Ok(Step::Cast(i)),
             None if field.is_nullable() => Ok(Step::Null),
-            None => Err(Error::new(Code::SchemaMismatch, format!("column `{}` is missing, and the table does not allow null in it", field.name()))),
+            None => Err(Error::new(
+                Code::SchemaMismatch,
+                format!("column `{}` is missing, and the table does not allow null in it", field.name()),
+            )),
         })
         .collect()
 }
@@ -85,7 +91,9 @@ fn encodes_as(input: &DataType, target: &DataType) -> bool {
     use DataType as D;
     match (input, target) {
         (D::Dictionary(_, values), target) => matches!(target, D::Utf8 | D::Binary) && encodes_as(values, target),
-        (D::Utf8 | D::LargeUtf8 | D::Utf8View, D::Utf8) | (D::Binary | D::LargeBinary | D::BinaryView, D::Binary) => true,
+        (D::Utf8 | D::LargeUtf8 | D::Utf8View, D::Utf8) | (D::Binary | D::LargeBinary | D::BinaryView, D::Binary) => {
+            true
+        }
         (input, target) => input == target,
     }
 }
@@ -93,7 +101,12 @@ fn encodes_as(input: &DataType, target: &DataType) -> bool {
 fn cast(column: &ArrayRef, field: &FieldRef) -> Result<ArrayRef> {
     let options = CastOptions { safe: false, ..CastOptions::default() };
     cast_column(column, field.data_type(), &options).map_err(|e| {
-        let what = format!("column `{}` does not fit: {} as {}", field.name(), type_name(column.data_type()), type_name(field.data_type()));
+        let what = format!(
+            "column `{}` does not fit: {} as {}",
+            field.name(),
+            type_name(column.data_type()),
+            type_name(field.data_type())
+        );
         Error::new(Code::SchemaMismatch, what).because(e)
     })
 }

@@ -11,12 +11,17 @@ use phlo_spec::Code;
 /// Storage did not do as asked: the disk, or the object store.
 pub(crate) fn io(operation: impl Into<String>, path: impl std::fmt::Display, cause: std::io::Error) -> Error {
     let (message, hint, retry) = match cause.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => ("the disk is full", Some("free some space and run again; nothing became visible"), false),
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => ("permission denied", Some("let the user that runs phlo write the storage's root"), false),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            ("the disk is full", Some("free some space and run again; nothing became visible"), false)
+        }
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            ("permission denied", Some("let the user that runs phlo write the storage's root"), false)
+        }
         ErrorKind::TimedOut | ErrorKind::Interrupted => ("storage did not answer", None, true),
         _ => ("storage failed", None, false),
     };
-    finish(Error::new(Code::StorageFailed, message).during(operation.into()).with("path", path), hint, retry).because(cause)
+    finish(Error::new(Code::StorageFailed, message).during(operation.into()).with("path", path), hint, retry)
+        .because(cause)
 }
 
 /// The object store did not do as asked.
@@ -45,15 +50,21 @@ pub(crate) fn store(operation: impl Into<String>, cause: StoreError) -> Error {
 pub(crate) fn delta(operation: impl Into<String>, cause: DeltaTableError) -> Error {
     let operation = operation.into();
     match cause {
-        DeltaTableError::ObjectStore { source } => store(operation, source),
+        DeltaTableError::ObjectStore { source }
+        | DeltaTableError::Transaction { source: TransactionError::ObjectStore { source } } => store(operation, source),
         DeltaTableError::Io { source } => io(operation, "the table's folder", source),
-        DeltaTableError::Transaction { source: TransactionError::ObjectStore { source } } => store(operation, source),
         DeltaTableError::Transaction { source: TransactionError::UnsupportedTableFeatures(features) } => {
             let names: Vec<_> = features.iter().map(|f| format!("`{f}`")).collect();
-            Error::new(Code::Unsupported, format!("the table uses features that are not supported: {}", names.join(", "))).during(operation)
+            Error::new(
+                Code::Unsupported,
+                format!("the table uses features that are not supported: {}", names.join(", ")),
+            )
+            .during(operation)
         }
         DeltaTableError::Transaction { source: TransactionError::DeltaTableAppendOnly } => {
-            Error::new(Code::Unsupported, "the table is append-only (`delta.appendOnly`)").during(operation).hint("use `write.strategy: append`")
+            Error::new(Code::Unsupported, "the table is append-only (`delta.appendOnly`)")
+                .during(operation)
+                .hint("use `write.strategy: append`")
         }
         cause => match find_io(&cause).map(std::io::Error::kind) {
             Some(kind) => io(operation, "the table's folder", std::io::Error::new(kind, cause.to_string())),
@@ -83,7 +94,9 @@ pub(crate) fn query(operation: impl Into<String>, cause: datafusion::error::Data
             let kind = inner.kind();
             io(operation, "a file that the query reads or spills to", std::io::Error::new(kind, cause.to_string()))
         }
-        D::ObjectStore(_) => Error::new(Code::StorageFailed, "storage failed").during(operation).retryable().because(cause),
+        D::ObjectStore(_) => {
+            Error::new(Code::StorageFailed, "storage failed").during(operation).retryable().because(cause)
+        }
         _ => Error::new(Code::EngineFailed, "the query failed").during(operation).because(cause),
     }
 }

@@ -41,9 +41,13 @@ impl Root {
             url.set_path(&format!("{}/", url.path()));
         }
         let refuse = |cause: Box<dyn std::error::Error + Send + Sync>| {
-            Error::new(Code::InvalidValue, "the storage cannot be opened").with("root", &url).hint("check `storage.root` and `storage.options`").because(cause)
+            Error::new(Code::InvalidValue, "the storage cannot be opened")
+                .with("root", &url)
+                .hint("check `storage.root` and `storage.options`")
+                .because(cause)
         };
-        let raw: Vec<(String, String)> = storage.options.iter().map(|(k, v)| (k.clone(), v.expose().to_owned())).collect();
+        let raw: Vec<(String, String)> =
+            storage.options.iter().map(|(k, v)| (k.clone(), v.expose().to_owned())).collect();
         let (store, path) = object_store::parse_url_opts(&url, raw).map_err(|e| refuse(e.into()))?;
         let dir = match url.scheme() {
             "file" => Some(url.to_file_path().map_err(|()| refuse("not a path of this machine".into()))?),
@@ -54,7 +58,10 @@ impl Root {
 
     pub(crate) fn table(&self, key: &AssetKey) -> Result<Folder> {
         let relative: Vec<&str> = key.parts().collect();
-        let url = self.url.join(&format!("{}/", relative.join("/"))).map_err(|e| Error::internal("a table's name makes no address").because(e))?;
+        let url = self
+            .url
+            .join(&format!("{}/", relative.join("/")))
+            .map_err(|e| Error::internal("a table's name makes no address").because(e))?;
         let path = relative.iter().fold(self.path.clone(), |path, part| path.join(*part));
         let dir = self.dir.as_ref().map(|dir| relative.iter().fold(dir.clone(), |dir, part| dir.join(part)));
         let log = log_store(&url, Arc::clone(&self.store), &self.options)?;
@@ -63,28 +70,28 @@ impl Root {
 
     /// Every table below the root, sorted.
     pub(crate) async fn tables(&self) -> Result<Vec<AssetKey>> {
+        if let Some(dir) = self.dir.clone() {
+            let walked = tokio::task::spawn_blocking(move || {
+                let mut found = Vec::new();
+                walk(&dir, &mut Vec::new(), &mut found)?;
+                found.sort();
+                Ok(found)
+            });
+            return walked.await.map_err(|e| Error::internal("listing tables stopped").because(e))?;
+        }
         let mut found = Vec::new();
-        match &self.dir {
-            Some(dir) => {
-                let dir = dir.clone();
-                found = tokio::task::spawn_blocking(move || {
-                    let mut found = Vec::new();
-                    walk(&dir, &mut Vec::new(), &mut found).map(|()| found)
-                })
-                .await
-                .map_err(|e| Error::internal("listing tables stopped").because(e))??;
-            }
-            None => {
-                let mut open = vec![(self.path.clone(), Vec::<String>::new())];
-                while let Some((path, parts)) = open.pop() {
-                    let listing = self.store.list_with_delimiter(Some(&path)).await.map_err(|e| error::store("listing tables", e))?;
-                    let names: Vec<String> = listing.common_prefixes.iter().filter_map(|p| p.filename().map(str::to_owned)).collect();
-                    if names.iter().any(|n| n == LOG) {
-                        found.extend(AssetKey::new(parts.join(".")).ok());
-                    } else if parts.len() < MAX_DEPTH {
-                        open.extend(names.into_iter().map(|n| (path.clone().join(n.as_str()), [parts.as_slice(), &[n]].concat())));
-                    }
-                }
+        let mut open = vec![(self.path.clone(), Vec::<String>::new())];
+        while let Some((path, parts)) = open.pop() {
+            let listing =
+                self.store.list_with_delimiter(Some(&path)).await.map_err(|e| error::store("listing tables", e))?;
+            let names: Vec<String> =
+                listing.common_prefixes.iter().filter_map(|p| p.filename().map(str::to_owned)).collect();
+            if names.iter().any(|n| n == LOG) {
+                found.extend(AssetKey::new(parts.join(".")).ok());
+            } else if parts.len() < MAX_DEPTH {
+                open.extend(
+                    names.into_iter().map(|n| (path.clone().join(n.as_str()), [parts.as_slice(), &[n]].concat())),
+                );
             }
         }
         found.sort();
@@ -117,9 +124,8 @@ fn walk(dir: &std::path::Path, parts: &mut Vec<String>, found: &mut Vec<AssetKey
 
 /// Whether a commit is in the folder's log. The log's folder alone does not make a table: a process can die between the two.
 fn has_log(dir: &std::path::Path) -> bool {
-    fs::read_dir(dir.join(LOG)).is_ok_and(|entries| {
-        entries.flatten().any(|e| e.file_name().to_str().is_some_and(|n| n.ends_with(".json") || n.ends_with(".parquet")))
-    })
+    let is_commit = |path: PathBuf| path.extension().is_some_and(|ext| ext == "json" || ext == "parquet");
+    fs::read_dir(dir.join(LOG)).is_ok_and(|entries| entries.flatten().any(|entry| is_commit(entry.path())))
 }
 
 /// One table's folder.
@@ -146,7 +152,7 @@ impl Folder {
     }
 
     pub(crate) fn file(&self, name: &str) -> StorePath {
-        name.split('/').fold(self.path.clone(), |path, part| path.join(part))
+        name.split('/').fold(self.path.clone(), StorePath::join)
     }
 
     /// A file's address, as `phlo sql` reads it.
@@ -171,7 +177,9 @@ impl Folder {
                 };
                 write().map_err(|e| error::io(what(), path.display(), e))
             }
-            None => self.store.put(&self.file(name), bytes.into()).await.map(|_| ()).map_err(|e| error::store(what(), e)),
+            None => {
+                self.store.put(&self.file(name), bytes.into()).await.map(|_| ()).map_err(|e| error::store(what(), e))
+            }
         }
     }
 
@@ -187,27 +195,26 @@ impl Folder {
 
     /// The names of the files directly within a folder of the table's (`""` is the table's own).
     pub(crate) async fn names(&self, within: &str) -> Result<Vec<String>> {
-        match &self.dir {
-            Some(dir) => {
-                let dir = dir.join(within);
-                let failed = |e| error::io("listing a table's folder", dir.display(), e);
-                let entries = match fs::read_dir(&dir) {
-                    Ok(entries) => entries,
-                    Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),
-                    Err(e) => return Err(failed(e)),
-                };
-                let mut names = Vec::new();
-                for entry in entries {
-                    names.extend(entry.map_err(failed)?.file_name().into_string());
-                }
-                Ok(names)
-            }
-            None => {
-                let prefix = if within.is_empty() { self.path.clone() } else { self.file(within) };
-                let listing = self.store.list_with_delimiter(Some(&prefix)).await.map_err(|e| error::store("listing a table's folder", e))?;
-                Ok(listing.objects.iter().filter_map(|o| o.location.filename().map(str::to_owned)).collect())
-            }
+        let Some(dir) = self.dir.as_ref().map(|dir| dir.join(within)) else {
+            let prefix = if within.is_empty() { self.path.clone() } else { self.file(within) };
+            let listing = self
+                .store
+                .list_with_delimiter(Some(&prefix))
+                .await
+                .map_err(|e| error::store("listing a table's folder", e))?;
+            return Ok(listing.objects.iter().filter_map(|o| o.location.filename().map(str::to_owned)).collect());
+        };
+        let failed = |e| error::io("listing a table's folder", dir.display(), e);
+        let entries = match fs::read_dir(&dir) {
+            Ok(entries) => entries,
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),
+            Err(e) => return Err(failed(e)),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            names.extend(entry.map_err(failed)?.file_name().into_string());
         }
+        Ok(names)
     }
 
     /// Removes files; those already gone are fine.
@@ -215,11 +222,15 @@ impl Folder {
         for name in names {
             let gone = match &self.dir {
                 Some(dir) => match fs::remove_file(dir.join(name)) {
-                    Err(e) if e.kind() != ErrorKind::NotFound => Err(error::io("removing a file", dir.join(name).display(), e)),
+                    Err(e) if e.kind() != ErrorKind::NotFound => {
+                        Err(error::io("removing a file", dir.join(name).display(), e))
+                    }
                     _ => Ok(()),
                 },
                 None => match self.store.delete(&self.file(name)).await {
-                    Err(e) if !matches!(e, object_store::Error::NotFound { .. }) => Err(error::store(format!("removing `{name}`"), e)),
+                    Err(e) if !matches!(e, object_store::Error::NotFound { .. }) => {
+                        Err(error::store(format!("removing `{name}`"), e))
+                    }
                     _ => Ok(()),
                 },
             };
@@ -253,11 +264,14 @@ pub(crate) fn sync_dir(dir: &std::path::Path) -> Result<()> {
     if cfg!(not(unix)) {
         return Ok(());
     }
-    fs::File::open(dir).and_then(|d| d.sync_all()).map_err(|e| error::io("writing a folder to the disk", dir.display(), e))
+    fs::File::open(dir)
+        .and_then(|d| d.sync_all())
+        .map_err(|e| error::io("writing a folder to the disk", dir.display(), e))
 }
 
 /// Delta's log store over an object store, whole.
 pub(crate) fn log_store(url: &Url, store: Arc<dyn ObjectStore>, options: &StorageConfig) -> Result<LogStoreRef> {
-    let prefixed = options.decorate_store(Arc::clone(&store), url).map_err(|e| error::delta("opening the storage", e))?;
+    let prefixed =
+        options.decorate_store(Arc::clone(&store), url).map_err(|e| error::delta("opening the storage", e))?;
     Ok(default_logstore(Arc::from(prefixed), store, url, options))
 }

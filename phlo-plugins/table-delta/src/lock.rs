@@ -70,7 +70,8 @@ impl TableLock {
             return Ok(None);
         }
         let holder = Holder { pid: std::process::id(), run_id: run_id.to_owned(), since: chrono::Utc::now() };
-        let text = serde_json::to_vec(&holder).map_err(|e| Error::internal("a lock's holder has no JSON").because(e))?;
+        let text =
+            serde_json::to_vec(&holder).map_err(|e| Error::internal("a lock's holder has no JSON").because(e))?;
         file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(&text)).map_err(failed)?;
         Ok(Some(Self { file, path: path.to_owned() }))
     }
@@ -108,11 +109,20 @@ fn same_file(_: &File, path: &Path) -> bool {
 
 fn busy(path: &Path, table: &AssetKey, wait: Duration) -> Error {
     let mut text = String::new();
-    let holder = File::open(path).and_then(|mut f| f.read_to_string(&mut text)).ok().and_then(|_| serde_json::from_str::<Holder>(&text).ok());
+    let holder = File::open(path)
+        .and_then(|mut f| f.read_to_string(&mut text))
+        .ok()
+        .and_then(|_| serde_json::from_str::<Holder>(&text).ok());
     let error = match holder {
-        Some(holder) => Error::new(Code::TableBusy, format!("`{table}` is being written by run {} (process {})", holder.run_id, holder.pid))
-            .with("since", holder.since.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)),
+        Some(holder) => Error::new(
+            Code::TableBusy,
+            format!("`{table}` is being written by run {} (process {})", holder.run_id, holder.pid),
+        )
+        .with("since", holder.since.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)),
         None => Error::new(Code::TableBusy, format!("`{table}` is being written by another process")),
     };
-    error.with("waited", format!("{} s", wait.as_secs())).hint("wait for that run, or raise `write.lock_wait`").retryable()
+    error
+        .with("waited", format!("{} s", wait.as_secs()))
+        .hint("wait for that run, or raise `write.lock_wait`")
+        .retryable()
 }

@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use deltalake_core::checkpoints;
 use deltalake_core::kernel::transaction::{CommitData, TransactionError};
 use deltalake_core::kernel::{Action, CommitInfo, EagerSnapshot, Snapshot};
-use deltalake_core::logstore::{CommitOrBytes, LogStore, commit_uri_from_version};
+use deltalake_core::logstore::{CommitOrBytes, LogStore, StorageConfig, commit_uri_from_version};
 use deltalake_core::protocol::DeltaOperation;
 use deltalake_core::{DeltaTable, DeltaTableError};
 use futures::stream::{self, BoxStream};
@@ -22,8 +22,8 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::memory::InMemory;
 use object_store::path::Path as StorePath;
 use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMultipartOptions, PutOptions,
-    PutPayload, PutResult,
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt as _,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult,
 };
 use phlo_plugin::{Error, Result};
 use phlo_spec::Code;
@@ -57,7 +57,11 @@ pub(crate) async fn snapshot(folder: &Folder, at: Option<u64>) -> Result<Option<
     // There may be a table, and no such version of it.
     match Snapshot::try_new(log, None).await {
         Ok(latest) => {
-            let reason = if version > latest.version() { "the table has no such version yet" } else { "that version was cleaned up" };
+            let reason = if version > latest.version() {
+                "the table has no such version yet"
+            } else {
+                "that version was cleaned up"
+            };
             Err(Error::new(Code::UnknownVersion, reason).with("version", version).with("latest", latest.version()))
         }
         Err(DeltaTableError::NotATable(_)) => Ok(None),
@@ -116,11 +120,14 @@ impl Facts {
 
 /// The facts of one commit; `None` if its file is gone.
 pub(crate) async fn commit_info(log: &dyn LogStore, version: u64) -> Result<Option<Facts>> {
-    let Some(bytes) = log.read_commit_entry(version).await.map_err(|e| error::delta("reading the table's log", e))? else {
+    let Some(bytes) = log.read_commit_entry(version).await.map_err(|e| error::delta("reading the table's log", e))?
+    else {
         return Ok(None);
     };
     // A line for each action; the facts are nearly always the first.
-    let line = bytes.split(|b| *b == b'\n').find(|line| line.get(..16).is_some_and(|start| start.windows(10).any(|w| w == b"commitInfo")));
+    let line = bytes
+        .split(|b| *b == b'\n')
+        .find(|line| line.get(..16).is_some_and(|start| start.windows(10).any(|w| w == b"commitInfo")));
     let facts = match line.map(serde_json::from_slice::<Action>) {
         Some(Ok(Action::CommitInfo(info))) => Facts(info),
         _ => Facts::default(),
@@ -143,12 +150,20 @@ pub(crate) async fn last_run(log: &dyn LogStore, version: u64) -> Result<(Facts,
 }
 
 /// A commit as it is written.
-pub(crate) fn compose(actions: Vec<Action>, operation: DeltaOperation, run_id: &str, stage: &str, facts: HashMap<String, serde_json::Value>) -> Result<Bytes> {
+pub(crate) fn compose(
+    actions: Vec<Action>,
+    operation: DeltaOperation,
+    run_id: &str,
+    stage: &str,
+    facts: HashMap<String, serde_json::Value>,
+) -> Result<Bytes> {
     let mut facts = facts;
     facts.insert(RUN.to_owned(), run_id.into());
     facts.insert(STAGE.to_owned(), stage.into());
     facts.insert("clientVersion".to_owned(), concat!("phlo.", env!("CARGO_PKG_VERSION")).into());
-    CommitData::new(actions, operation, facts, Vec::new()).get_bytes().map_err(|e| Error::internal("a commit has no JSON").because(e))
+    CommitData::new(actions, operation, facts, Vec::new())
+        .get_bytes()
+        .map_err(|e| Error::internal("a commit has no JSON").because(e))
 }
 
 /// Whether a commit became the table's next version, or another's did.
@@ -162,11 +177,13 @@ pub(crate) enum Landing {
 pub(crate) async fn land(folder: &Folder, version: u64, bytes: &Bytes, stage: &str) -> Result<Landing> {
     let attempt = match &folder.dir {
         Some(dir) => land_on_disk(dir, version, bytes, stage),
-        None => match folder.log.write_commit_entry(version, CommitOrBytes::LogBytes(bytes.clone()), Uuid::new_v4()).await {
-            Ok(()) => Ok(Landing::Landed),
-            Err(TransactionError::VersionAlreadyExists(_)) => Ok(Landing::Taken),
-            Err(e) => Err(error::delta("committing", e.into())),
-        },
+        None => {
+            match folder.log.write_commit_entry(version, CommitOrBytes::LogBytes(bytes.clone()), Uuid::new_v4()).await {
+                Ok(()) => Ok(Landing::Landed),
+                Err(TransactionError::VersionAlreadyExists(_)) => Ok(Landing::Taken),
+                Err(e) => Err(error::delta("committing", e.into())),
+            }
+        }
     };
     if matches!(attempt, Ok(Landing::Landed)) {
         return attempt;
@@ -217,7 +234,9 @@ pub(crate) async fn checkpoint(folder: &Folder, version: u64, clean_up: bool) ->
     table.load_version(version).await.map_err(|e| error::delta("reading the table's log", e))?;
     checkpoints::create_checkpoint(&table, None).await.map_err(|e| error::delta("writing a checkpoint", e))?;
     if clean_up {
-        checkpoints::cleanup_metadata(&table, None).await.map_err(|e| error::delta("cleaning up the table's log", e))?;
+        checkpoints::cleanup_metadata(&table, None)
+            .await
+            .map_err(|e| error::delta("cleaning up the table's log", e))?;
     }
     Ok(())
 }
@@ -236,14 +255,16 @@ pub(crate) async fn state_alone(folder: &Folder, commit: Bytes) -> Result<EagerS
 
 async fn commit_in_memory(folder: &Folder, version: u64, commit: Bytes) -> Result<InMemory> {
     let store = InMemory::new();
-    let path = commit_uri_from_version(Some(version)).parts().fold(folder.path.clone(), |path, part| path.join(part));
+    let path = commit_uri_from_version(Some(version)).parts().fold(folder.path.clone(), StorePath::join);
     store.put(&path, commit.into()).await.map_err(|e| error::store("keeping a commit in memory", e))?;
     Ok(store)
 }
 
 async fn state_of(folder: &Folder, store: Arc<dyn ObjectStore>, version: u64) -> Result<EagerSnapshot> {
-    let log = log_store(&folder.url, store, &Default::default())?;
-    EagerSnapshot::try_new(log.as_ref(), Some(version)).await.map_err(|e| error::delta("reading the table as it would be", e))
+    let log = log_store(&folder.url, store, &StorageConfig::default())?;
+    EagerSnapshot::try_new(log.as_ref(), Some(version))
+        .await
+        .map_err(|e| error::delta("reading the table as it would be", e))
 }
 
 /// An object store with files of its own in front of another's. It is read, never written.
@@ -260,7 +281,10 @@ impl fmt::Display for Overlay {
 }
 
 fn read_only(operation: &str) -> object_store::Error {
-    object_store::Error::NotImplemented { operation: operation.to_owned(), implementer: "the view of a commit to be".to_owned() }
+    object_store::Error::NotImplemented {
+        operation: operation.to_owned(),
+        implementer: "the view of a commit to be".to_owned(),
+    }
 }
 
 #[async_trait]
@@ -269,7 +293,11 @@ impl ObjectStore for Overlay {
         Err(read_only("put"))
     }
 
-    async fn put_multipart_opts(&self, _: &StorePath, _: PutMultipartOptions) -> object_store::Result<Box<dyn MultipartUpload>> {
+    async fn put_multipart_opts(
+        &self,
+        _: &StorePath,
+        _: PutMultipartOptions,
+    ) -> object_store::Result<Box<dyn MultipartUpload>> {
         Err(read_only("put"))
     }
 
@@ -280,7 +308,10 @@ impl ObjectStore for Overlay {
         }
     }
 
-    fn delete_stream(&self, paths: BoxStream<'static, object_store::Result<StorePath>>) -> BoxStream<'static, object_store::Result<StorePath>> {
+    fn delete_stream(
+        &self,
+        paths: BoxStream<'static, object_store::Result<StorePath>>,
+    ) -> BoxStream<'static, object_store::Result<StorePath>> {
         paths.map(|_| Err(read_only("delete"))).boxed()
     }
 
@@ -288,12 +319,17 @@ impl ObjectStore for Overlay {
         both(self.top.list(prefix), self.base.list(prefix))
     }
 
-    fn list_with_offset(&self, prefix: Option<&StorePath>, offset: &StorePath) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+    fn list_with_offset(
+        &self,
+        prefix: Option<&StorePath>,
+        offset: &StorePath,
+    ) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
         both(self.top.list_with_offset(prefix, offset), self.base.list_with_offset(prefix, offset))
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&StorePath>) -> object_store::Result<ListResult> {
-        let (mut all, base) = (self.top.list_with_delimiter(prefix).await?, self.base.list_with_delimiter(prefix).await?);
+        let (mut all, base) =
+            (self.top.list_with_delimiter(prefix).await?, self.base.list_with_delimiter(prefix).await?);
         all.objects.extend(base.objects);
         all.common_prefixes.extend(base.common_prefixes);
         all.common_prefixes.sort();

@@ -75,7 +75,8 @@ pub(crate) struct Profile {
 /// Refuses keys that are no columns of the table, that do not come, or that hold lists and structs.
 pub(crate) fn check_keys(keys: &[String], incoming: &Schema, schema: &Schema) -> Result<()> {
     if keys.is_empty() {
-        return Err(Error::new(Code::Unsupported, "a merge needs `unique_key`").hint("name the columns that identify a row in `write.unique_key`"));
+        return Err(Error::new(Code::Unsupported, "a merge needs `unique_key`")
+            .hint("name the columns that identify a row in `write.unique_key`"));
     }
     for key in keys {
         let Ok(field) = schema.field_with_name(key) else {
@@ -85,7 +86,10 @@ pub(crate) fn check_keys(keys: &[String], incoming: &Schema, schema: &Schema) ->
             return Err(near.into_iter().fold(error, Error::hint));
         };
         if find(incoming, key).is_none() {
-            return Err(Error::new(Code::UnknownColumn, format!("`unique_key` names `{key}`, which is not among the incoming columns")));
+            return Err(Error::new(
+                Code::UnknownColumn,
+                format!("`unique_key` names `{key}`, which is not among the incoming columns"),
+            ));
         }
         if field.data_type().is_nested() {
             return Err(Error::new(Code::Unsupported, format!("`{key}` cannot be a key: it holds a list or a struct")));
@@ -106,7 +110,9 @@ impl Profile {
     /// Looks through the staged keys once.
     pub(crate) async fn of(session: &SessionContext, staged: &Staged<'_>, table: Option<&Schema>) -> Result<Self> {
         let schema = staged.provider.schema();
-        let is_text = |key: &str| schema.field_with_name(key).is_ok_and(|f| matches!(f.data_type(), DataType::Utf8 | DataType::Utf8View));
+        let is_text = |key: &str| {
+            schema.field_with_name(key).is_ok_and(|f| matches!(f.data_type(), DataType::Utf8 | DataType::Utf8View))
+        };
         let texts: Vec<&String> = staged.keys.iter().filter(|k| is_text(k)).collect();
         let bounds = staged.keys.iter().flat_map(|k| [min(column("s", k)), max(column("s", k))]);
         let lengths = texts.iter().map(|k| sum(octet_length(column("s", k))));
@@ -114,13 +120,15 @@ impl Profile {
         let failed = |e| error::query("looking at the keys of the staged rows", e);
         let plan = || session.read_table(Arc::clone(&staged.provider))?.alias("s")?.aggregate(vec![], aggregates);
         let batches = plan().map_err(failed)?.collect().await.map_err(failed)?;
-        let row = batches.iter().find(|b| b.num_rows() > 0).ok_or_else(|| Error::internal("an aggregate has no row"))?;
+        let row =
+            batches.iter().find(|b| b.num_rows() > 0).ok_or_else(|| Error::internal("an aggregate has no row"))?;
         let value = |i: usize| ScalarValue::try_from_array(row.column(i), 0).map_err(failed);
 
         let mut key_bytes = 16 * staged.rows * (staged.keys.len() - texts.len()) as u64;
         for i in 0..texts.len() {
             let length = value(2 * staged.keys.len() + i)?;
-            key_bytes += 16 * staged.rows + length.cast_to(&DataType::UInt64).ok().and_then(|v| u64::try_from(v).ok()).unwrap_or(0);
+            key_bytes += 16 * staged.rows
+                + length.cast_to(&DataType::UInt64).ok().and_then(|v| u64::try_from(v).ok()).unwrap_or(0);
         }
         let limit = match session.runtime_env().memory_pool.memory_limit() {
             MemoryLimit::Finite(bytes) => bytes as u64,
@@ -145,7 +153,12 @@ impl Profile {
 }
 
 /// Refuses staged rows that hold a key twice. A key with a null in it equals no other.
-pub(crate) async fn refuse_duplicates(session: &SessionContext, staged: &Staged<'_>, shares: u64, table: &AssetKey) -> Result<()> {
+pub(crate) async fn refuse_duplicates(
+    session: &SessionContext,
+    staged: &Staged<'_>,
+    shares: u64,
+    table: &AssetKey,
+) -> Result<()> {
     let failed = |e| error::query("looking for duplicate keys", e);
     let keys = staged.keys;
     let mut shown = Vec::new();
@@ -161,7 +174,11 @@ pub(crate) async fn refuse_duplicates(session: &SessionContext, staged: &Staged<
         for batch in &plan().map_err(failed)?.collect().await.map_err(failed)? {
             let times = batch.column(keys.len()).as_primitive::<Int64Type>();
             for row in 0..batch.num_rows() {
-                shown.push(format!("({}) {} times", show_key(batch, keys, row).map_err(|e| failed(e.into()))?, times.value(row)));
+                shown.push(format!(
+                    "({}) {} times",
+                    show_key(batch, keys, row).map_err(|e| failed(e.into()))?,
+                    times.value(row)
+                ));
             }
         }
         if shown.len() > SHOWN {
@@ -174,9 +191,12 @@ pub(crate) async fn refuse_duplicates(session: &SessionContext, staged: &Staged<
     shown.sort();
     let more = if shown.len() > SHOWN { ", and more" } else { "" };
     shown.truncate(SHOWN);
-    Err(Error::new(Code::DuplicateKeys, format!("the incoming rows hold the same key several times: {}{more}", shown.join(", ")))
-        .with("table", table)
-        .hint("add `deduplicate: {keep: last, order_by: COLUMN}` to `write`, or complete `unique_key`"))
+    Err(Error::new(
+        Code::DuplicateKeys,
+        format!("the incoming rows hold the same key several times: {}{more}", shown.join(", ")),
+    )
+    .with("table", table)
+    .hint("add `deduplicate: {keep: last, order_by: COLUMN}` to `write`, or complete `unique_key`"))
 }
 
 fn show_key(batch: &RecordBatch, keys: &[String], row: usize) -> Result<String, arrow_schema::ArrowError> {
@@ -209,15 +229,20 @@ pub(crate) async fn rewrite_matching(
         let target = scan(folder, base.state.clone()).with_file_column(FILE).await.map_err(failed)?;
         let plan = || -> Result<DataFrame, DataFusionError> {
             let target = session.read_table(target)?.alias("t")?.filter(range.clone())?;
-            let target = target.select(table_keys(staged.keys, &base.schema).chain([column("t", FILE)]).collect::<Vec<_>>())?;
+            let target =
+                target.select(table_keys(staged.keys, &base.schema).chain([column("t", FILE)]).collect::<Vec<_>>())?;
             let joined = join(session, staged, target, &base.schema, JoinType::RightSemi, (share, shares))?;
             joined.aggregate(vec![column("t", FILE)], vec![count(lit(1)).alias("__phlo_rows")])
         };
         for batch in plan().map_err(failed)?.collect().await.map_err(failed)? {
             let files = arrow_cast::cast(batch.column(0), &DataType::Utf8).map_err(|e| failed(e.into()))?;
-            for (file, rows) in files.as_string::<i32>().iter().zip(batch.column(1).as_primitive::<Int64Type>().values()) {
-                let path = Url::parse(file.unwrap_or_default()).ok().and_then(|url| StorePath::from_url_path(url.path()).ok());
-                *matches.entry(path.ok_or_else(|| Error::internal("a data file's address is none"))?).or_default() += rows.unsigned_abs();
+            for (file, rows) in
+                files.as_string::<i32>().iter().zip(batch.column(1).as_primitive::<Int64Type>().values())
+            {
+                let path =
+                    Url::parse(file.unwrap_or_default()).ok().and_then(|url| StorePath::from_url_path(url.path()).ok());
+                *matches.entry(path.ok_or_else(|| Error::internal("a data file's address is none"))?).or_default() +=
+                    rows.unsigned_abs();
             }
         }
     }
@@ -231,7 +256,9 @@ pub(crate) async fn rewrite_matching(
         }
     }
     if let Some(path) = matches.keys().next() {
-        return Err(Error::new(Code::TableDamaged, "a data file's name cannot be found in the table's log").with("file", path));
+        return Err(
+            Error::new(Code::TableDamaged, "a data file's name cannot be found in the table's log").with("file", path)
+        );
     }
     if removed.is_empty() {
         return Ok(Rewrite::default());
@@ -242,7 +269,16 @@ pub(crate) async fn rewrite_matching(
     for share in 0..shares {
         let selection = FileSelection::from_file_paths(addresses.iter().map(String::as_str));
         let target = scan(folder, base.state.clone()).with_file_selection(selection).await.map_err(failed)?;
-        let plan = || join(session, staged, session.read_table(target)?.alias("t")?, &base.schema, JoinType::RightAnti, (share, shares));
+        let plan = || {
+            join(
+                session,
+                staged,
+                session.read_table(target)?.alias("t")?,
+                &base.schema,
+                JoinType::RightAnti,
+                (share, shares),
+            )
+        };
         let streams = plan().map_err(failed)?.execute_stream_partitioned().await.map_err(failed)?;
         writers = copy(streams, writers, &writer).await?;
     }
@@ -253,7 +289,13 @@ pub(crate) async fn rewrite_matching(
 }
 
 /// Writes every file anew, because a column's type changes.
-pub(crate) async fn rewrite_all(session: &SessionContext, base: &Base, folder: &Folder, data_change: bool, writer: impl Fn() -> FileWriter) -> Result<Rewrite> {
+pub(crate) async fn rewrite_all(
+    session: &SessionContext,
+    base: &Base,
+    folder: &Folder,
+    data_change: bool,
+    writer: impl Fn() -> FileWriter,
+) -> Result<Rewrite> {
     let failed = |e| error::query("writing the table's rows anew", e);
     let target = scan(folder, base.state.clone()).await.map_err(failed)?;
     let plan = || session.read_table(target);
@@ -266,7 +308,11 @@ pub(crate) async fn rewrite_all(session: &SessionContext, base: &Base, folder: &
 }
 
 /// Writes each stream with a writer of its own; writers that are there are used before others are made.
-async fn copy(streams: Vec<SendableRecordBatchStream>, writers: Vec<FileWriter>, new: &impl Fn() -> FileWriter) -> Result<Vec<FileWriter>> {
+async fn copy(
+    streams: Vec<SendableRecordBatchStream>,
+    writers: Vec<FileWriter>,
+    new: &impl Fn() -> FileWriter,
+) -> Result<Vec<FileWriter>> {
     let mut idle = writers.into_iter();
     let mut tasks = JoinSet::new();
     for mut stream in streams {
@@ -297,12 +343,24 @@ fn table_keys<'a>(keys: &'a [String], table: &'a Schema) -> impl Iterator<Item =
 
 /// Rows of `target`, named `t`, that have (or do not have) a staged key; of one share of all keys. The hash table is built of
 /// the staged keys, which stand on the left.
-fn join(session: &SessionContext, staged: &Staged<'_>, target: DataFrame, table: &Schema, kind: JoinType, (share, shares): (u64, u64)) -> Result<DataFrame, DataFusionError> {
+fn join(
+    session: &SessionContext,
+    staged: &Staged<'_>,
+    target: DataFrame,
+    table: &Schema,
+    kind: JoinType,
+    (share, shares): (u64, u64),
+) -> Result<DataFrame, DataFusionError> {
     let schema = staged.provider.schema();
     let keys: Vec<Expr> = staged.keys.iter().map(|k| column("s", k)).collect();
     // Types may differ while a key is being widened; equal keys must fall into equal shares.
-    let types: Vec<DataType> = staged.keys.iter().map(|k| schema.field_with_name(k).map(|f| f.data_type().clone())).collect::<Result<_, _>>()?;
-    let target_keys: Vec<Expr> = table_keys(staged.keys, table).zip(types).map(|(key, data_type)| cast(key, data_type)).collect();
+    let types: Vec<DataType> = staged
+        .keys
+        .iter()
+        .map(|k| schema.field_with_name(k).map(|f| f.data_type().clone()))
+        .collect::<Result<_, _>>()?;
+    let target_keys: Vec<Expr> =
+        table_keys(staged.keys, table).zip(types).map(|(key, data_type)| cast(key, data_type)).collect();
     let on: Vec<Expr> = keys.iter().cloned().zip(table_keys(staged.keys, table)).map(|(s, t)| s.eq(t)).collect();
     let rows = session.read_table(Arc::clone(&staged.provider))?.alias("s")?.select(keys.clone())?;
     in_share(rows, keys, share, shares)?.join_on(in_share(target, target_keys, share, shares)?, kind, on)
@@ -312,7 +370,10 @@ fn in_share(rows: DataFrame, keys: Vec<Expr>, share: u64, shares: u64) -> Result
     if shares == 1 {
         return Ok(rows);
     }
-    rows.filter(ScalarUDF::from(InShare { share, shares, signature: Signature::variadic_any(Volatility::Immutable) }).call(keys))
+    rows.filter(
+        ScalarUDF::from(InShare { share, shares, signature: Signature::variadic_any(Volatility::Immutable) })
+            .call(keys),
+    )
 }
 
 /// Whether a key falls into one of several shares of all keys.
@@ -343,7 +404,7 @@ impl ScalarUDFImpl for InShare {
         let keys = ColumnarValue::values_to_arrays(&args.args)?;
         let mut hashes = vec![0; args.number_rows];
         create_hashes(&keys, &SHARE_SEED, &mut hashes)?;
-        let hits = BooleanArray::from_iter(hashes.iter().map(|hash| Some(hash % self.shares == self.share)));
+        let hits: BooleanArray = hashes.iter().map(|hash| Some(hash % self.shares == self.share)).collect();
         Ok(ColumnarValue::Array(Arc::new(hits)))
     }
 }

@@ -30,4 +30,10 @@ impl Resource for Delta {
 }
 
 phlo_plugin::package!();
-phlo_plugin::register!(Resource, Delta, name = "delta", summary = "Tables in Delta Lake's format, on a disk or an object store", provides = ["table_store:delta"]);
+phlo_plugin::register!(
+    Resource,
+    Delta,
+    name = "delta",
+    summary = "Tables in Delta Lake's format, on a disk or an object store",
+    provides = ["table_store:delta"]
+);

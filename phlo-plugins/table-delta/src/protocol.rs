@@ -26,7 +26,14 @@ pub(crate) fn fresh(schema: &SchemaRef) -> Result<Protocol> {
 pub(crate) fn upgraded(current: &Protocol, schema: &SchemaRef) -> Result<Option<Protocol>> {
     let current = serde_json::to_value(current).map_err(|e| Error::internal("a protocol has no JSON").because(e))?;
     let features = |key: &str| -> BTreeSet<String> {
-        current.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+        current
+            .get(key)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect()
     };
     let (mut readers, mut writers) = (features("readerFeatures"), features("writerFeatures"));
     if !wants_ntz(schema) || (readers.contains(TIMESTAMP_NTZ) && writers.contains(TIMESTAMP_NTZ)) {
@@ -34,16 +41,30 @@ pub(crate) fn upgraded(current: &Protocol, schema: &SchemaRef) -> Result<Option<
     }
     // What the old version numbers stood for must now be said.
     let version = |key: &str| current.get(key).and_then(Value::as_i64).unwrap_or(1);
-    let implied = [(2, "appendOnly"), (2, "invariants"), (3, "checkConstraints"), (4, "changeDataFeed"), (4, "generatedColumns"), (5, "columnMapping"), (6, "identityColumns")];
+    let implied = [
+        (2, "appendOnly"),
+        (2, "invariants"),
+        (3, "checkConstraints"),
+        (4, "changeDataFeed"),
+        (4, "generatedColumns"),
+        (5, "columnMapping"),
+        (6, "identityColumns"),
+    ];
     if version("minWriterVersion") < 7 {
-        writers.extend(implied.iter().filter(|(since, _)| *since <= version("minWriterVersion")).map(|(_, name)| (*name).to_owned()));
+        writers.extend(
+            implied
+                .iter()
+                .filter(|(since, _)| *since <= version("minWriterVersion"))
+                .map(|(_, name)| (*name).to_owned()),
+        );
     }
     if version("minReaderVersion") == 2 {
         readers.insert("columnMapping".to_owned());
     }
     readers.insert(TIMESTAMP_NTZ.to_owned());
     writers.insert(TIMESTAMP_NTZ.to_owned());
-    read(json!({ "minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": readers, "writerFeatures": writers })).map(Some)
+    read(json!({ "minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": readers, "writerFeatures": writers }))
+        .map(Some)
 }
 
 fn wants_ntz(schema: &SchemaRef) -> bool {
@@ -69,12 +90,18 @@ pub(crate) fn refuse_promises(state: &EagerSnapshot, mode: &WriteMode) -> Result
     let partitions = state.metadata().partition_columns();
     let refused = [
         (!partitions.is_empty(), "it is partitioned by columns"),
-        (config.get("delta.columnMapping.mode").is_some_and(|m| m != "none"), "its columns are mapped to other names (`delta.columnMapping.mode`)"),
+        (
+            config.get("delta.columnMapping.mode").is_some_and(|m| m != "none"),
+            "its columns are mapped to other names (`delta.columnMapping.mode`)",
+        ),
         (config.keys().any(|k| k.starts_with("delta.constraints.")), "it has constraints (`delta.constraints`)"),
         (generated, "it has generated columns"),
         (invariants, "it has column invariants"),
         (set("delta.appendOnly") && *mode != WriteMode::Append, "it is append-only (`delta.appendOnly`)"),
-        (set("delta.enableChangeDataFeed") && matches!(mode, WriteMode::Merge { .. }), "it has a change data feed (`delta.enableChangeDataFeed`), which a merge does not write"),
+        (
+            set("delta.enableChangeDataFeed") && matches!(mode, WriteMode::Merge { .. }),
+            "it has a change data feed (`delta.enableChangeDataFeed`), which a merge does not write",
+        ),
     ];
     match refused.iter().find(|(is, _)| *is) {
         Some((_, why)) => Err(Error::new(Code::Unsupported, format!("the table cannot be written: {why}"))
@@ -94,14 +121,19 @@ mod tests {
     #[test]
     fn zone_less_timestamps_ask_for_their_feature_and_nothing_else_asks_for_any() {
         let plain: SchemaRef = Arc::new(Schema::new(vec![Field::new("a", DataType::Int64, true)]));
-        let zoneless: SchemaRef = Arc::new(Schema::new(vec![Field::new("t", DataType::Timestamp(TimeUnit::Microsecond, None), true)]));
+        let zoneless: SchemaRef =
+            Arc::new(Schema::new(vec![Field::new("t", DataType::Timestamp(TimeUnit::Microsecond, None), true)]));
         let json = |p: &Protocol| serde_json::to_value(p).unwrap();
         let old = fresh(&plain).unwrap();
-        assert_eq!((json(&old)["minReaderVersion"].as_i64(), json(&old)["minWriterVersion"].as_i64()), (Some(1), Some(2)));
+        assert_eq!(
+            (json(&old)["minReaderVersion"].as_i64(), json(&old)["minWriterVersion"].as_i64()),
+            (Some(1), Some(2))
+        );
         assert_eq!(upgraded(&old, &plain).unwrap(), None);
         let new = upgraded(&old, &zoneless).unwrap().unwrap();
         assert_eq!(json(&new)["readerFeatures"], json!(["timestampNtz"]));
-        let mut writers: Vec<_> = json(&new)["writerFeatures"].as_array().unwrap().iter().map(|v| v.as_str().unwrap().to_owned()).collect();
+        let mut writers: Vec<_> =
+            json(&new)["writerFeatures"].as_array().unwrap().iter().map(|v| v.as_str().unwrap().to_owned()).collect();
         writers.sort();
         assert_eq!(writers, ["appendOnly", "invariants", "timestampNtz"]);
         assert_eq!(upgraded(&new, &zoneless).unwrap(), None);

@@ -14,10 +14,14 @@ use datafusion::prelude::SessionContext;
 use deltalake_core::delta_datafusion::{DeltaScanNext, TableProviderBuilder};
 use deltalake_core::kernel::engine::arrow_conversion::{TryIntoArrow as _, TryIntoKernel as _};
 use deltalake_core::kernel::transaction::PROTOCOL;
-use deltalake_core::kernel::{Action, Add, EagerSnapshot, Metadata, MetadataExt as _, Protocol, StructType, new_metadata};
+use deltalake_core::kernel::{
+    Action, Add, EagerSnapshot, Metadata, MetadataExt as _, Protocol, StructType, new_metadata,
+};
 use deltalake_core::protocol::{DeltaOperation, MergePredicate, SaveMode};
 use futures::FutureExt as _;
-use phlo_engine_api::{CommitOutcome, CommitRequest, KeptStage, Stage, StageRequest, StageSummary, StageWriter, WriteMode};
+use phlo_engine_api::{
+    CommitOutcome, CommitRequest, KeptStage, Stage, StageRequest, StageSummary, StageWriter, WriteMode,
+};
 use phlo_plugin::{Error, Result};
 use phlo_spec::Code;
 use serde_json::json;
@@ -87,7 +91,11 @@ pub(crate) struct Base {
 impl Base {
     async fn load(folder: &Folder) -> Result<Option<Self>> {
         let Some(state) = log::state(folder).await? else { return Ok(None) };
-        let schema = state.schema().as_ref().try_into_arrow().map_err(|e| error::delta("reading the table's columns", e.into()))?;
+        let schema = state
+            .schema()
+            .as_ref()
+            .try_into_arrow()
+            .map_err(|e| error::delta("reading the table's columns", e.into()))?;
         Ok(Some(Self { state, schema: Arc::new(schema) }))
     }
 
@@ -166,7 +174,18 @@ impl DeltaStage {
         marker.write(&folder).await?;
         let written = Arc::clone(&evolution.schema);
         let shared = Arc::new(Shared { folder, settings, stage, next_file: AtomicU32::new(0), pile: Mutex::default() });
-        Ok(Self { shared, request, marker, lock: None, base, evolution, written, open: Arc::new(()), resolved: None, done: false })
+        Ok(Self {
+            shared,
+            request,
+            marker,
+            lock: None,
+            base,
+            evolution,
+            written,
+            open: Arc::new(()),
+            resolved: None,
+            done: false,
+        })
     }
 
     /// Holds the table's lock until the stage ends.
@@ -180,7 +199,9 @@ impl DeltaStage {
 
     fn writers_closed(&self) -> Result<()> {
         if Arc::strong_count(&self.open) > 1 {
-            return Err(Error::internal("a stage was resolved while writers are open").with("table", &self.request.table));
+            return Err(
+                Error::internal("a stage was resolved while writers are open").with("table", &self.request.table)
+            );
         }
         Ok(())
     }
@@ -194,10 +215,13 @@ impl DeltaStage {
         }
         self.evolution = plan(self.base.as_ref(), &self.request)?;
         if !schema::reads_as(&self.written, &self.evolution.schema) {
-            return Err(Error::new(Code::CommitConflict, "another writer changed the table's columns while this run staged its rows")
-                .with("table", &self.request.table)
-                .hint("run again: the rows are then staged for the new columns")
-                .retryable());
+            return Err(Error::new(
+                Code::CommitConflict,
+                "another writer changed the table's columns while this run staged its rows",
+            )
+            .with("table", &self.request.table)
+            .hint("run again: the rows are then staged for the new columns")
+            .retryable());
         }
         Ok(())
     }
@@ -220,14 +244,26 @@ impl DeltaStage {
     /// What a merge does to the table: with more shares of the keys, one after another, where they do not fit in memory at once.
     async fn merge(&self, session: &SessionContext, keys: &[String]) -> Result<merge::Rewrite> {
         let session = &merge::session(session);
-        let staged = merge::Staged { provider: self.staged_scan().await?, rows: self.fresh().iter().map(|f| f.rows).sum(), keys };
+        let staged = merge::Staged {
+            provider: self.staged_scan().await?,
+            rows: self.fresh().iter().map(|f| f.rows).sum(),
+            keys,
+        };
         let profile = merge::Profile::of(session, &staged, self.base.as_ref().map(|b| b.schema.as_ref())).await?;
         let mut shares = profile.shares;
         loop {
             let attempt = async {
                 merge::refuse_duplicates(session, &staged, shares, &self.request.table).await?;
                 let Some(base) = &self.base else { return Ok(merge::Rewrite::default()) };
-                merge::rewrite_matching(session, base, &self.shared.folder, (&staged, &profile, shares), self.evolution.rewrite, || self.rewriter()).await
+                merge::rewrite_matching(
+                    session,
+                    base,
+                    &self.shared.folder,
+                    (&staged, &profile, shares),
+                    self.evolution.rewrite,
+                    || self.rewriter(),
+                )
+                .await
             };
             match attempt.await {
                 Err(e) if error::is_out_of_memory(&e) && shares < merge::MAX_SHARES => {
@@ -241,17 +277,26 @@ impl DeltaStage {
     }
 
     /// A commit of these actions as bytes.
-    fn compose(&self, resolved: &Resolved, metadata: Option<Metadata>, facts: HashMap<String, serde_json::Value>) -> Result<Bytes> {
+    fn compose(
+        &self,
+        resolved: &Resolved,
+        metadata: Option<Metadata>,
+        facts: HashMap<String, serde_json::Value>,
+    ) -> Result<Bytes> {
         let mut actions = Vec::with_capacity(resolved.files.len() + 2);
         actions.extend(resolved.protocol.clone().map(Action::Protocol));
         actions.extend(metadata.map(Action::Metadata));
         actions.extend(resolved.files.iter().cloned());
         let operation = match &self.request.mode {
             WriteMode::Append => DeltaOperation::Write { mode: SaveMode::Append, partition_by: None, predicate: None },
-            WriteMode::Overwrite => DeltaOperation::Write { mode: SaveMode::Overwrite, partition_by: None, predicate: None },
+            WriteMode::Overwrite => {
+                DeltaOperation::Write { mode: SaveMode::Overwrite, partition_by: None, predicate: None }
+            }
             WriteMode::Merge { keys } => DeltaOperation::Merge {
                 predicate: None,
-                merge_predicate: Some(keys.iter().map(|k| format!("target.{k} = source.{k}")).collect::<Vec<_>>().join(" AND ")),
+                merge_predicate: Some(
+                    keys.iter().map(|k| format!("target.{k} = source.{k}")).collect::<Vec<_>>().join(" AND "),
+                ),
                 matched_predicates: vec![MergePredicate { action_type: "update".to_owned(), predicate: None }],
                 not_matched_predicates: vec![MergePredicate { action_type: "insert".to_owned(), predicate: None }],
                 not_matched_by_source_predicates: vec![],
@@ -263,7 +308,8 @@ impl DeltaStage {
     async fn staged_scan(&self) -> Result<Arc<dyn TableProvider>> {
         self.writers_closed()?;
         let kernel = kernel_schema(&self.written)?;
-        let mut actions = vec![Action::Protocol(protocol::fresh(&self.written)?), Action::Metadata(table_metadata(&kernel)?)];
+        let mut actions =
+            vec![Action::Protocol(protocol::fresh(&self.written)?), Action::Metadata(table_metadata(&kernel)?)];
         actions.extend(self.fresh().iter().map(|file| Action::Add(add(file, true))));
         let operation = DeltaOperation::Write { mode: SaveMode::Append, partition_by: None, predicate: None };
         let commit = log::compose(actions, operation, &self.request.run_id, &self.shared.stage, HashMap::new())?;
@@ -301,7 +347,9 @@ impl DeltaStage {
             tracing::warn!(table = %self.request.table, error = ?e, "a committed stage's marker stays until the next run");
         }
         let properties = self.base.as_ref().map(|base| base.state.table_properties());
-        let interval = properties.and_then(|p| p.checkpoint_interval).map_or(self.shared.settings.checkpoint_interval, std::num::NonZero::get);
+        let interval = properties
+            .and_then(|p| p.checkpoint_interval)
+            .map_or(self.shared.settings.checkpoint_interval, std::num::NonZero::get);
         let clean_up = properties.and_then(|p| p.enable_expired_log_cleanup).unwrap_or(true);
         if (version + 1).is_multiple_of(interval.max(1))
             && let Err(e) = log::checkpoint(folder, version, clean_up).await
@@ -327,7 +375,12 @@ impl Stage for DeltaStage {
     }
 
     async fn writer(&self) -> Result<Box<dyn StageWriter>> {
-        Ok(Box::new(FileWriter::new(Arc::clone(&self.shared), Arc::clone(&self.written), false, Arc::clone(&self.open))))
+        Ok(Box::new(FileWriter::new(
+            Arc::clone(&self.shared),
+            Arc::clone(&self.written),
+            false,
+            Arc::clone(&self.open),
+        )))
     }
 
     async fn resolve(&mut self, session: &SessionContext) -> Result<StageSummary> {
@@ -338,7 +391,13 @@ impl Stage for DeltaStage {
         // What of the table goes, and what of that is written anew.
         let mut rewrite = merge::Rewrite::default();
         match &self.request.mode {
-            WriteMode::Overwrite => rewrite.removed = self.base.iter().flat_map(|base| base.state.log_data().iter().map(|f| f.remove_action(true)).collect::<Vec<_>>()).collect(),
+            WriteMode::Overwrite => {
+                rewrite.removed = self
+                    .base
+                    .iter()
+                    .flat_map(|base| base.state.log_data().iter().map(|f| f.remove_action(true)).collect::<Vec<_>>())
+                    .collect()
+            }
             WriteMode::Append => {
                 if let Some(base) = self.base.as_ref().filter(|_| self.evolution.rewrite) {
                     rewrite = merge::rewrite_all(session, base, &self.shared.folder, false, || self.rewriter()).await?;
@@ -384,7 +443,9 @@ impl Stage for DeltaStage {
         };
         let (metadata, metadata_changed) = match &self.request.description {
             Some(text) if metadata.description() != Some(text) => {
-                let metadata = metadata.with_description(text.clone()).map_err(|e| Error::internal("a table's description has no JSON").because(e))?;
+                let metadata = metadata
+                    .with_description(text.clone())
+                    .map_err(|e| Error::internal("a table's description has no JSON").because(e))?;
                 (metadata, true)
             }
             _ => (metadata, metadata_changed),
@@ -406,7 +467,8 @@ impl Stage for DeltaStage {
     }
 
     async fn candidate(&self, _: &SessionContext) -> Result<Arc<dyn TableProvider>> {
-        let resolved = self.resolved.as_ref().ok_or_else(|| Error::internal("a stage was looked at before it was resolved"))?;
+        let resolved =
+            self.resolved.as_ref().ok_or_else(|| Error::internal("a stage was looked at before it was resolved"))?;
         let metadata = resolved.metadata_changed.then(|| resolved.metadata.clone());
         let commit = self.compose(resolved, metadata, HashMap::new())?;
         let state = log::state_with(&self.shared.folder, self.next_version(), commit).await?;
@@ -414,7 +476,8 @@ impl Stage for DeltaStage {
     }
 
     async fn commit(&mut self, commit: CommitRequest) -> Result<CommitOutcome> {
-        let resolved = self.resolved.as_ref().ok_or_else(|| Error::internal("a stage was committed before it was resolved"))?;
+        let resolved =
+            self.resolved.as_ref().ok_or_else(|| Error::internal("a stage was committed before it was resolved"))?;
         let folder = &self.shared.folder;
 
         // Data first: a commit must never name a file that a power failure can take away.
@@ -425,15 +488,21 @@ impl Stage for DeltaStage {
         }
         folder.sync_dirs()?;
         if self.lock.is_none() && folder.get(&Marker::name(&self.shared.stage)).await?.is_none() {
-            return Err(Error::new(Code::CommitConflict, "this stage was so old that another run swept it").with("table", &self.request.table).retryable());
+            return Err(Error::new(Code::CommitConflict, "this stage was so old that another run swept it")
+                .with("table", &self.request.table)
+                .retryable());
         }
 
         let cursor = commit.cursor.map(|cursor| cursor.to_string());
         let cursor_changed = cursor.is_some() && cursor.as_ref() != resolved.metadata.configuration().get(CURSOR);
         let metadata = match cursor {
-            Some(cursor) if cursor_changed => {
-                Some(resolved.metadata.clone().add_config_key(CURSOR.to_owned(), cursor).map_err(|e| Error::internal("a cursor has no JSON").because(e))?)
-            }
+            Some(cursor) if cursor_changed => Some(
+                resolved
+                    .metadata
+                    .clone()
+                    .add_config_key(CURSOR.to_owned(), cursor)
+                    .map_err(|e| Error::internal("a cursor has no JSON").because(e))?,
+            ),
             _ => resolved.metadata_changed.then(|| resolved.metadata.clone()),
         };
         let StageSummary { inserted, updated, deleted, bytes, files, .. } = resolved.summary;
@@ -457,7 +526,8 @@ impl Stage for DeltaStage {
             Landing::Taken => {
                 self.done = false;
                 self.rebase().await?;
-                let version = self.base_version().ok_or_else(|| Error::internal("a version that is taken is nowhere"))?;
+                let version =
+                    self.base_version().ok_or_else(|| Error::internal("a version that is taken is nowhere"))?;
                 Ok(CommitOutcome::Moved { version })
             }
         }
@@ -470,7 +540,8 @@ impl Stage for DeltaStage {
         self.clear_leftovers().await?;
         let fresh: Vec<String> = self.fresh().into_iter().map(|f| f.name).collect();
         let folder = self.shared.folder.clone();
-        let unfinished: Vec<String> = data_files(&folder, &self.shared.stage).await?.into_iter().filter(|n| !fresh.contains(n)).collect();
+        let unfinished: Vec<String> =
+            data_files(&folder, &self.shared.stage).await?.into_iter().filter(|n| !fresh.contains(n)).collect();
         folder.remove(&unfinished).await?;
         let id = self.shared.stage.clone();
         if fresh.is_empty() {
@@ -503,7 +574,8 @@ impl Drop for DeltaStage {
 
 fn plan(base: Option<&Base>, request: &StageRequest) -> Result<Evolution> {
     let replace = request.mode == WriteMode::Overwrite;
-    schema::evolve(base.map(|b| b.schema.as_ref()), &request.schema, request.schema_policy, replace).map_err(|e| e.with("table", &request.table))
+    schema::evolve(base.map(|b| b.schema.as_ref()), &request.schema, request.schema_policy, replace)
+        .map_err(|e| e.with("table", &request.table))
 }
 
 /// Refuses tables of other writers whose promises this writer cannot keep.
@@ -517,7 +589,8 @@ fn kernel_schema(schema: &SchemaRef) -> Result<StructType> {
 }
 
 fn table_metadata(schema: &StructType) -> Result<Metadata> {
-    new_metadata(schema, Vec::<String>::new(), Vec::<(String, String)>::new()).map_err(|e| Error::internal("a table's metadata has no JSON").because(e))
+    new_metadata(schema, Vec::<String>::new(), Vec::<(String, String)>::new())
+        .map_err(|e| Error::internal("a table's metadata has no JSON").because(e))
 }
 
 fn add(file: &StagedFile, data_change: bool) -> Add {
@@ -530,4 +603,3 @@ fn add(file: &StagedFile, data_change: bool) -> Add {
         ..Add::default()
     }
 }
-

@@ -25,7 +25,9 @@ pub(crate) fn to_json(schema: &Schema, metadata: &ParquetMetaData, has_nan: &[bo
         if field.data_type().is_nested() {
             continue;
         }
-        let Some(leaf) = (0..descriptor.num_columns()).find(|i| descriptor.get_column_root_idx(*i) == index) else { continue };
+        let Some(leaf) = (0..descriptor.num_columns()).find(|i| descriptor.get_column_root_idx(*i) == index) else {
+            continue;
+        };
         let chunks = metadata.row_groups().iter().map(|group| {
             let stats = group.column(leaf).statistics()?;
             Some((stats, stats.null_count_opt()?, group.column(leaf).num_values() as u64))
@@ -37,7 +39,8 @@ pub(crate) fn to_json(schema: &Schema, metadata: &ParquetMetaData, has_nan: &[bo
             continue;
         }
         // A chunk of nulls alone has no bounds, and needs none.
-        let with_values: Vec<_> = chunks.iter().filter(|(_, nulls, values)| nulls < values).map(|(stats, ..)| *stats).collect();
+        let with_values: Vec<_> =
+            chunks.iter().filter(|(_, nulls, values)| nulls < values).map(|(stats, ..)| *stats).collect();
         if let Some((min, max)) = bounds(field.data_type(), &with_values) {
             mins.push(format!("{name}:{min}"));
             maxs.push(format!("{name}:{max}"));
@@ -97,7 +100,10 @@ fn bounds(data_type: &DataType, chunks: &[&Statistics]) -> Option<(String, Strin
         }
         DataType::Timestamp(_, zone) => {
             let (low, high) = span!(Int64);
-            (instant(low.div_euclid(1000), zone.is_some())?, instant(high.div_euclid(1000) + i64::from(high.rem_euclid(1000) != 0), zone.is_some())?)
+            (
+                instant(low.div_euclid(1000), zone.is_some())?,
+                instant(high.div_euclid(1000) + i64::from(high.rem_euclid(1000) != 0), zone.is_some())?,
+            )
         }
         DataType::Decimal128(_, scale) => {
             let unscaled = |bytes: &[u8], stats: &Statistics| -> Option<i128> {
@@ -136,14 +142,19 @@ fn number(value: f64) -> Option<String> {
 
 fn date(days: i32) -> Option<String> {
     let epoch = NaiveDate::from_ymd_opt(1970, 1, 1)?;
-    let day = if days >= 0 { epoch.checked_add_days(Days::new(u64::from(days.unsigned_abs())))? } else { epoch.checked_sub_days(Days::new(u64::from(days.unsigned_abs())))? };
+    let day = if days >= 0 {
+        epoch.checked_add_days(Days::new(u64::from(days.unsigned_abs())))?
+    } else {
+        epoch.checked_sub_days(Days::new(u64::from(days.unsigned_abs())))?
+    };
     // Years beyond four digits have no form that every reader knows.
     ("0001-01-01"..="9999-12-31").contains(&day.to_string().as_str()).then(|| format!("\"{day}\""))
 }
 
 fn instant(millis: i64, utc: bool) -> Option<String> {
     let time = DateTime::from_timestamp_millis(millis)?;
-    let text = if utc { time.format("%Y-%m-%dT%H:%M:%S%.3fZ") } else { time.format("%Y-%m-%dT%H:%M:%S%.3f") }.to_string();
+    let text =
+        if utc { time.format("%Y-%m-%dT%H:%M:%S%.3fZ") } else { time.format("%Y-%m-%dT%H:%M:%S%.3f") }.to_string();
     text.starts_with(|c: char| c.is_ascii_digit()).then(|| format!("\"{text}\""))
 }
 

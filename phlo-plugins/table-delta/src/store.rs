@@ -14,12 +14,12 @@ use phlo_plugin::{Result, Storage};
 use phlo_spec::AssetKey;
 
 use crate::config::Settings;
+use crate::error;
 use crate::folder::Root;
 use crate::lock::TableLock;
 use crate::log::{self, CURSOR};
 use crate::marker;
 use crate::stage::{DeltaStage, live_rows};
-use crate::error;
 
 /// Delta tables below the storage's root: the table `bronze.flights` lies in `bronze/flights`.
 #[derive(Debug, Clone)]
@@ -51,7 +51,9 @@ impl TableStore for DeltaStore {
     async fn describe(&self, table: &AssetKey, at: Option<u64>) -> Result<Option<TableInfo>> {
         let folder = self.root.table(table)?;
         let log = folder.log.as_ref();
-        let Some(snapshot) = log::snapshot(&folder, at).await.map_err(|e| e.with("table", table))? else { return Ok(None) };
+        let Some(snapshot) = log::snapshot(&folder, at).await.map_err(|e| e.with("table", table))? else {
+            return Ok(None);
+        };
         let (mut rows, mut bytes, mut files) = (Some(0), 0, 0);
         let mut views = snapshot.file_views(log, None);
         while let Some(file) = views.try_next().await.map_err(|e| error::delta("reading the table's files", e))? {
@@ -60,7 +62,11 @@ impl TableStore for DeltaStore {
             files += 1;
         }
         drop(views);
-        let schema: Schema = snapshot.schema().as_ref().try_into_arrow().map_err(|e| error::delta("reading the table's columns", e.into()))?;
+        let schema: Schema = snapshot
+            .schema()
+            .as_ref()
+            .try_into_arrow()
+            .map_err(|e| error::delta("reading the table's columns", e.into()))?;
         let (facts, run_id) = log::last_run(log, snapshot.version()).await?;
         let cursor = snapshot.metadata().configuration().get(CURSOR).and_then(|text| serde_json::from_str(text).ok());
         Ok(Some(TableInfo {
@@ -86,14 +92,24 @@ impl TableStore for DeltaStore {
             // The log is cleaned up from its beginning.
             let Some(facts) = log::commit_info(log, version).await? else { break };
             let metric = |names: &[&str]| names.iter().find_map(|name| facts.metric(name));
-            let (inserted, updated, deleted) = (metric(&["numTargetRowsInserted"]), metric(&["numTargetRowsUpdated"]), metric(&["numTargetRowsDeleted"]));
+            let (inserted, updated, deleted) = (
+                metric(&["numTargetRowsInserted"]),
+                metric(&["numTargetRowsUpdated"]),
+                metric(&["numTargetRowsDeleted"]),
+            );
             versions.push(TableVersion {
                 version,
                 committed_at: facts.committed_at(),
                 operation: facts.operation().to_owned(),
                 run_id: facts.run_id().map(str::to_owned),
-                rows_added: inserted.zip(updated).map(|(i, u)| i + u).or_else(|| metric(&["numOutputRows", "num_added_rows"])),
-                rows_removed: updated.zip(deleted).map(|(u, d)| u + d).or_else(|| metric(&["numDeletedRows", "num_deleted_rows"])),
+                rows_added: inserted
+                    .zip(updated)
+                    .map(|(i, u)| i + u)
+                    .or_else(|| metric(&["numOutputRows", "num_added_rows"])),
+                rows_removed: updated
+                    .zip(deleted)
+                    .map(|(u, d)| u + d)
+                    .or_else(|| metric(&["numDeletedRows", "num_deleted_rows"])),
             });
             next = version.checked_sub(1);
         }
@@ -102,7 +118,9 @@ impl TableStore for DeltaStore {
 
     async fn provider(&self, table: &AssetKey, at: Option<u64>) -> Result<Option<Arc<dyn TableProvider>>> {
         let folder = self.root.table(table)?;
-        let Some(snapshot) = log::snapshot(&folder, at).await.map_err(|e| e.with("table", table))? else { return Ok(None) };
+        let Some(snapshot) = log::snapshot(&folder, at).await.map_err(|e| e.with("table", table))? else {
+            return Ok(None);
+        };
         let builder: TableProviderBuilder = DeltaScanNext::builder();
         let provider = builder.with_log_store(folder.log).with_snapshot(snapshot).await;
         Ok(Some(provider.map_err(|e| error::query("reading the table", e).with("table", table))?))

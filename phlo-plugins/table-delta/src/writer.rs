@@ -91,9 +91,20 @@ impl Write for Output {
 impl FileWriter {
     pub(crate) fn new(shared: Arc<Shared>, schema: SchemaRef, rewrite: bool, open: Arc<()>) -> Self {
         let is_float = |t: &DataType| matches!(t, DataType::Float32 | DataType::Float64);
-        let floats = schema.fields().iter().enumerate().filter(|(_, f)| is_float(f.data_type())).map(|(i, _)| i).collect();
+        let floats =
+            schema.fields().iter().enumerate().filter(|(_, f)| is_float(f.data_type())).map(|(i, _)| i).collect();
         let adapter = Adapter::new(Arc::clone(&schema));
-        Self { shared, schema, adapter, floats, file: None, finished: Vec::new(), syncs: Vec::new(), rewrite, _open: open }
+        Self {
+            shared,
+            schema,
+            adapter,
+            floats,
+            file: None,
+            finished: Vec::new(),
+            syncs: Vec::new(),
+            rewrite,
+            _open: open,
+        }
     }
 
     pub(crate) async fn append(&mut self, batch: &RecordBatch) -> Result<()> {
@@ -177,19 +188,17 @@ impl OpenFile {
         schema: &SchemaRef,
         settings: &Settings,
     ) -> Result<Self> {
-        let (output, upload) = match dir {
-            Some(dir) => {
-                let path = dir.join(&name);
-                let file = File::options().write(true).create_new(true).open(&path).map_err(|e| error::io("creating a data file", path.display(), e))?;
-                (Output::File(file), None)
-            }
-            None => {
-                let upload = store.put_multipart(&path).await.map_err(|e| error::store("creating a data file", e))?;
-                (Output::Memory(Vec::new()), Some(WriteMultipart::new_with_chunk_size(upload, PART)))
-            }
+        let (output, upload) = if let Some(dir) = dir {
+            let path = dir.join(&name);
+            let file = File::options().write(true).create_new(true).open(&path);
+            (Output::File(file.map_err(|e| error::io("creating a data file", path.display(), e))?), None)
+        } else {
+            let upload = store.put_multipart(&path).await.map_err(|e| error::store("creating a data file", e))?;
+            (Output::Memory(Vec::new()), Some(WriteMultipart::new_with_chunk_size(upload, PART)))
         };
         let options = ArrowWriterOptions::new().with_properties(properties(settings)?).with_skip_arrow_metadata(true);
-        let encoder = ArrowWriter::try_new_with_options(output, Arc::clone(schema), options).map_err(|e| error::parquet(&name, e))?;
+        let encoder = ArrowWriter::try_new_with_options(output, Arc::clone(schema), options)
+            .map_err(|e| error::parquet(&name, e))?;
         Ok(Self { name, encoder, upload, has_nan: vec![false; schema.fields().len()], rows: 0 })
     }
 
@@ -212,14 +221,19 @@ impl OpenFile {
 fn holds_nan(column: &dyn Array) -> bool {
     // Without a branch for each value, so that the compiler makes vectors of it.
     match column.data_type() {
-        DataType::Float64 => column.as_primitive::<Float64Type>().values().iter().fold(false, |any, v| any | v.is_nan()),
-        DataType::Float32 => column.as_primitive::<Float32Type>().values().iter().fold(false, |any, v| any | v.is_nan()),
+        DataType::Float64 => {
+            column.as_primitive::<Float64Type>().values().iter().fold(false, |any, v| any | v.is_nan())
+        }
+        DataType::Float32 => {
+            column.as_primitive::<Float32Type>().values().iter().fold(false, |any, v| any | v.is_nan())
+        }
         _ => true,
     }
 }
 
 fn properties(settings: &Settings) -> Result<WriterProperties> {
-    let level = ZstdLevel::try_new(settings.compression_level).map_err(|e| Error::internal("the settings were checked").because(e))?;
+    let level = ZstdLevel::try_new(settings.compression_level)
+        .map_err(|e| Error::internal("the settings were checked").because(e))?;
     Ok(WriterProperties::builder()
         .set_created_by(concat!("phlo ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(Compression::ZSTD(level))

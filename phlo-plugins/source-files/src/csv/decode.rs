@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow_array::types::{
-    ArrowPrimitiveType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    TimestampMicrosecondType,
+    ArrowPrimitiveType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
+    Int64Type, TimestampMicrosecondType,
 };
 use arrow_array::{
     ArrayRef, BinaryArray, BooleanArray, PrimitiveArray, RecordBatch, RecordBatchOptions, StringArray, new_null_array,
@@ -96,7 +96,8 @@ impl Decoder {
             arrays.push(column.decode(field.data_type())?);
         }
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        Ok(RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options).expect("arrays are made from the schema"))
+        Ok(RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options)
+            .expect("arrays are made from the schema"))
     }
 }
 
@@ -134,7 +135,9 @@ impl Column<'_> {
             DataType::Utf8 => {
                 let (offsets, bytes, nulls) = self.texts()?;
                 let array = StringArray::try_new(offsets.clone(), bytes.clone(), nulls);
-                Ok(Arc::new(array.map_err(|_| self.fault(first_invalid(&offsets, &bytes), FaultKind::Utf8(self.index)))?))
+                Ok(Arc::new(
+                    array.map_err(|_| self.fault(first_invalid(&offsets, &bytes), FaultKind::Utf8(self.index)))?,
+                ))
             }
             DataType::Binary => {
                 let (offsets, bytes, nulls) = self.texts()?;
@@ -163,7 +166,9 @@ impl Column<'_> {
             if u16::from(self.data[start]) == quote {
                 text = unquoted(text, &mut unescaped);
             }
-            if null_lengths >> text.len().min(63) & 1 != 0 && (text.len() == 0 && !texts || nulls.contains(text.bytes())) {
+            if null_lengths >> text.len().min(63) & 1 != 0
+                && (text.len() == 0 && !texts || nulls.contains(text.bytes()))
+            {
                 missing.push(row);
                 if !texts {
                     continue;

@@ -45,7 +45,8 @@ pub(crate) fn first_record(dialect: Dialect, block: &Block) -> Option<(Vec<Strin
     let (mut out, mut ends) = (vec![0; data.len()], vec![0; 64]);
     let (mut read, mut written, mut fields) = (0, 0, 0);
     loop {
-        let (result, bytes, copied, found) = reader.read_record(&data[read..], &mut out[written..], &mut ends[fields..]);
+        let (result, bytes, copied, found) =
+            reader.read_record(&data[read..], &mut out[written..], &mut ends[fields..]);
         (read, written, fields) = (read + bytes, written + copied, fields + found);
         match result {
             csv_core::ReadRecordResult::OutputEndsFull => ends.resize(ends.len() * 2, 0),
@@ -103,9 +104,12 @@ pub(crate) fn layout(names: &[String], columns: &[String], header: bool, file: &
         return Err(Error::new(Code::MalformedData, message).with("file", file));
     }
     if let Some(unknown) = names.iter().find(|name| !columns.contains(name)) {
-        return Err(Error::new(Code::MalformedData, format!("the column `{unknown}` is in none of the files that were sampled"))
-            .with("file", file)
-            .hint(format!("declare it under the asset's `columns`, e.g. `{unknown}: string`")));
+        return Err(Error::new(
+            Code::MalformedData,
+            format!("the column `{unknown}` is in none of the files that were sampled"),
+        )
+        .with("file", file)
+        .hint(format!("declare it under the asset's `columns`, e.g. `{unknown}: string`")));
     }
     let fields = columns.iter().map(|column| names.iter().position(|name| name == column)).collect();
     Ok(Layout { width: names.len(), fields })
@@ -130,6 +134,8 @@ pub(crate) fn explain(fault: Fault, block: &Block, start: usize, width: usize, s
         }
         FaultKind::Utf8(column) => error(format!("column `{}`: the text is not UTF-8", schema.field(column).name()))
             .hint("convert the file to UTF-8, e.g. with `iconv -f latin1 -t utf8`"),
-        FaultKind::TooLong(column) => error(format!("column `{}`: the texts of a block exceed 2 GiB", schema.field(column).name())),
+        FaultKind::TooLong(column) => {
+            error(format!("column `{}`: the texts of a block exceed 2 GiB", schema.field(column).name()))
+        }
     }
 }

@@ -66,7 +66,8 @@ impl Cutter {
         if dialect.comment.is_some() {
             return cut_bytewise(dialect, buffer);
         }
-        let last_end = |range: Range<usize>| memrchr2(b'\n', b'\r', &buffer[range.clone()]).map(|at| range.start + at + 1);
+        let last_end =
+            |range: Range<usize>| memrchr2(b'\n', b'\r', &buffer[range.clone()]).map(|at| range.start + at + 1);
         let Some(quote) = dialect.quote else {
             return Cut { end: last_end(0..buffer.len()).unwrap_or(0), open_quote: None };
         };
@@ -324,13 +325,16 @@ impl Fields {
             let origin = read + leading_blank(dialect, &data[read..]);
             let (mut fields, base) = (0, written);
             loop {
-                let (result, bytes, out, found) = reader.read_record(&data[read..], &mut self.copy[written..], &mut ends[fields..]);
+                let (result, bytes, out, found) =
+                    reader.read_record(&data[read..], &mut self.copy[written..], &mut ends[fields..]);
                 read += bytes;
                 written += out;
                 fields += found;
                 match result {
                     csv_core::ReadRecordResult::Record => break,
-                    csv_core::ReadRecordResult::OutputEndsFull => return Err(WrongWidth { at: origin, found: columns + 1 }),
+                    csv_core::ReadRecordResult::OutputEndsFull => {
+                        return Err(WrongWidth { at: origin, found: columns + 1 });
+                    }
                     // Only blank lines and comments were left: an empty input says so to csv-core, too.
                     csv_core::ReadRecordResult::End => return Ok(()),
                     // The end of a block ends its last record; the copy is never longer than the block.

@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    ArrowPrimitiveType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    TimestampMicrosecondType,
+    ArrowPrimitiveType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
+    Int64Type, TimestampMicrosecondType,
 };
-use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, ListArray, PrimitiveArray, RecordBatch, StringArray, StructArray};
+use arrow_array::{
+    Array, ArrayRef, BinaryArray, BooleanArray, ListArray, PrimitiveArray, RecordBatch, StringArray, StructArray,
+};
 use arrow_schema::{ArrowError, DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use phlo_plugin::schema::type_name;
 use phlo_plugin::{Error, Result};
@@ -67,7 +69,8 @@ impl Decoder {
             }
             if let Some(batch) = self.texts.flush().map_err(told)? {
                 let texts = StructArray::from(batch);
-                let columns = fill(&texts, self.schema.fields()).map_err(|Misfit| "a value is not of its type".to_owned())?;
+                let columns =
+                    fill(&texts, self.schema.fields()).map_err(|Misfit| "a value is not of its type".to_owned())?;
                 let batch = RecordBatch::try_new(self.schema.clone(), columns);
                 batches.push(batch.map_err(told)?);
             }
@@ -181,7 +184,9 @@ fn explain(seen: Option<&Schema>, block: &Block, file: &str, cause: String) -> E
         let blank = data[offset..].iter().take_while(|b| b.is_ascii_whitespace()).count();
         block.line + lines(&data[..offset + blank])
     };
-    let error = |line: u64, message: String| Error::new(Code::MalformedData, format!("line {line}: {message}")).with("file", file);
+    let error = |line: u64, message: String| {
+        Error::new(Code::MalformedData, format!("line {line}: {message}")).with("file", file)
+    };
     let mut records = serde_json::Deserializer::from_slice(data).into_iter::<Value>();
     loop {
         let offset = records.byte_offset();
@@ -195,8 +200,9 @@ fn explain(seen: Option<&Schema>, block: &Block, file: &str, cause: String) -> E
                 let line = block.line + err.line() as u64 - 1;
                 let text = err.to_string();
                 let message = text.rsplit_once(" at line ").map_or(&*text, |(message, _)| message);
-                return error(line, format!("not JSON: {message} (column {})", err.column()))
-                    .hint("mend the record; NDJSON wants one whole object on each line, `format: json` also reads others");
+                return error(line, format!("not JSON: {message} (column {})", err.column())).hint(
+                    "mend the record; NDJSON wants one whole object on each line, `format: json` also reads others",
+                );
             }
             None => return error(block.line, format!("the records do not decode: {cause}")),
         }
@@ -217,8 +223,12 @@ fn check_value(value: &Value, to: &DataType, path: &str) -> Result<(), Complaint
     let wrong = |wanted: &str| {
         let column = path.split(['.', '[']).next().unwrap_or(path);
         let hint = match to {
-            DataType::Struct(_) | DataType::List(_) => "bring the records into one shape before they are read".to_owned(),
-            _ => format!("mend the value, or declare another type under the asset's `columns`, e.g. `{column}: string`"),
+            DataType::Struct(_) | DataType::List(_) => {
+                "bring the records into one shape before they are read".to_owned()
+            }
+            _ => {
+                format!("mend the value, or declare another type under the asset's `columns`, e.g. `{column}: string`")
+            }
         };
         Err((format!("`{path}`: {} is not {wanted}", what(value)), hint))
     };

@@ -32,7 +32,9 @@ impl Shape {
             Value::Number(_) => Self::Scalar(Kinds::FLOAT),
             Value::String(text) => Self::Scalar(Kinds::of_time(text.as_bytes()).unwrap_or(Kinds::TEXT)),
             Value::Array(items) => Self::List(Box::new(items.iter().map(Self::of).fold(Self::Nothing, Self::or))),
-            Value::Object(map) => Self::Object(map.iter().map(|(name, value)| (name.clone(), Self::of(value))).collect()),
+            Value::Object(map) => {
+                Self::Object(map.iter().map(|(name, value)| (name.clone(), Self::of(value))).collect())
+            }
         }
     }
 

@@ -61,11 +61,17 @@ impl Split for ValueSplit {
                 (State::Begin | State::Sequence | State::First | State::Next, _) => {
                     match value_len(&buffer[at..], last) {
                         Ok(Some(len)) => at += len,
-                        Ok(None) if last => return broken(at, "the file ends in the middle of the value that begins here"),
+                        Ok(None) if last => {
+                            return broken(at, "the file ends in the middle of the value that begins here");
+                        }
                         Ok(None) => return Ok(end),
                         Err(within) => return broken(at + within, "this is not JSON"),
                     }
-                    self.state = if matches!(self.state, State::Begin | State::Sequence) { State::Sequence } else { State::After };
+                    self.state = if matches!(self.state, State::Begin | State::Sequence) {
+                        State::Sequence
+                    } else {
+                        State::After
+                    };
                 }
             }
             end = at;

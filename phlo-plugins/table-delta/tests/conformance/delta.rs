@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_array::{
-    ArrayRef, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Float64Array, Int32Array, Int64Array, LargeStringArray, ListArray, RecordBatch, StringArray,
-    StringViewArray, StructArray, TimestampMicrosecondArray, TimestampNanosecondArray, UInt64Array, types::Int32Type,
+    ArrayRef, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Float64Array, Int32Array, Int64Array,
+    LargeStringArray, ListArray, RecordBatch, StringArray, StringViewArray, StructArray, TimestampMicrosecondArray,
+    TimestampNanosecondArray, UInt64Array, types::Int32Type,
 };
 use arrow_schema::{DataType, Field, Schema};
 use datafusion::execution::memory_pool::FairSpillPool;
@@ -33,7 +34,11 @@ fn files(dir: &Path) -> Vec<String> {
     while let Some(next) = open.pop() {
         for entry in std::fs::read_dir(&next).into_iter().flatten().flatten() {
             let path = entry.path();
-            if path.is_dir() { open.push(path) } else { found.push(path.strip_prefix(dir).unwrap().display().to_string()) }
+            if path.is_dir() {
+                open.push(path)
+            } else {
+                found.push(path.strip_prefix(dir).unwrap().display().to_string())
+            }
         }
     }
     found.sort();
@@ -124,7 +129,10 @@ async fn what_a_dead_run_left_is_swept_by_the_next() {
             }
             if point == "writing the marker" {
                 std::fs::rename(folder.join(&marker), folder.join(marker.replace(".json", ".partial"))).unwrap();
-                files(&folder).iter().filter(|f| f.ends_with(".parquet") && base.is_none()).for_each(|f| std::fs::remove_file(folder.join(f)).unwrap());
+                files(&folder)
+                    .iter()
+                    .filter(|f| f.ends_with(".parquet") && base.is_none())
+                    .for_each(|f| std::fs::remove_file(folder.join(f)).unwrap());
             }
         }
     };
@@ -133,7 +141,10 @@ async fn what_a_dead_run_left_is_swept_by_the_next() {
         assert!(store.describe(table, None).await.unwrap().is_none(), "{point}");
         assert!(!store.list().await.unwrap().contains(table), "{point}");
         let open = store.begin(request(table, WriteMode::Append, &new)).await.unwrap();
-        let left: Vec<_> = files(&folder).into_iter().filter(|f| f.ends_with(".parquet") || f.ends_with(".commit") || f.ends_with(".partial")).collect();
+        let left: Vec<_> = files(&folder)
+            .into_iter()
+            .filter(|f| f.ends_with(".parquet") || f.ends_with(".commit") || f.ends_with(".partial"))
+            .collect();
         assert_eq!(left, Vec::<String>::new(), "{point}");
         drop(open);
         assert!(!folder.exists(), "{point}: {:?}", files(&folder));
@@ -146,7 +157,10 @@ async fn what_a_dead_run_left_is_swept_by_the_next() {
     assert!(files(&folder).iter().all(|f| !f.starts_with("_phlo/stages")), "{:?}", files(&folder));
     // The same, when an overwrite has since made them history: they are still an old version's.
     let marker = folder.join("_phlo/stages");
-    let stage_id = commit(&folder, 0).iter().find_map(|a| Some(a.get("commitInfo")?.get("phlo.stage")?.as_str()?.to_owned())).unwrap();
+    let stage_id = commit(&folder, 0)
+        .iter()
+        .find_map(|a| Some(a.get("commitInfo")?.get("phlo.stage")?.as_str()?.to_owned()))
+        .unwrap();
     write(&store, table, WriteMode::Overwrite, "id:int64", &["9"]).await.unwrap();
     let text = serde_json::json!({"stage": stage_id, "run_id": "dead", "pid": 1, "started": "2020-01-01T00:00:00Z", "base": null});
     std::fs::write(marker.join(format!("{stage_id}.json")), text.to_string()).unwrap();
@@ -195,13 +209,18 @@ async fn another_writers_commit_means_a_new_audit_never_a_silent_rebase() {
         foreign_append(&folder, batch("id:int64 v:string", &["2|c", "3|x"])).await;
         assert_eq!(open.commit(CommitRequest::default()).await.unwrap(), CommitOutcome::Moved { version: 1 });
         assert_eq!(rows(&store, table).await, ["1|a", "2|c", "3|x"], "{name}");
-        assert_eq!(open.commit(CommitRequest::default()).await.unwrap_err().code(), Code::Internal, "it must be resolved again");
+        assert_eq!(
+            open.commit(CommitRequest::default()).await.unwrap_err().code(),
+            Code::Internal,
+            "it must be resolved again"
+        );
         open.resolve(&session()).await.unwrap();
         assert_eq!(query(open.candidate(&session()).await.unwrap(), "select * from t").await, expected, "{name}");
         assert_eq!(open.commit(CommitRequest::default()).await.unwrap(), CommitOutcome::Committed { version: 2 });
         assert_eq!(rows(&store, table).await, expected, "{name}");
         drop(open);
-        let on_disk: Vec<_> = files(&folder).into_iter().filter(|f| f.starts_with("part-") && !f.contains("-c000")).collect();
+        let on_disk: Vec<_> =
+            files(&folder).into_iter().filter(|f| f.starts_with("part-") && !f.contains("-c000")).collect();
         let named = named_files(&folder);
         assert!(on_disk.iter().all(|f| named.contains(f)), "{name}: {on_disk:?} {named:?}");
     }
@@ -209,7 +228,8 @@ async fn another_writers_commit_means_a_new_audit_never_a_silent_rebase() {
 
 /// Every file that any commit of a table added.
 fn named_files(folder: &Path) -> Vec<String> {
-    let versions = files(&folder.join("_delta_log")).into_iter().filter(|f| f.ends_with(".json"));
+    let versions =
+        files(&folder.join("_delta_log")).into_iter().filter(|f| Path::new(f).extension().is_some_and(|e| e == "json"));
     let commits = versions.map(|f| commit(folder, f.trim_end_matches(".json").parse().unwrap()));
     commits.flatten().filter_map(|a| Some(a.get("add")?["path"].as_str()?.to_owned())).collect()
 }
@@ -241,20 +261,37 @@ async fn changed_columns_under_a_stage_are_an_error_that_says_to_run_again() {
     open.resolve(&session()).await.unwrap();
     // More columns do not matter: the staged rows have null there.
     let wider = batch("id:int64 more:string", &["3|x"]);
-    foreign(&table_dir(&dir, "columns")).await.write([wider]).with_schema_mode(deltalake_core::operations::write::SchemaMode::Merge).await.unwrap();
+    foreign(&table_dir(&dir, "columns"))
+        .await
+        .write([wider])
+        .with_schema_mode(deltalake_core::operations::write::SchemaMode::Merge)
+        .await
+        .unwrap();
     assert_eq!(open.commit(CommitRequest::default()).await.unwrap(), CommitOutcome::Moved { version: 1 });
     open.resolve(&session()).await.unwrap();
     open.commit(CommitRequest::default()).await.unwrap();
     assert_eq!(rows(&store, table).await, ["1|-", "2|-", "3|x"]);
     // Another type does.
-    let mut open = stage(&store, request(table, WriteMode::Overwrite, &batch("id:int64 more:string", &["2|y"])), &batch("id:int64 more:string", &["2|y"])).await.unwrap();
+    let mut open = stage(
+        &store,
+        request(table, WriteMode::Overwrite, &batch("id:int64 more:string", &["2|y"])),
+        &batch("id:int64 more:string", &["2|y"]),
+    )
+    .await
+    .unwrap();
     open.resolve(&session()).await.unwrap();
     drop(open);
     let narrow = batch("id:int32", &["2"]);
     let mut open = stage(&store, request(table, WriteMode::Append, &narrow), &narrow).await.unwrap();
     open.resolve(&session()).await.unwrap();
     let replaced = batch("id:string", &["x"]);
-    foreign(&table_dir(&dir, "columns")).await.write([replaced]).with_save_mode(SaveMode::Overwrite).with_schema_mode(deltalake_core::operations::write::SchemaMode::Overwrite).await.unwrap();
+    foreign(&table_dir(&dir, "columns"))
+        .await
+        .write([replaced])
+        .with_save_mode(SaveMode::Overwrite)
+        .with_schema_mode(deltalake_core::operations::write::SchemaMode::Overwrite)
+        .await
+        .unwrap();
     let refused = open.commit(CommitRequest::default()).await.unwrap_err();
     assert_eq!(refused.code(), Code::SchemaMismatch, "{refused:?}");
     drop(open);
@@ -272,26 +309,47 @@ async fn the_log_is_one_that_any_reader_understands() {
     asked.description = Some("what it is".to_owned());
     let mut open = stage(&store, asked, &new).await.unwrap();
     open.resolve(&session()).await.unwrap();
-    open.commit(CommitRequest { cursor: Some(serde_json::json!([1])), metadata: vec![("phlo.asset".to_owned(), "log".into())] }).await.unwrap();
+    open.commit(CommitRequest {
+        cursor: Some(serde_json::json!([1])),
+        metadata: vec![("phlo.asset".to_owned(), "log".into())],
+    })
+    .await
+    .unwrap();
     let first = commit(&folder, 0);
     assert_eq!(action(&first, "protocol").unwrap(), &serde_json::json!({"minReaderVersion": 1, "minWriterVersion": 2}));
     let metadata = action(&first, "metaData").unwrap();
-    assert_eq!((metadata["description"].as_str(), metadata["configuration"]["phlo.cursor"].as_str()), (Some("what it is"), Some("[1]")));
+    assert_eq!(
+        (metadata["description"].as_str(), metadata["configuration"]["phlo.cursor"].as_str()),
+        (Some("what it is"), Some("[1]"))
+    );
     let info = action(&first, "commitInfo").unwrap();
-    assert_eq!((info["operation"].as_str(), info["phlo.run_id"].as_str(), info["phlo.asset"].as_str()), (Some("WRITE"), Some("run-1"), Some("log")));
+    assert_eq!(
+        (info["operation"].as_str(), info["phlo.run_id"].as_str(), info["phlo.asset"].as_str()),
+        (Some("WRITE"), Some("run-1"), Some("log"))
+    );
     let add = action(&first, "add").unwrap();
     let path = add["path"].as_str().unwrap();
     assert!(path.starts_with("part-") && path.ends_with("-00000.zstd.parquet"), "{path}");
     assert_eq!(add["size"].as_u64().unwrap(), std::fs::metadata(folder.join(path)).unwrap().len());
-    assert_eq!((add["dataChange"].as_bool(), add["partitionValues"].as_object().map(serde_json::Map::len)), (Some(true), Some(0)));
+    assert_eq!(
+        (add["dataChange"].as_bool(), add["partitionValues"].as_object().map(serde_json::Map::len)),
+        (Some(true), Some(0))
+    );
     let stats: serde_json::Value = serde_json::from_str(add["stats"].as_str().unwrap()).unwrap();
-    assert_eq!(stats, serde_json::json!({"numRecords": 1, "minValues": {"id": 1, "name": "a"}, "maxValues": {"id": 1, "name": "a"}, "nullCount": {"id": 0, "name": 0}}));
+    assert_eq!(
+        stats,
+        serde_json::json!({"numRecords": 1, "minValues": {"id": 1, "name": "a"}, "maxValues": {"id": 1, "name": "a"}, "nullCount": {"id": 0, "name": 0}})
+    );
 
     // Nothing but the rows changes: no metadata. A cursor that stays is no change either.
     for cursor in [None, Some(serde_json::json!([1]))] {
         let mut open = stage(&store, request(table, WriteMode::Append, &new), &new).await.unwrap();
         open.resolve(&session()).await.unwrap();
-        let CommitOutcome::Committed { version } = open.commit(CommitRequest { cursor, metadata: vec![] }).await.unwrap() else { panic!() };
+        let CommitOutcome::Committed { version } =
+            open.commit(CommitRequest { cursor, metadata: vec![] }).await.unwrap()
+        else {
+            panic!()
+        };
         assert!(action(&commit(&folder, version), "metaData").is_none());
         assert!(action(&commit(&folder, version), "protocol").is_none());
     }
@@ -308,40 +366,78 @@ async fn every_type_goes_there_and_back_and_is_found_by_its_statistics() {
     let list = ListArray::from_iter_primitive::<Int32Type, _, _>(vec![Some(vec![Some(1), None]), None, Some(vec![])]);
     let nested = StructArray::from(vec![
         (Arc::new(Field::new("x", DataType::Int32, true)), Arc::new(Int32Array::from(vec![1, 2, 3])) as ArrayRef),
-        (Arc::new(Field::new("y", DataType::LargeUtf8, true)), Arc::new(LargeStringArray::from(vec!["a", "b", "c"])) as ArrayRef),
+        (
+            Arc::new(Field::new("y", DataType::LargeUtf8, true)),
+            Arc::new(LargeStringArray::from(vec!["a", "b", "c"])) as ArrayRef,
+        ),
     ]);
     let dictionary: DictionaryArray<Int32Type> = vec![Some("de"), None, Some("fr")].into_iter().collect();
     let columns: Vec<(&str, ArrayRef)> = vec![
         ("flag", Arc::new(BooleanArray::from(vec![Some(true), None, Some(false)]))),
         ("big", Arc::new(UInt64Array::from(vec![u64::MAX, 0, 7]))),
-        ("price", Arc::new(Decimal128Array::from(vec![Some(-12345), None, Some(99)]).with_precision_and_scale(12, 2).unwrap())),
-        ("huge", Arc::new(Decimal128Array::from(vec![12_345_678_901_234_567_890_123_i128, -1, 0]).with_precision_and_scale(38, 3).unwrap())),
+        (
+            "price",
+            Arc::new(
+                Decimal128Array::from(vec![Some(-12345), None, Some(99)]).with_precision_and_scale(12, 2).unwrap(),
+            ),
+        ),
+        (
+            "huge",
+            Arc::new(
+                Decimal128Array::from(vec![12_345_678_901_234_567_890_123_i128, -1, 0])
+                    .with_precision_and_scale(38, 3)
+                    .unwrap(),
+            ),
+        ),
         ("ratio", Arc::new(Float64Array::from(vec![f64::NAN, 1.5, -0.0]))),
         ("real", Arc::new(Float64Array::from(vec![0.1, f64::INFINITY, -2.0]))),
         ("plain", Arc::new(Float64Array::from(vec![0.1, 7.25, -2.0]))),
         ("day", Arc::new(Date32Array::from(vec![0, 19_000, -400]))),
-        ("at", Arc::new(TimestampNanosecondArray::from(vec![1_700_000_000_123_456_789, 0, -1_500]).with_timezone("Europe/Berlin"))),
+        (
+            "at",
+            Arc::new(
+                TimestampNanosecondArray::from(vec![1_700_000_000_123_456_789, 0, -1_500])
+                    .with_timezone("Europe/Berlin"),
+            ),
+        ),
         ("local", Arc::new(TimestampMicrosecondArray::from(vec![Some(1_700_000_000_123_456), None, Some(-1)]))),
-        ("view", Arc::new(StringViewArray::from(vec![Some("a long text that is kept outside of the view"), None, Some("b\"c")]))),
+        (
+            "view",
+            Arc::new(StringViewArray::from(vec![
+                Some("a long text that is kept outside of the view"),
+                None,
+                Some("b\"c"),
+            ])),
+        ),
         ("country", Arc::new(dictionary)),
         ("list", Arc::new(list)),
         ("nested", Arc::new(nested)),
         ("odd name", Arc::new(StringArray::from(vec!["x", "y", "z"]))),
     ];
-    let fields: Vec<Field> = columns.iter().map(|(name, array)| Field::new(*name, array.data_type().clone(), true)).collect();
-    let new = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns.into_iter().map(|(_, array)| array).collect()).unwrap();
+    let fields: Vec<Field> =
+        columns.iter().map(|(name, array)| Field::new(*name, array.data_type().clone(), true)).collect();
+    let new =
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns.into_iter().map(|(_, array)| array).collect())
+            .unwrap();
     publish(&store, request(table, WriteMode::Append, &new), &new).await.unwrap();
     publish(&store, request(table, WriteMode::Append, &new), &new).await.unwrap();
 
     let first = commit(&table_dir(&dir, "types"), 0);
     assert_eq!(action(&first, "protocol").unwrap()["readerFeatures"], serde_json::json!(["timestampNtz"]));
-    let stats: Vec<serde_json::Value> = first.iter().filter_map(|a| serde_json::from_str(a.get("add")?["stats"].as_str()?).ok()).collect();
+    let stats: Vec<serde_json::Value> =
+        first.iter().filter_map(|a| serde_json::from_str(a.get("add")?["stats"].as_str()?).ok()).collect();
     // The first writer had rows 1 and 3.
     let (min, max) = (&stats[0]["minValues"], &stats[0]["maxValues"]);
     assert_eq!((&min["price"], &max["price"]), (&serde_json::json!(-123.45), &serde_json::json!(0.99)));
     assert!(first.iter().any(|a| a.to_string().contains(r#"\"huge\":12345678901234567890.123"#)), "exact digits");
-    assert_eq!((&min["at"], &max["at"]), (&serde_json::json!("1969-12-31T23:59:59.999Z"), &serde_json::json!("2023-11-14T22:13:20.124Z")));
-    assert_eq!((&min["local"], &max["local"]), (&serde_json::json!("1969-12-31T23:59:59.999"), &serde_json::json!("2023-11-14T22:13:20.124")));
+    assert_eq!(
+        (&min["at"], &max["at"]),
+        (&serde_json::json!("1969-12-31T23:59:59.999Z"), &serde_json::json!("2023-11-14T22:13:20.124Z"))
+    );
+    assert_eq!(
+        (&min["local"], &max["local"]),
+        (&serde_json::json!("1969-12-31T23:59:59.999"), &serde_json::json!("2023-11-14T22:13:20.124"))
+    );
     assert_eq!((&min["day"], &max["day"]), (&serde_json::json!("1968-11-27"), &serde_json::json!("1970-01-01")));
     assert!(min.get("ratio").is_none() && max.get("ratio").is_none(), "no bounds with NaN");
     assert_eq!(stats[1]["maxValues"].get("real"), None, "JSON has no infinity");
@@ -349,13 +445,30 @@ async fn every_type_goes_there_and_back_and_is_found_by_its_statistics() {
 
     let provider = store.provider(table, None).await.unwrap().unwrap();
     for (predicate, rows) in [
-        ("flag", 2), ("not flag", 2), ("flag is null", 2), ("big = 18446744073709551615", 2), ("price = -123.45", 2), ("huge > 12345678901234567890.122", 2),
-        ("isnan(ratio)", 2), ("real > 1e300", 2), ("plain = 7.25", 2), ("day < date '1970-01-01'", 2),
-        ("at >= timestamp '2023-11-14T22:13:20.123456Z'", 2), ("at < timestamp '1970-01-01T00:00:00Z'", 2),
-        ("local >= timestamp '2023-11-14T22:13:20.123456'", 2), ("local < timestamp '1970-01-01T00:00:00'", 2), ("view = 'b\"c'", 2), ("country = 'de'", 2), ("country is null", 2),
-        ("list[1] = 1", 2), ("nested['y'] = 'b'", 2), ("\"odd name\" >= 'y'", 4), ("true", 6),
+        ("flag", 2),
+        ("not flag", 2),
+        ("flag is null", 2),
+        ("big = 18446744073709551615", 2),
+        ("price = -123.45", 2),
+        ("huge > 12345678901234567890.122", 2),
+        ("isnan(ratio)", 2),
+        ("real > 1e300", 2),
+        ("plain = 7.25", 2),
+        ("day < date '1970-01-01'", 2),
+        ("at >= timestamp '2023-11-14T22:13:20.123456Z'", 2),
+        ("at < timestamp '1970-01-01T00:00:00Z'", 2),
+        ("local >= timestamp '2023-11-14T22:13:20.123456'", 2),
+        ("local < timestamp '1970-01-01T00:00:00'", 2),
+        ("view = 'b\"c'", 2),
+        ("country = 'de'", 2),
+        ("country is null", 2),
+        ("list[1] = 1", 2),
+        ("nested['y'] = 'b'", 2),
+        ("\"odd name\" >= 'y'", 4),
+        ("true", 6),
     ] {
-        let counted = query(Arc::clone(&provider), &format!("select count(*) from (select * from t where {predicate})")).await;
+        let counted =
+            query(Arc::clone(&provider), &format!("select count(*) from (select * from t where {predicate})")).await;
         assert_eq!(counted, [rows.to_string()], "{predicate}");
     }
     let back = query(provider, "select list, nested, \"odd name\", at, local from t where flag limit 1").await;
@@ -398,12 +511,18 @@ async fn a_merge_goes_well_with_little_memory() {
     let rows = |from: i64, to: i64, tag: &str| {
         let ids: Vec<i64> = (from..to).collect();
         let names: Vec<String> = ids.iter().map(|id| format!("{tag}-{:032}", id.wrapping_mul(7_919))).collect();
-        RecordBatch::try_from_iter([("id", Arc::new(Int64Array::from(ids)) as ArrayRef), ("name", Arc::new(StringArray::from(names)) as ArrayRef)]).unwrap()
+        RecordBatch::try_from_iter([
+            ("id", Arc::new(Int64Array::from(ids)) as ArrayRef),
+            ("name", Arc::new(StringArray::from(names)) as ArrayRef),
+        ])
+        .unwrap()
     };
     let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(6 << 20))).build_arc().unwrap();
     let config = SessionConfig::new().with_target_partitions(2).with_sort_spill_reservation_bytes(1 << 20);
     let small = SessionContext::new_with_config_rt(config, runtime);
-    for (mode, batch) in [(WriteMode::Append, rows(0, 200_000, "old")), (merge_on(&["id"]), rows(100_000, 300_000, "new"))] {
+    for (mode, batch) in
+        [(WriteMode::Append, rows(0, 200_000, "old")), (merge_on(&["id"]), rows(100_000, 300_000, "new"))]
+    {
         let mut open = store.begin(request(table, mode, &batch)).await.unwrap();
         let mut writer = open.writer().await.unwrap();
         for start in (0..batch.num_rows()).step_by(8192) {
@@ -414,7 +533,11 @@ async fn a_merge_goes_well_with_little_memory() {
         open.commit(CommitRequest::default()).await.unwrap();
     }
     let provider = store.provider(table, None).await.unwrap().unwrap();
-    let counted = query(provider, "select count(*), count(distinct id), sum(case when name like 'new%' then 1 else 0 end) from t").await;
+    let counted = query(
+        provider,
+        "select count(*), count(distinct id), sum(case when name like 'new%' then 1 else 0 end) from t",
+    )
+    .await;
     assert_eq!(counted, ["300000|300000|200000"]);
 }
 
@@ -434,9 +557,16 @@ async fn promises_of_other_writers_are_not_broken() {
     let create = |name: &'static str| DeltaTableBuilder::from_url(url(name)).unwrap().build().unwrap();
     create("parted").write([new.clone()]).with_partition_columns(["day"]).await.unwrap();
     create("appendonly").write([new.clone()]).with_configuration([("delta.appendOnly", Some("true"))]).await.unwrap();
-    create("feed").write([new.clone()]).with_configuration([("delta.enableChangeDataFeed", Some("true"))]).await.unwrap();
+    create("feed")
+        .write([new.clone()])
+        .with_configuration([("delta.enableChangeDataFeed", Some("true"))])
+        .await
+        .unwrap();
     let refused = refuse("parted", WriteMode::Append).await;
-    assert_eq!((refused.code(), refused.message()), (Code::Unsupported, "the table cannot be written: it is partitioned by columns"));
+    assert_eq!(
+        (refused.code(), refused.message()),
+        (Code::Unsupported, "the table cannot be written: it is partitioned by columns")
+    );
     assert_eq!(refuse("appendonly", WriteMode::Overwrite).await.code(), Code::Unsupported);
     assert_eq!(refuse("feed", merge_on(&["id"])).await.code(), Code::Unsupported);
     assert_eq!(rows(&store, &key("parted")).await, ["1|mon"]);
@@ -466,7 +596,7 @@ async fn a_checkpoint_comes_every_ten_commits_and_the_table_stays_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_or_forbidden_disk_is_one_clear_error_and_changes_nothing() {
+async fn a_root_that_is_no_folder_is_one_clear_error() {
     let dir = tempfile::tempdir().unwrap();
     let lake = dir.path().join("lake");
     std::fs::write(&lake, "a file where the root should be").unwrap();

@@ -1,5 +1,6 @@
 //! The promises of a table store, held by Delta on a disk and on an object store, and those that are Delta's own.
 #![allow(clippy::unwrap_used)]
+#![allow(clippy::disallowed_methods, reason = "sessions of their own: a plugin never depends on the query engine's")]
 
 mod delta;
 mod suite;
@@ -15,7 +16,10 @@ fn on_disk(dir: &tempfile::TempDir) -> DeltaStore {
 
 /// A store without a disk: what an object store is to phlo.
 fn in_memory() -> DeltaStore {
-    let storage = Storage { root: url::Url::parse("memory:///bucket/lake/").unwrap(), options: std::collections::BTreeMap::new() };
+    let storage = Storage {
+        root: url::Url::parse("memory:///bucket/lake/").unwrap(),
+        options: std::collections::BTreeMap::new(),
+    };
     DeltaStore::new(&storage, Settings::default()).unwrap()
 }
 

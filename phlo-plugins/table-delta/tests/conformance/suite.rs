@@ -82,7 +82,13 @@ pub async fn publish(store: &dyn TableStore, request: StageRequest, batch: &Reco
     }
 }
 
-pub async fn write(store: &dyn TableStore, table: &AssetKey, mode: WriteMode, columns: &str, rows: &[&str]) -> Result<StageSummary> {
+pub async fn write(
+    store: &dyn TableStore,
+    table: &AssetKey,
+    mode: WriteMode,
+    columns: &str,
+    rows: &[&str],
+) -> Result<StageSummary> {
     let batch = batch(columns, rows);
     publish(store, request(table, mode, &batch), &batch).await
 }
@@ -95,8 +101,12 @@ pub async fn query(provider: Arc<dyn TableProvider>, sql: &str) -> Vec<String> {
     let mut rows = Vec::new();
     for batch in &batches {
         let options = FormatOptions::default().with_null("-");
-        let columns: Vec<_> = batch.columns().iter().map(|c| ArrayFormatter::try_new(c.as_ref(), &options).unwrap()).collect();
-        rows.extend((0..batch.num_rows()).map(|row| columns.iter().map(|c| c.value(row).to_string()).collect::<Vec<_>>().join("|")));
+        let columns: Vec<_> =
+            batch.columns().iter().map(|c| ArrayFormatter::try_new(c.as_ref(), &options).unwrap()).collect();
+        rows.extend(
+            (0..batch.num_rows())
+                .map(|row| columns.iter().map(|c| c.value(row).to_string()).collect::<Vec<_>>().join("|")),
+        );
     }
     rows.sort();
     rows
@@ -109,7 +119,9 @@ pub async fn rows(store: &dyn TableStore, table: &AssetKey) -> Vec<String> {
 
 async fn absent(store: &dyn TableStore, table: &AssetKey) -> bool {
     let listed = store.list().await.unwrap().contains(table);
-    !listed && store.describe(table, None).await.unwrap().is_none() && store.provider(table, None).await.unwrap().is_none()
+    !listed
+        && store.describe(table, None).await.unwrap().is_none()
+        && store.provider(table, None).await.unwrap().is_none()
 }
 
 pub async fn rows_are_appended_overwritten_and_merged(store: &dyn TableStore) {
@@ -248,7 +260,7 @@ pub async fn cursor_and_run_are_committed_with_the_data(store: &dyn TableStore) 
     let new = batch("id:int64", &["1"]);
     let commit = |run: &str, cursor: Option<serde_json::Value>| {
         let mut request = request(table, WriteMode::Append, &new);
-        request.run_id = run.to_owned();
+        request.run_id = String::from(run);
         request.description = Some("a table".to_owned());
         let new = new.clone();
         async move {
@@ -257,7 +269,10 @@ pub async fn cursor_and_run_are_committed_with_the_data(store: &dyn TableStore) 
             stage.commit(CommitRequest { cursor, metadata: vec![("note".to_owned(), json!("x"))] }).await.unwrap()
         }
     };
-    assert_eq!(commit("run-a", Some(json!({"since": "2013-01-31", "page": 4}))).await, CommitOutcome::Committed { version: 0 });
+    assert_eq!(
+        commit("run-a", Some(json!({"since": "2013-01-31", "page": 4}))).await,
+        CommitOutcome::Committed { version: 0 }
+    );
     assert_eq!(commit("run-b", None).await, CommitOutcome::Committed { version: 1 });
     let info = store.describe(table, None).await.unwrap().unwrap();
     assert_eq!(info.cursor, Some(json!({"since": "2013-01-31", "page": 4})));
@@ -269,7 +284,10 @@ pub async fn cursor_and_run_are_committed_with_the_data(store: &dyn TableStore) 
         commit(&format!("run-{i}"), Some(json!(i))).await;
     }
     let info = store.describe(table, None).await.unwrap().unwrap();
-    assert_eq!((info.cursor, info.run_id.as_deref(), info.rows, info.version), (Some(json!(11)), Some("run-11"), Some(14), 13));
+    assert_eq!(
+        (info.cursor, info.run_id.as_deref(), info.rows, info.version),
+        (Some(json!(11)), Some("run-11"), Some(14), 13)
+    );
     assert_eq!(rows(store, table).await.len(), 14);
 
     let history = store.history(table, 3).await.unwrap();
@@ -278,7 +296,10 @@ pub async fn cursor_and_run_are_committed_with_the_data(store: &dyn TableStore) 
     assert_eq!(store.history(table, 100).await.unwrap().len(), 14);
     if store.support().time_travel {
         let old = store.describe(table, Some(1)).await.unwrap().unwrap();
-        assert_eq!((old.cursor, old.run_id.as_deref(), old.rows), (Some(json!({"since": "2013-01-31", "page": 4})), Some("run-b"), Some(2)));
+        assert_eq!(
+            (old.cursor, old.run_id.as_deref(), old.rows),
+            (Some(json!({"since": "2013-01-31", "page": 4})), Some("run-b"), Some(2))
+        );
     }
 }
 
@@ -367,7 +388,9 @@ pub async fn merges_meet_composite_and_null_keys_and_refuse_duplicates(store: &d
     assert_eq!(rows(store, table).await.len(), 6);
 
     // A wider key and a new column at once.
-    write(store, table, merge_on(&["id", "day"]), "day:string id:int64 v:string w:int64", &["mon|1|A|7"]).await.unwrap();
+    write(store, table, merge_on(&["id", "day"]), "day:string id:int64 v:string w:int64", &["mon|1|A|7"])
+        .await
+        .unwrap();
     assert_eq!(rows(store, table).await[2], "mon|1|A|7");
 
     // A table that held a key twice holds it once thereafter.
@@ -468,7 +491,8 @@ async fn check_merges(store: &dyn TableStore, table: AssetKey, batches: Vec<Vec<
         let summary = write(store, &table, merge_on(&["a", "b"]), "a:int64 b:string v:int64", &lines).await.unwrap();
         keyed.extend(latest);
         assert_eq!((summary.updated, summary.inserted), (updated, lines.len() as u64 - updated));
-        let mut expected: Vec<String> = keyed.iter().map(|((a, b), v)| format!("{a}|{b}|{v}")).chain(unkeyed.iter().cloned()).collect();
+        let mut expected: Vec<String> =
+            keyed.iter().map(|((a, b), v)| format!("{a}|{b}|{v}")).chain(unkeyed.iter().cloned()).collect();
         expected.sort();
         assert_eq!(summary.total, Some(expected.len() as u64));
         assert_eq!(rows(store, &table).await, expected);
