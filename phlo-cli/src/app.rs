@@ -224,12 +224,12 @@ pub(crate) fn asset(platform: &Platform, text: &str) -> Result<AssetKey, Failure
 /// # Errors
 /// The text cannot name a table.
 pub(crate) fn table(platform: &Platform, text: &str) -> Result<AssetKey, Failure> {
-    AssetKey::new(text).or_else(|_| {
+    AssetKey::new(text).map_err(|_| {
         let error = Error::new(Code::UnknownTable, format!("there is no table `{text}`"));
-        Err(match nearest(text, platform.project().assets.iter().map(|a| a.key.as_str())) {
+        match nearest(text, platform.project().assets.iter().map(|a| a.key.as_str())) {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
             None => error.hint("`phlo table list` shows the tables"),
         }
-        .into())
+        .into()
     })
 }

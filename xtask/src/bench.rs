@@ -48,12 +48,11 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
     let target = process::target_dir(root)?;
     let dir = target.join("bench");
     std::fs::create_dir_all(&dir)?;
-    let binary = match &args.binary {
-        Some(binary) => std::path::absolute(binary)?,
-        None => {
-            process::run(&mut process::cargo(root, &["run", "-q", "-p", "xtask", "--", "dist"]))?;
-            target.join("dist/phlo")
-        }
+    let binary = if let Some(binary) = &args.binary {
+        std::path::absolute(binary)?
+    } else {
+        process::run(&mut process::cargo(root, &["run", "-q", "-p", "xtask", "--", "dist"]))?;
+        target.join("dist/phlo")
     };
     if wanted(Figure::Startup) {
         startup(&binary, &dir)?;

@@ -150,7 +150,7 @@ impl Writer<'_> {
             self.began = true;
             match self.shape {
                 Shape::Document => {
-                    self.app.printer.data(&format!("{{\"columns\": {}, \"rows\": [", columns(&self.schema)))?
+                    self.app.printer.data(&format!("{{\"columns\": {}, \"rows\": [", columns(&self.schema)))?;
                 }
                 Shape::Rows(_) => self.app.printer.data("[")?,
             }

@@ -100,10 +100,10 @@ impl Observer for Progress {
     fn event(&self, event: &Event) {
         match (&event.payload, &event.correlation.asset) {
             (Payload::RunStart(start), _) => {
-                self.state().width = start.assets.iter().map(|k| k.as_str().len()).max().unwrap_or(0)
+                self.state().width = start.assets.iter().map(|k| k.as_str().len()).max().unwrap_or(0);
             }
             (Payload::IngestionStart(_) | Payload::TransformStart(_) | Payload::PublishStart(_), Some(key)) => {
-                self.start(key)
+                self.start(key);
             }
             (Payload::IngestionEnd(run) | Payload::TransformEnd(run) | Payload::PublishEnd(run), _) => self.ended(run),
             (Payload::TelemetryLog(log), asset) => {
@@ -111,7 +111,7 @@ impl Observer for Progress {
                 match log.level {
                     LogLevel::Error => self.printer.talk(&format!("{}: {of}{}", Tone::Bad.paint("error"), log.message)),
                     LogLevel::Warn => {
-                        self.printer.talk(&format!("{}: {of}{}", Tone::Warn.paint("warning"), log.message))
+                        self.printer.talk(&format!("{}: {of}{}", Tone::Warn.paint("warning"), log.message));
                     }
                     LogLevel::Info => self.printer.detail(&format!("{of}{}", log.message)),
                     LogLevel::Debug => {}
@@ -142,7 +142,7 @@ impl Observer for Progress {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+
     use anstream::adapter::strip_str;
     use serde_json::json;
 

@@ -60,6 +60,7 @@ impl<'a> Table<'a> {
     fn new(printer: &'a Printer, headings: &[&str]) -> Self {
         let mut table = comfy_table::Table::new();
         table.enforce_styling();
+        table.style_text_only();
         let names = headings.iter().map(|h| h.strip_prefix('>').unwrap_or(h));
         table.set_header(names.map(|name| Styled::new(printable(&printer.clean(name))).add_attribute(Attribute::Bold)));
         for (column, _) in table.column_iter_mut().zip(headings).filter(|(_, h)| h.starts_with('>')) {

@@ -201,10 +201,10 @@ impl RowAudit {
     /// Looks at one batch.
     pub fn look(&self, batch: &RecordBatch, tally: &mut RowTally) {
         for (check, tally) in self.checks.iter().zip(&mut tally.counts) {
-            if tally.error.is_none() {
-                if let Err(err) = check.look(batch, tally) {
-                    tally.error = Some(err);
-                }
+            if tally.error.is_none()
+                && let Err(err) = check.look(batch, tally)
+            {
+                tally.error = Some(err);
             }
         }
     }
@@ -223,27 +223,21 @@ impl RowAudit {
         let mut results: Vec<_> = self.errored.iter().map(|(at, err)| (*at, checks[*at].errored(err))).collect();
         for (row_check, tally) in self.checks.iter().zip(merged) {
             let check = &checks[row_check.at];
-            let result = match tally.error {
-                Some(err) => check.errored(&err),
-                None => {
-                    let verdict = Verdict {
-                        passed: true,
-                        violations: tally.violations,
-                        total: Some(tally.total),
-                        observed: None,
-                    };
-                    let sql = match (&check.plan.evaluation, tally.violations) {
-                        (Evaluation::Rows { predicate }, 1..) => {
-                            let filter = check.filter.as_ref().map(|f| format!("({f}) AND ")).unwrap_or_default();
-                            Some(format!("SELECT * FROM {ROWS} WHERE {filter}NOT ({predicate})"))
-                        }
-                        _ => None,
-                    };
-                    let observed =
-                        (tally.violations > 0).then(|| format!("{} of {} rows", tally.violations, tally.total));
-                    let sample = to_json(&tally.sample, SAMPLE_ROWS);
-                    CheckResult { sql, observed, sample, ..check.result(&verdict, tally.total) }
-                }
+            let result = if let Some(err) = tally.error {
+                check.errored(&err)
+            } else {
+                let verdict =
+                    Verdict { passed: true, violations: tally.violations, total: Some(tally.total), observed: None };
+                let sql = match (&check.plan.evaluation, tally.violations) {
+                    (Evaluation::Rows { predicate }, 1..) => {
+                        let filter = check.filter.as_ref().map(|f| format!("({f}) AND ")).unwrap_or_default();
+                        Some(format!("SELECT * FROM {ROWS} WHERE {filter}NOT ({predicate})"))
+                    }
+                    _ => None,
+                };
+                let observed = (tally.violations > 0).then(|| format!("{} of {} rows", tally.violations, tally.total));
+                let sample = to_json(&tally.sample, SAMPLE_ROWS);
+                CheckResult { sql, observed, sample, ..check.result(&verdict, tally.total) }
             };
             results.push((row_check.at, result));
         }
@@ -312,10 +306,10 @@ fn to_json(batches: &[RecordBatch], limit: usize) -> Vec<serde_json::Value> {
         let mut writer = arrow_json::WriterBuilder::new()
             .with_explicit_nulls(true)
             .build::<_, arrow_json::writer::JsonArray>(&mut buffer);
-        if writer.write(batch).and_then(|()| writer.finish()).is_ok() {
-            if let Ok(serde_json::Value::Array(items)) = serde_json::from_slice(&buffer) {
-                rows.extend(items);
-            }
+        if writer.write(batch).and_then(|()| writer.finish()).is_ok()
+            && let Ok(serde_json::Value::Array(items)) = serde_json::from_slice(&buffer)
+        {
+            rows.extend(items);
         }
     }
     rows.truncate(limit);

@@ -191,13 +191,13 @@ fn parse_error(err: &DataFusionError, file: &Arc<str>) -> Diagnostic {
     let message = crate::error::text(err);
     let mut span = Span { line: 1, column: 1, len: 0 };
     let mut shown = message.clone();
-    if let Some((before, after)) = message.rsplit_once(" at Line: ") {
-        if let Some((line, column)) = after.split_once(", Column: ") {
-            let digits = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok();
-            if let (Some(line), Some(column)) = (digits(line), digits(column)) {
-                span = Span { line, column, len: 1 };
-                before.clone_into(&mut shown);
-            }
+    if let Some((before, after)) = message.rsplit_once(" at Line: ")
+        && let Some((line, column)) = after.split_once(", Column: ")
+    {
+        let digits = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok();
+        if let (Some(line), Some(column)) = (digits(line), digits(column)) {
+            span = Span { line, column, len: 1 };
+            before.clone_into(&mut shown);
         }
     }
     Diagnostic::error(Code::SqlError, lower_first(&shown)).at(Place { file: file.clone(), span })

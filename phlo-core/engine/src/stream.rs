@@ -44,16 +44,13 @@ impl PartitionStream for Once {
     fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
         let taken = self.stream.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         let schema = self.schema.clone();
-        match taken {
-            Some(stream) => {
-                let mapped = stream.map(|item| item.map_err(|err| DataFusionError::External(Box::new(err))));
-                Box::pin(RecordBatchStreamAdapter::new(schema, mapped))
-            }
-            None => {
-                let again = Error::internal("a source's stream was read twice in one plan");
-                let failed = futures::stream::once(async { Err(DataFusionError::External(Box::new(again))) });
-                Box::pin(RecordBatchStreamAdapter::new(schema, failed))
-            }
+        if let Some(stream) = taken {
+            let mapped = stream.map(|item| item.map_err(|err| DataFusionError::External(Box::new(err))));
+            Box::pin(RecordBatchStreamAdapter::new(schema, mapped))
+        } else {
+            let again = Error::internal("a source's stream was read twice in one plan");
+            let failed = futures::stream::once(async { Err(DataFusionError::External(Box::new(again))) });
+            Box::pin(RecordBatchStreamAdapter::new(schema, failed))
         }
     }
 }

@@ -46,10 +46,9 @@ impl Platform {
         for (capability, name) in &self.inner.project.file.capabilities.defaults {
             if !self.inner.registry.providers_of(*capability).contains(name)
                 && !diagnostics.0.iter().any(|d| d.message.contains(&format!("`{name}`")))
+                && let Err(err) = self.choose(*capability, None, None)
             {
-                if let Err(err) = self.choose(*capability, None, None) {
-                    diagnostics.push(err.into_diagnostic());
-                }
+                diagnostics.push(err.into_diagnostic());
             }
         }
         self.check_inert(&graph, &mut diagnostics);
@@ -110,9 +109,11 @@ impl Platform {
                 diagnostics.push(err.at(place("select")).into_diagnostic());
             }
             if native {
-                let error = Error::new(Code::InertConfig, format!("the schedule `{}` would never run: this binary has no scheduler", schedule.name))
-                    .hint(format!("run `phlo run --select '{}'` from cron or a systemd timer", schedule.select))
-                    .hint("or choose an orchestrator that schedules, e.g. `capabilities: {defaults: {orchestrator: dagster}}`");
+                let error = Error::new(
+                    Code::InertConfig,
+                    format!("the schedule `{}` would never run: this binary has no scheduler", schedule.name),
+                )
+                .hint(format!("run `phlo run --select '{}'` from cron or a systemd timer", schedule.select));
                 diagnostics.push(error.at(place("name")).into_diagnostic());
             }
         }

@@ -50,10 +50,10 @@ pub(crate) fn predicate(spec: &PartitionSpec, key: &str, column_has_zone: bool) 
         }
     };
     let end = end.ok_or_else(|| bad("it is beyond the calendar".to_owned()))?;
-    if let Some(first) = spec.start.as_deref().and_then(|s| NaiveDate::parse_from_str(s, "%Y-%m-%d").ok()) {
-        if start.date() < first {
-            return Err(bad(format!("the first one is {first}")));
-        }
+    if let Some(first) = spec.start.as_deref().and_then(|s| NaiveDate::parse_from_str(s, "%Y-%m-%d").ok())
+        && start.date() < first
+    {
+        return Err(bad(format!("the first one is {first}")));
     }
     let zone: chrono_tz::Tz =
         spec.timezone.as_deref().unwrap_or("UTC").parse().map_err(|_| bad("its time zone is not known".to_owned()))?;

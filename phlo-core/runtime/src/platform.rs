@@ -250,10 +250,10 @@ impl Platform {
         }
         for capability in [CapabilityType::TableStore, CapabilityType::QueryEngine] {
             // The project's own choice is told once, not once per asset.
-            if node.spec.capability_overrides.contains_key(&capability) {
-                if let Err(err) = self.choose(capability, Some(&node.spec), None) {
-                    problems.push(err.at(node.spec.place.clone()).into_diagnostic());
-                }
+            if node.spec.capability_overrides.contains_key(&capability)
+                && let Err(err) = self.choose(capability, Some(&node.spec), None)
+            {
+                problems.push(err.at(node.spec.place.clone()).into_diagnostic());
             }
         }
         node

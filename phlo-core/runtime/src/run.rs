@@ -105,7 +105,7 @@ impl Platform {
                 .order()
                 .iter()
                 .filter_map(|k| graph.get(k))
-                .map(|n| (n.spec.clone(), n.upstream.iter().cloned().collect()))
+                .map(|n| (self.named(n), n.upstream.iter().cloned().collect()))
                 .collect(),
             schedules: self.inner.project.file.schedules.clone(),
         };
@@ -147,6 +147,18 @@ impl Platform {
             ))));
         }
         Ok(Plan { graph, steps })
+    }
+
+    // An orchestrator must know every check by the name that results will have.
+    fn named(&self, node: &crate::graph::Node) -> phlo_spec::AssetSpec {
+        let mut spec = node.spec.clone();
+        let (made, problems) = crate::audit::checks(&self.inner.registry, &spec, None);
+        if !problems.has_errors() {
+            for (check, made) in spec.checks.iter_mut().zip(made) {
+                check.name = Some(made.name);
+            }
+        }
+        spec
     }
 
     /// What a run would do.

@@ -42,7 +42,7 @@ fn look(schema: &Map<String, Value>, path: &str, choice: bool, findings: &mut Fi
                 }
             }
             Value::Object(child) if matches!(key.as_str(), "items" | "additionalProperties") => {
-                look(child, path, false, findings)
+                look(child, path, false, findings);
             }
             Value::Array(children) if matches!(key.as_str(), "oneOf" | "anyOf" | "allOf" | "prefixItems") => {
                 for child in children.iter().filter_map(Value::as_object) {

@@ -149,7 +149,7 @@ fn refused(source: &dyn AnySource, config: &str, field: &str, findings: &mut Fin
     hold(err.code() != Code::PluginPanicked, "is a panic");
     match err.place() {
         Some(place) => {
-            hold(text.contains(field) || is_at(&node, field, place.span), &format!("is not about `{field}`"))
+            hold(text.contains(field) || is_at(&node, field, place.span), &format!("is not about `{field}`"));
         }
         None => hold(false, "has no place"),
     }
@@ -240,10 +240,9 @@ impl Reader<'_> {
         let request = ReadRequest { cursor: None, parallelism: 1, batch_rows: 1 };
         if let Some(mut reading) =
             findings.expect(self.source.read(self.config, &self.context, request).await, "reading")
+            && let Some(stream) = reading.streams.first_mut()
         {
-            if let Some(stream) = reading.streams.first_mut() {
-                findings.hold(matches!(stream.next().await, Some(Ok(_))), "the first batch cannot be read");
-            }
+            findings.hold(matches!(stream.next().await, Some(Ok(_))), "the first batch cannot be read");
         }
     }
 }

@@ -383,7 +383,7 @@ async fn sources_are_held_to_each_promise() {
         match want {
             None => findings.assert_none(),
             Some(want) => {
-                assert!(findings.broken().iter().any(|finding| finding.contains(want)), "{lie:?}: {findings}")
+                assert!(findings.broken().iter().any(|finding| finding.contains(want)), "{lie:?}: {findings}");
             }
         }
     }

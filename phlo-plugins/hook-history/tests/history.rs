@@ -323,7 +323,7 @@ fn a_run_whose_process_is_gone_is_closed_and_a_living_one_is_not() {
     let history = history(&project);
     let status = |run: &str| {
         let run = history.run(run).unwrap().unwrap();
-        format!("{} {}", run.status.as_str(), run.ended_at.map(second).unwrap_or(-1))
+        format!("{} {}", run.status.as_str(), run.ended_at.map_or(-1, second))
     };
     let is_alive = |pid| pid == std::process::id();
     assert_eq!(history.close_dead(&is_alive).unwrap(), ["dead", "unknown"]);
@@ -442,7 +442,7 @@ fn a_file_that_cannot_be_used_is_one_clear_error_and_stays_as_it_is() {
         sqlite(project).pragma_update(None, "user_version", 99).unwrap();
     };
     let other = |project: &Project| {
-        project.write(".phlo/history.db", "not a database, but long enough to be looked at as one".repeat(20))
+        project.write(".phlo/history.db", "not a database, but long enough to be looked at as one".repeat(20));
     };
     for (spoil, message, hint) in [
         (

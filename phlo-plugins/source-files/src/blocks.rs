@@ -88,7 +88,7 @@ impl<R: Read> BlockReader<R> {
             if self.ended && len == 0 {
                 return Ok(None);
             }
-            if self.ended && !matches!(data[len - 1], b'\n' | b'\r') {
+            if self.ended && data[len - 1] != b'\n' {
                 grow(&mut data, len + 1);
                 data[len] = b'\n';
                 len += 1;
@@ -97,6 +97,7 @@ impl<R: Read> BlockReader<R> {
                 let line = self.line + lines(&data[..at]);
                 ReadError::Broken(line, why)
             })?;
+            debug_assert!(!self.ended || end == len, "a splitter leaves nothing of a file's end");
             if end == 0 && !self.ended {
                 if len >= LONGEST_RECORD {
                     let why = format!(

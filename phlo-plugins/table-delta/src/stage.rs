@@ -396,7 +396,7 @@ impl Stage for DeltaStage {
                     .base
                     .iter()
                     .flat_map(|base| base.state.log_data().iter().map(|f| f.remove_action(true)).collect::<Vec<_>>())
-                    .collect()
+                    .collect();
             }
             WriteMode::Append => {
                 if let Some(base) = self.base.as_ref().filter(|_| self.evolution.rewrite) {

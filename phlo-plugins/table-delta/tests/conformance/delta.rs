@@ -35,9 +35,9 @@ fn files(dir: &Path) -> Vec<String> {
         for entry in std::fs::read_dir(&next).into_iter().flatten().flatten() {
             let path = entry.path();
             if path.is_dir() {
-                open.push(path)
+                open.push(path);
             } else {
-                found.push(path.strip_prefix(dir).unwrap().display().to_string())
+                found.push(path.strip_prefix(dir).unwrap().display().to_string());
             }
         }
     }
