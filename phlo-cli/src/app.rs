@@ -10,17 +10,18 @@ use phlo_runtime::{Opened, Platform};
 use phlo_spec::{AssetKey, Code, Diagnostics, Severity, nearest};
 use tokio::runtime::Runtime;
 
+use crate::args::Global;
 use crate::exit::{Exit, Failure};
-use crate::printer::Printer;
-use crate::render::plural;
+use crate::printer::{Printer, Wishes};
 use crate::render::told::{Told, may_hold_secret};
+use crate::render::{Tone, plural};
 
 /// See the module.
 pub(crate) struct App {
     /// Prints.
     pub(crate) printer: Arc<Printer>,
     environment: Environment,
-    project: Option<PathBuf>,
+    project: RefCell<Option<PathBuf>>,
     opened: RefCell<Option<Opened>>,
     /// Whether the project's secrets are known to the printer.
     knows_secrets: Cell<bool>,
@@ -37,14 +38,27 @@ pub(crate) struct Open {
 }
 
 impl App {
-    /// `project` is the folder that the command line names.
+    /// `project` is the folder that the command line seems to name.
     pub(crate) fn new(printer: Arc<Printer>, environment: Environment, project: Option<PathBuf>) -> Self {
-        Self { printer, environment, project, opened: RefCell::default(), knows_secrets: Cell::new(false) }
+        Self {
+            printer,
+            environment,
+            project: RefCell::new(project),
+            opened: RefCell::default(),
+            knows_secrets: Cell::new(false),
+        }
+    }
+
+    /// The command line has been read: this is what it says for sure.
+    pub(crate) fn settle(&self, global: Global, color: Option<bool>) {
+        let Global { project, json, quiet, verbose, no_color } = global;
+        self.printer.settle(Wishes { json, quiet, verbose, color: if no_color { Some(false) } else { color } });
+        self.project.replace(project);
     }
 
     /// The project's folder; `None` outside of any.
     pub(crate) fn root(&self) -> Option<PathBuf> {
-        match &self.project {
+        match &*self.project.borrow() {
             // Naming the file itself is as good.
             Some(given) if given.file_name().is_some_and(|name| name == PROJECT_FILE) => {
                 given.parent().map(Path::to_owned)
@@ -103,11 +117,9 @@ impl App {
         let open = self.open()?;
         let errors = open.diagnostics.errors();
         if errors > 0 {
-            let told = Told::from(
-                &Error::new(Code::InertConfig, format!("the project has {}", plural(errors, "error")))
-                    .hint("see them with `phlo check`"),
-            );
-            self.tell(&[told.warning()], &open.texts);
+            let found = plural(errors, "error");
+            self.printer
+                .talk(&format!("{}: the project has {found}; `phlo check` shows them", Tone::Warn.paint("warning")));
         }
         Ok(open)
     }
@@ -158,7 +170,15 @@ impl App {
     pub(crate) fn runtime(&self) -> Result<Runtime, Failure> {
         // Plans of nested queries recurse deeply, more so without optimization.
         let built = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(8 << 20).build();
-        built.map_err(|err| Error::internal("the system gives no threads").because(err).into())
+        built.map_err(no_threads)
+    }
+
+    /// A runtime of this thread alone.
+    ///
+    /// # Errors
+    /// If the system gives no descriptors.
+    pub(crate) fn listener() -> Result<Runtime, Failure> {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(no_threads)
     }
 
     /// Waits for what the future does.
@@ -192,6 +212,10 @@ impl App {
             self.printer.talk(&format!("run `phlo explain {}` for more", codes.join(" ")));
         }
     }
+}
+
+fn no_threads(err: std::io::Error) -> Failure {
+    Error::internal("the system gives no threads or descriptors").because(err).into()
 }
 
 /// The document of a command that failed.

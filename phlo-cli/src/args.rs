@@ -17,9 +17,9 @@ use phlo_spec::event::LogLevel;
     after_help = "Start with `phlo init`, then `phlo run`. Every error has a code: `phlo explain CODE`."
 )]
 pub(crate) struct Cli {
-    /// What to do with it all.
+    /// How to answer; read on its own, because commands of plugins have it too.
     #[command(flatten)]
-    pub(crate) global: Global,
+    pub(crate) _global: Global,
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,

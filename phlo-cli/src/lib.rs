@@ -30,7 +30,7 @@ use phlo_runtime::Platform;
 use phlo_spec::Code;
 
 use crate::app::App;
-use crate::args::Cli;
+use crate::args::{Cli, Global};
 use crate::exit::{Exit, Failure};
 use crate::extend::Extension;
 use crate::printer::{Printer, Wishes};
@@ -170,6 +170,9 @@ fn run(app: &App, arguments: Vec<OsString>, color: Option<bool>) -> Exit {
             return failure.map_or_else(|| refuse(app, &err), |failure| app.fail(failure));
         }
     };
+    if let Ok(global) = Global::from_arg_matches(&matches) {
+        app.settle(global, color);
+    }
     let outcome = extend::run(app, &extensions, &matches).unwrap_or_else(|| match Cli::from_arg_matches(&matches) {
         Ok(cli) => commands::run(app, cli.command),
         Err(err) => Ok(refuse(app, &err)),

@@ -24,9 +24,7 @@ pub(crate) struct Wishes {
 
 /// Decides what goes where.
 pub(crate) struct Printer {
-    wishes: Wishes,
-    out_color: bool,
-    err_color: bool,
+    wishes: RwLock<Wishes>,
     redactor: RwLock<Redactor>,
     bars: RwLock<Option<MultiProgress>>,
 }
@@ -34,13 +32,16 @@ pub(crate) struct Printer {
 impl Printer {
     /// A printer to the process's streams.
     pub(crate) fn new(wishes: Wishes) -> Self {
-        Self {
-            wishes,
-            out_color: wishes.color.unwrap_or_else(|| io::stdout().is_terminal()),
-            err_color: wishes.color.unwrap_or_else(|| io::stderr().is_terminal()),
-            redactor: RwLock::default(),
-            bars: RwLock::default(),
-        }
+        Self { wishes: RwLock::new(wishes), redactor: RwLock::default(), bars: RwLock::default() }
+    }
+
+    /// What the user wants to see, now that the command line has been read.
+    pub(crate) fn settle(&self, wishes: Wishes) {
+        *self.wishes.write().unwrap_or_else(PoisonError::into_inner) = wishes;
+    }
+
+    fn wishes(&self) -> Wishes {
+        *self.wishes.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// From now on, the secrets that this one knows are masked.
@@ -49,18 +50,18 @@ impl Printer {
     }
 
     /// Whether a JSON document is wanted.
-    pub(crate) const fn json(&self) -> bool {
-        self.wishes.json
+    pub(crate) fn json(&self) -> bool {
+        self.wishes().json
     }
 
     /// Whether more talk is wanted.
-    pub(crate) const fn verbose(&self) -> u8 {
-        self.wishes.verbose
+    pub(crate) fn verbose(&self) -> u8 {
+        self.wishes().verbose
     }
 
     /// Whether bars can move on standard error.
     pub(crate) fn animates(&self) -> bool {
-        !self.wishes.quiet && io::stderr().is_terminal()
+        !self.wishes().quiet && io::stderr().is_terminal()
     }
 
     /// The text without secrets. What is laid out in columns is cleaned before: a secret that is broken over lines is not found.
@@ -75,11 +76,9 @@ impl Printer {
     pub(crate) fn out(&self, text: &str) -> io::Result<()> {
         let text = self.clean(text);
         let mut out = io::stdout().lock();
-        if self.out_color {
-            out.write_all(text.as_bytes())
-        } else {
-            out.write_all(strip_str(&text).to_string().as_bytes())
-        }
+        let color = self.wishes().color.unwrap_or_else(|| out.is_terminal());
+        let text = if color { text } else { strip_str(&text).to_string() };
+        out.write_all(text.as_bytes())
     }
 
     /// Writes data to standard output: as [`Printer::out`], but nothing that looks like colour is taken out of it.
@@ -104,15 +103,17 @@ impl Printer {
     /// # Errors
     /// If standard output cannot be written.
     pub(crate) fn answer(&self, document: impl FnOnce() -> Value, text: impl FnOnce() -> String) -> io::Result<()> {
-        if self.wishes.json { self.document(document()) } else { self.out(&text()) }
+        if self.wishes().json { self.document(document()) } else { self.out(&text()) }
     }
 
     /// Tells an error, whatever the user wants: a line or more on standard error.
     pub(crate) fn error(&self, text: &str) {
         let text = self.clean(text);
-        let text = if self.err_color { text } else { strip_str(&text).to_string() };
+        let color = self.wishes().color.unwrap_or_else(|| io::stderr().is_terminal());
+        let text = if color { text } else { strip_str(&text).to_string() };
         // Whoever closed standard error does not want to know.
-        let write = || drop(writeln!(io::stderr().lock(), "{}", text.trim_end_matches('\n')));
+        let end = if text.ends_with('\n') { "" } else { "\n" };
+        let write = || drop(io::stderr().lock().write_all(format!("{text}{end}").as_bytes()));
         match &*self.bars.read().unwrap_or_else(PoisonError::into_inner) {
             Some(bars) => bars.suspend(write),
             None => write(),
@@ -121,14 +122,14 @@ impl Printer {
 
     /// Says a line on standard error, unless the user wants quiet.
     pub(crate) fn talk(&self, text: &str) {
-        if !self.wishes.quiet {
+        if !self.wishes().quiet {
             self.error(text);
         }
     }
 
     /// Says a line on standard error, if the user wants more talk.
     pub(crate) fn detail(&self, text: &str) {
-        if self.wishes.verbose > 0 {
+        if self.wishes().verbose > 0 {
             self.talk(text);
         }
     }

@@ -17,7 +17,7 @@ fn check(file: &str, text: &str, place: &str, code: &str, says: &str) {
     let found = problems.iter().any(|d| {
         let at =
             format!("{}:{}:{}", d["place"]["file"].as_str().unwrap_or(""), d["place"]["line"], d["place"]["column"]);
-        let all = format!("{} {}", d["message"].as_str().unwrap(), d["hints"]);
+        let all = format!("{} {}", d["messages"], d["hints"]);
         at == place && d["code"] == code && all.contains(says)
     });
     assert!(found, "wanted {place} {code} {says}\n{report:#}");
@@ -74,7 +74,7 @@ fn a_mistake_in_a_file_is_told_at_its_place() {
     check(
         yaml,
         "source: { plugin: files, path: data.csv }\nwrite: { strategy: merge, unique_key: [ID] }\n",
-        "assets/raw/x.yaml:2:39",
+        "assets/raw/x.yaml:2:40",
         "P5003",
         "did you mean `id`?",
     );
@@ -106,7 +106,7 @@ fn a_mistake_in_sql_is_told_at_its_place() {
     let sql = "assets/mart/m.sql";
     check(sql, "select idd from raw.orders\n", "assets/mart/m.sql:1:8", "P1012", "id");
     check(sql, "select id\nfrom raw.ordrs\n", "assets/mart/m.sql:2:6", "P1013", "did you mean `raw.orders`?");
-    check(sql, "select id +\n\nfrom raw.orders where\n", "assets/mart/m.sql:3:22", "P1012", "");
+    check(sql, "select id +\n\nfrom raw.orders where\n", "assets/mart/m.sql:3:9", "P1012", "");
     check(
         sql,
         "/* phlo\nchecks:\n  - unique: [nope]\n*/\nselect id from raw.orders\n",
@@ -165,7 +165,7 @@ fn check_file(text: &str, place: &str, code: &str, says: &str) {
         let at = format!("{}:{}:", d["place"]["file"].as_str().unwrap_or(""), d["place"]["line"]);
         place.starts_with(&at)
             && d["code"] == code
-            && format!("{} {}", d["message"].as_str().unwrap(), d["hints"]).contains(says)
+            && format!("{} {}", d["messages"], d["hints"]).contains(says)
     });
     assert!(found, "wanted {place} {code} {says}\n{report:#}");
 }

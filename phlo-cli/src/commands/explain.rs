@@ -19,7 +19,7 @@ pub(crate) fn run(app: &App, args: &Explain) -> Result<Exit, Failure> {
             if !codes.is_empty() {
                 return codes.iter().copied().map(text).collect::<Vec<_>>().join("\n");
             }
-            let mut table = Table::list(&app.printer, &["code", "title", "what"]);
+            let mut table = Table::prose(&app.printer, &["code", "title", "what"]);
             for code in Code::ALL {
                 table.row([
                     Cell::toned((code.as_str(), Tone::Literal)),

@@ -84,7 +84,9 @@ fn what(event: &Event) -> String {
                 if run.rows_in > 0 { format!(", {}", plural(run.rows_in as usize, "row")) } else { String::new() };
             let why =
                 run.error.as_ref().map(|e| format!(": [{}] {}", e.code, e.messages.join(": "))).unwrap_or_default();
-            format!("{}{rows} in {}{why}", tone.paint(word), number::millis(run.duration_ms))
+            let took =
+                if run.attempts > 0 { format!(" in {}", number::millis(run.duration_ms)) } else { String::new() };
+            format!("{}{rows}{took}{why}", tone.paint(word))
         }
         Payload::QualityResult(check) => {
             let (word, tone) = check_outcome(check);
@@ -119,7 +121,7 @@ mod tests {
             serde_json::from_value(event).unwrap()
         };
         let check = json!({ "name": "n", "kind": "range", "outcome": "failed", "severity": "warn", "violations": 3, "total": 1000, "tolerance": 0.0 });
-        let failed = json!({ "asset": "bronze.x", "status": "failed", "duration_ms": 12, "error": { "code": "P3001", "messages": ["no answer", "refused"] } });
+        let failed = json!({ "asset": "bronze.x", "status": "failed", "attempts": 1, "duration_ms": 12, "error": { "code": "P3001", "messages": ["no answer", "refused"] } });
         let all = [
             event("ingestion.start", json!({ "tool": "files", "strategy": "merge" })),
             event("quality.result", check),

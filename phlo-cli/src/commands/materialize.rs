@@ -35,20 +35,21 @@ pub(crate) fn run(app: &App, args: Materialize) -> Result<Exit, Failure> {
     let runtime = app.runtime()?;
     let progress = Arc::new(Progress::new(app.printer.clone()));
     let (cancel, observer, platform) = (options.cancel.clone(), progress.clone(), open.platform.clone());
-    let outcome = runtime.block_on(async {
-        // On a thread of its own, so that this one always hears an interrupt.
+    // Threads that parse and compress look up seldom: this one does nothing but listen.
+    let outcome = App::listener()?.block_on(async {
         let mut running = JoinSet::new();
-        running.spawn(async move { platform.run(options, observer).await });
+        running.spawn_on(async move { platform.run(options, observer).await }, runtime.handle());
+        let mut interrupts = Interrupts::listen();
         let mut interrupted = false;
         loop {
             tokio::select! {
                 Some(ended) = running.join_next() => return Some(ended),
-                () = interrupt() => {
+                () = interrupts.next() => {
                     if interrupted {
                         return None;
                     }
                     interrupted = true;
-                    app.printer.talk("interrupted: nothing that is not committed will be; once more to stop at once");
+                    app.printer.talk("interrupted: nothing more will be committed; once more stops at once");
                     cancel.cancel();
                 }
             }
@@ -68,21 +69,41 @@ pub(crate) fn run(app: &App, args: Materialize) -> Result<Exit, Failure> {
     Ok(Exit::of_run(&record))
 }
 
-/// Ctrl-C, or a stop signal of the system.
-async fn interrupt() {
+/// Ctrl-C and the system's stop signal, as long as this lives.
+struct Interrupts {
     #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let (Ok(mut interrupt), Ok(mut stop)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
-            tokio::select! {
-                _ = interrupt.recv() => return,
-                _ = stop.recv() => return,
-            }
+    signals: Vec<tokio::signal::unix::Signal>,
+}
+
+impl Interrupts {
+    fn listen() -> Self {
+        Self {
+            #[cfg(unix)]
+            signals: {
+                use tokio::signal::unix::{SignalKind, signal};
+                // Without a handler a signal ends the process, as ever.
+                [SignalKind::interrupt(), SignalKind::terminate()]
+                    .into_iter()
+                    .filter_map(|kind| signal(kind).ok())
+                    .collect()
+            },
         }
     }
-    if tokio::signal::ctrl_c().await.is_err() {
-        // Without a handler the signal ends the process, as ever.
-        std::future::pending::<()>().await;
+
+    #[cfg(unix)]
+    async fn next(&mut self) {
+        std::future::poll_fn(|cx| {
+            let ready = self.signals.iter_mut().any(|signal| signal.poll_recv(cx).is_ready());
+            if ready { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        })
+        .await;
+    }
+
+    #[cfg(not(unix))]
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }
 

@@ -52,7 +52,7 @@ fn list(app: &App, platform: &Platform, kind: Option<PluginKind>, available: boo
             document
         },
         || {
-            let mut table = Table::list(&app.printer, &["kind", "name", "state", "package", "version", "what it is"]);
+            let mut table = Table::prose(&app.printer, &["kind", "name", "state", "package", "version", "what it is"]);
             for row in &rows {
                 table.row([
                     row.kind.as_str().into(),
@@ -117,7 +117,7 @@ fn authors(joined: &str) -> Vec<&str> {
 
 fn text(app: &App, entry: &PluginEntry<'_>, row: Option<&PluginRow>) -> String {
     let registration = entry.registration;
-    let mut facts = Table::list(&app.printer, &[registration.kind.as_str(), registration.name]);
+    let mut facts = Table::prose(&app.printer, &[registration.kind.as_str(), registration.name]);
     let mut fact = |name: &str, value: Cell| facts.row([Cell::toned((name, Tone::Dim)), value]);
     let joined = |items: &[&str]| (!items.is_empty()).then(|| items.join(", "));
     fact("what it is", registration.summary.into());

@@ -129,8 +129,9 @@ fn text(app: &App, asset: &str, latest: Option<&(String, DateTime<Utc>)>, shown:
                 let mut result = one.result.clone();
                 result.sample.clear();
                 text.push_str(&failed_check(&app.printer, &result));
+                let batches: Vec<_> = batches.iter().map(own_columns).collect();
                 let schema = batches.first().map(RecordBatch::schema);
-                if let Some(rows) = schema.and_then(|schema| grid(&app.printer, &schema, batches).ok()) {
+                if let Some(rows) = schema.and_then(|schema| grid(&app.printer, &schema, &batches).ok()) {
                     text.push_str(&indent(&rows, 2));
                 }
             }
@@ -150,6 +151,13 @@ fn text(app: &App, asset: &str, latest: Option<&(String, DateTime<Utc>)>, shown:
         ));
     }
     text
+}
+
+// Without the columns that phlo adds.
+fn own_columns(batch: &RecordBatch) -> RecordBatch {
+    let schema = batch.schema();
+    let own: Vec<_> = (0..schema.fields().len()).filter(|i| !schema.field(*i).name().starts_with("_phlo_")).collect();
+    batch.project(&own).unwrap_or_else(|_| batch.clone())
 }
 
 fn table(app: &App, results: &[&CheckResult]) -> String {

@@ -10,7 +10,7 @@ use crate::commands::sql::{Shape, write};
 use crate::exit::{Exit, Failure};
 use crate::render::rows::columns;
 use crate::render::table::{Cell, Table};
-use crate::render::{Tone, number};
+use crate::render::{Tone, number, plural};
 
 pub(crate) fn run(app: &App, args: &Args) -> Result<Exit, Failure> {
     let platform = app.open_to_look()?.platform;
@@ -86,7 +86,7 @@ fn show(app: &App, info: &TableInfo) -> String {
         ("committed", info.committed_at.map(number::time)),
         ("run", info.run_id.clone()),
         ("rows", info.rows.map(number::count)),
-        ("size", Some(format!("{} in {} files", number::bytes(info.bytes), number::count(info.files)))),
+        ("size", Some(format!("{} in {}", number::bytes(info.bytes), plural(info.files as usize, "file")))),
         ("cursor", info.cursor.as_ref().map(ToString::to_string)),
     ] {
         if let Some(value) = value {

@@ -24,7 +24,7 @@ pub(crate) fn run(app: &App) -> Result<Exit, Failure> {
         || {
             let mut text = format!("phlo {version}\n");
             if app.printer.verbose() > 0 {
-                let mut table = Table::list(&app.printer, &["package", "version", "licence", "what it is"]);
+                let mut table = Table::prose(&app.printer, &["package", "version", "licence", "what it is"]);
                 for package in packages.values() {
                     table.row([
                         Cell::from(package.name),

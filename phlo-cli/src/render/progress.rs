@@ -109,11 +109,11 @@ impl Observer for Progress {
             (Payload::TelemetryLog(log), asset) => {
                 let of = asset.as_ref().map(|key| format!("{key}: ")).unwrap_or_default();
                 match log.level {
-                    LogLevel::Error => self.printer.talk(&format!("{}: {of}{}", Tone::Bad.paint("error"), log.message)),
                     LogLevel::Warn => {
                         self.printer.talk(&format!("{}: {of}{}", Tone::Warn.paint("warning"), log.message));
                     }
-                    LogLevel::Info => self.printer.detail(&format!("{of}{}", log.message)),
+                    // What failed is told with its asset's end.
+                    LogLevel::Error | LogLevel::Info => self.printer.detail(&format!("{of}{}", log.message)),
                     LogLevel::Debug => {}
                 }
             }

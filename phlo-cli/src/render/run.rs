@@ -1,6 +1,6 @@
 //! A run as people read it: a table of its assets, and what is behind each that did not end well.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use phlo_spec::{AssetRun, AssetStatus, CheckOutcome, CheckResult, CheckSeverity, Code, RunRecord};
@@ -21,19 +21,15 @@ pub(crate) fn summary(printer: &Printer, run: &RunRecord) -> String {
     let mut table =
         Table::list(printer, &["asset", "result", ">rows in", ">inserted", ">updated", "checks", ">version", ">time"]);
     for asset in &run.assets {
-        let counted = |n: u64| {
-            if n == 0 && asset.status != AssetStatus::Success {
-                Cell::maybe(None::<String>)
-            } else {
-                number::count(n).into()
-            }
-        };
+        // What was not committed was neither inserted nor updated.
+        let committed = asset.status == AssetStatus::Success;
+        let counted = |n: u64, really: bool| Cell::maybe(really.then(|| number::count(n)));
         table.row([
             Cell::toned((asset.asset.as_str(), Tone::Strong)),
             Cell::toned(asset_status(asset.status)),
-            counted(asset.rows_in),
-            counted(asset.rows_inserted),
-            counted(asset.rows_updated),
+            counted(asset.rows_in, committed || asset.rows_in > 0),
+            counted(asset.rows_inserted, committed),
+            counted(asset.rows_updated, committed),
             checks(asset),
             Cell::maybe(asset.version.map(|v| format!("v{v}"))),
             Cell::maybe((asset.attempts > 0).then(|| number::millis(asset.duration_ms))),
@@ -60,7 +56,7 @@ pub(crate) fn summary(printer: &Printer, run: &RunRecord) -> String {
         .unwrap_or_default();
     let assets = if counts.is_empty() { "no asset".to_owned() } else { counts.join(", ") };
     let table = if run.assets.is_empty() { String::new() } else { format!("{}\n", table.text()) };
-    format!("{table}run {}: {}: {assets}{took}\n", Tone::Dim.paint(&run.id), tone.paint(word))
+    format!("{table}run {}: {}{took}: {assets}\n", Tone::Dim.paint(&run.id), tone.paint(word))
 }
 
 fn checks(asset: &AssetRun) -> Cell {
@@ -95,9 +91,13 @@ pub(crate) fn details(printer: &Printer, run: &RunRecord, notes: bool) -> (Strin
             let _ = writeln!(text, "{}: {}: {note}", Tone::Strong.paint("note"), asset.asset);
         }
     }
+    let mut skipped: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for asset in run.assets.iter().filter(|a| a.status == AssetStatus::Skipped) {
-        let because = asset.error.as_ref().and_then(|e| e.messages.first()).cloned().unwrap_or_default();
-        let _ = writeln!(text, "{}: {}: {because}", Tone::Warn.paint("skipped"), asset.asset);
+        let because = asset.error.as_ref().and_then(|e| e.messages.first()).map_or("", String::as_str);
+        skipped.entry(because).or_default().push(asset.asset.as_str());
+    }
+    for (because, assets) in skipped {
+        let _ = writeln!(text, "{}: {}: {because}", Tone::Warn.paint("skipped"), assets.join(", "));
     }
     for asset in run.assets.iter().filter(|a| matches!(a.status, AssetStatus::Failed | AssetStatus::Blocked)) {
         let Some(error) = &asset.error else { continue };
@@ -126,15 +126,18 @@ fn broken(check: &CheckResult) -> String {
 /// A failed check: what was wanted, what was found, some rows, and how to see all.
 pub(crate) fn failed_check(printer: &Printer, check: &CheckResult) -> String {
     let (word, tone) = check_outcome(check);
-    let kind = if check.kind == check.name { String::new() } else { format!(" ({})", check.kind) };
+    let kind = if check.name.starts_with(&check.kind) { String::new() } else { format!(" ({})", check.kind) };
     let mut text = format!("{}{kind} {}", Tone::Strong.paint(&check.name), tone.paint(word));
     if check.outcome == CheckOutcome::Failed {
         let _ = write!(text, ": {}", broken(check));
     }
     text.push('\n');
     let tolerated = (check.tolerance > 0.0).then(|| format!("up to {} may fail", number::rate(check.tolerance)));
+    // What was found is often no more than the count that stands there already.
+    let found =
+        check.observed.clone().filter(|found| *found != format!("{} of {} rows", check.violations, check.total));
     for (title, value) in
-        [("why", &check.error), ("wanted", &check.expected), ("found", &check.observed), ("tolerance", &tolerated)]
+        [("why", &check.error), ("wanted", &check.expected), ("found", &found), ("tolerance", &tolerated)]
     {
         if let Some(value) = value {
             let _ = writeln!(text, "  {}: {}", Tone::Dim.paint(title), printable(&printer.clean(value)));

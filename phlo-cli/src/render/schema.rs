@@ -8,7 +8,7 @@ use crate::render::table::{Cell, Table};
 
 /// The keys of a schema's object; nothing if it has none.
 pub(crate) fn keys(printer: &Printer, schema: &Value) -> Option<String> {
-    let mut table = Table::list(printer, &["key", "type", "default", "what"]);
+    let mut table = Table::prose(printer, &["key", "type", "default", "what"]);
     let mut any = false;
     let mut add = |object: &Map<String, Value>| {
         let required: Vec<_> =

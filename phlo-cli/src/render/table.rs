@@ -1,9 +1,12 @@
 //! Tables: lists without lines, and grids for rows of data.
 
-use comfy_table::{Attribute, Cell as Styled, CellAlignment, Color, ContentArrangement, presets};
+use comfy_table::{Attribute, Cell as Styled, CellAlignment, Color, ColumnConstraint, ContentArrangement, presets};
 
 use crate::printer::Printer;
 use crate::render::Tone;
+
+/// Characters of a line that reads well: at least and at most.
+const PROSE: (u16, u16) = (80, 110);
 
 /// One cell.
 #[derive(Debug, Clone, Default)]
@@ -41,10 +44,21 @@ impl<'a> Table<'a> {
     pub(crate) fn list(printer: &'a Printer, headings: &[&str]) -> Self {
         let mut new = Self::new(printer, headings);
         new.table.load_preset(presets::NOTHING);
-        // On a terminal, long texts are broken within their column.
-        new.table.set_content_arrangement(ContentArrangement::Dynamic);
+        new.table.set_content_arrangement(ContentArrangement::Disabled);
         for column in new.table.column_iter_mut() {
             column.set_padding((0, 2));
+        }
+        new
+    }
+
+    /// A list whose last column is prose: it alone is broken over lines.
+    pub(crate) fn prose(printer: &'a Printer, headings: &[&str]) -> Self {
+        let mut new = Self::list(printer, headings);
+        new.table.set_content_arrangement(ContentArrangement::Dynamic);
+        let width = new.table.width().unwrap_or(PROSE.1).clamp(PROSE.0, PROSE.1);
+        new.table.set_width(width);
+        for column in new.table.column_iter_mut().take(headings.len() - 1) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
         }
         new
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use phlo_plugin::Error;
 use phlo_spec::run::ErrorRecord;
 use phlo_spec::{Code, Diagnostic, Place, Severity};
@@ -93,36 +93,30 @@ impl Told {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let mut messages = self.messages.iter().map(|m| clean(m));
-        let title = level.primary_title(messages.next().unwrap_or_default()).id(self.code.as_str());
-        let mut group = Group::with_title(title);
-        if let Some(place) = &self.place {
-            let (number, column) = (place.span.line.max(1) as usize, place.span.column.max(1) as usize);
-            match line.filter(|l| !l.trim().is_empty()).and_then(|l| mark(l, place, clean)) {
-                Some((shown, span)) => {
-                    let mut annotation = AnnotationKind::Primary.span(span);
-                    if let Some(label) = &self.label {
-                        annotation = annotation.label(clean(label));
-                    }
-                    let snippet = Snippet::source(shown).line_start(number).path(place.file.to_string());
-                    group = group.element(snippet.annotation(annotation));
-                }
-                None => group = group.element(Origin::path(place.file.to_string()).line(number).char_column(column)),
-            }
-        }
         let renderer = Renderer::styled();
-        if self.place.is_some() {
-            let causes = messages.map(|m| Level::NOTE.with_name("cause").message(m));
-            let hints = self.hints.iter().map(|h| Level::HELP.message(clean(h)));
-            let notes = causes.chain(hints);
-            return format!("{}\n", renderer.render(&[group.elements(notes)]));
+        let messages: Vec<_> = self.messages.iter().map(|m| clean(m)).collect();
+        let hints = self.hints.iter().map(|h| clean(h));
+        let title = level.primary_title(messages.first().cloned().unwrap_or_default()).id(self.code.as_str());
+        let marked = self.place.as_ref().and_then(|place| Some((place, mark(line?, place, clean)?)));
+        if let Some((place, (shown, span))) = marked {
+            let annotation = AnnotationKind::Primary.span(span).label(self.label.as_ref().map(|l| clean(l)));
+            let snippet =
+                Snippet::source(shown).line_start(place.span.line.max(1) as usize).path(place.file.to_string());
+            let causes = messages.into_iter().skip(1).map(|m| Level::NOTE.with_name("cause").message(m));
+            let notes = causes.chain(hints.map(|h| Level::HELP.message(h)));
+            return format!(
+                "{}\n",
+                renderer.render(&[Group::with_title(title).element(snippet.annotation(annotation)).elements(notes)])
+            );
         }
-        // Without a place there is no gutter that notes could hang on.
-        let mut text = format!("{}\n", renderer.render(&[group]));
-        let causes = self.messages.iter().skip(1).map(|m| ("cause", m));
-        for (name, note) in causes.chain(self.hints.iter().map(|h| ("help", h))) {
-            let note = clean(note).replace('\n', "\n    ");
-            let _ = writeln!(text, "  = {}: {note}", Tone::Strong.paint(name));
+        // Without a line there is no gutter that the rest could hang on.
+        let mut text = format!("{}\n", renderer.render(&[Group::with_title(title)]));
+        if let Some(place) = &self.place {
+            let _ = writeln!(text, "  --> {place}");
+        }
+        let causes = messages.into_iter().skip(1).map(|m| ("cause", m));
+        for (name, note) in causes.chain(hints.map(|h| ("help", h))) {
+            let _ = writeln!(text, "  = {}: {}", Tone::Strong.paint(name), note.replace('\n', "\n    "));
         }
         text
     }
@@ -135,6 +129,9 @@ pub(crate) const REPORT: &str =
 // The line without secrets, and the marked bytes of it; nothing if the place is not on the line.
 fn mark(line: &str, place: &Place, clean: &dyn Fn(&str) -> String) -> Option<(String, std::ops::Range<usize>)> {
     let line = line.trim_end();
+    if line.is_empty() {
+        return None;
+    }
     let byte = |column: usize| line.char_indices().map(|(at, _)| at).chain([line.len()]).nth(column);
     let first = place.span.column.max(1) as usize - 1;
     let start = byte(first)?;

@@ -284,7 +284,9 @@ impl Registry {
             let context = InitContext { emitter: context.emitter.producer(name), ..context.clone() };
             guard(name, "its constructor", || (entry.registration.construct)(settings, &context)).map_err(|err| {
                 let place = err.place().cloned();
-                Arc::new(if err.code() == Code::PluginPanicked {
+                // A mistake in the settings is told as it is, at its place.
+                let told = matches!(err.code(), Code::PluginPanicked | Code::UnknownKey | Code::MissingKey | Code::InvalidValue);
+                Arc::new(if told {
                     err
                 } else {
                     Error::new(Code::PluginFailed, format!("the {kind} `{name}` did not start")).at(place).because(err)

@@ -199,17 +199,14 @@ impl Platform {
     pub async fn run(&self, options: RunOptions, observer: Arc<dyn Observer>) -> Result<RunRecord, Diagnostics> {
         let told = |err: Error| Diagnostics(vec![err.into_diagnostic()]);
         let plan = self.steps_to_run(&options)?;
-        // Every mistake that can be known is told before anything runs.
-        let mut problems = Diagnostics::default();
+        // Every mistake that can be known is told before anything runs, in assets that are not selected too.
+        let mut problems = self.check().await.diagnostics;
+        problems.0.retain(|d| d.severity == phlo_spec::Severity::Error);
         for (key, _) in &plan.steps {
             if let Some(node) = plan.graph.get(key) {
-                problems.extend(crate::audit::checks(&self.inner.registry, &node.spec, None).1);
-                for found in [
-                    self.table_store(Some(&node.spec), Some(&options.tags)).map(drop),
-                    self.engine(Some(&node.spec), Some(&options.tags)).map(drop),
-                ] {
-                    problems.extend(found.err().map(Error::into_diagnostic));
-                }
+                let tags = Some(&options.tags);
+                problems.extend(self.table_store(Some(&node.spec), tags).err().map(Error::into_diagnostic));
+                problems.extend(self.engine(Some(&node.spec), tags).err().map(Error::into_diagnostic));
             }
         }
         let (hooks, hook_problems) = self.inner.registry.hooks();

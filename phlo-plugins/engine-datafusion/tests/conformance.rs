@@ -30,7 +30,7 @@ async fn a_sort_larger_than_the_memory_spills_and_succeeds() {
         .collect()
         .await
         .unwrap();
-    assert_eq!(batches.iter().map(phlo_plugin::prelude::RecordBatch::num_rows).sum::<usize>(), 1);
+    assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 1);
 }
 
 #[test]

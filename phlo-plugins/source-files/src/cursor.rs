@@ -2,16 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use arrow_schema::{Schema, SchemaRef};
 use phlo_plugin::{Error, Result};
 use phlo_spec::Code;
 use serde::{Deserialize, Serialize};
 
 use crate::input::Input;
 
-/// The files that were read, by name.
+/// The files that were read, by name, and their columns.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct Cursor(BTreeMap<String, Seen>);
+pub(crate) struct Cursor {
+    files: BTreeMap<String, Seen>,
+    /// What the columns are when no file is left to tell.
+    schema: Option<Schema>,
+}
 
 /// A file as it was when it was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,14 +36,24 @@ impl Cursor {
 
     /// Whether the file is new or has changed.
     pub(crate) fn is_news(&self, input: &Input) -> bool {
-        self.0.get(&input.name).is_none_or(|seen| seen.size != input.size || seen.version != input.version)
+        self.files.get(&input.name).is_none_or(|seen| seen.size != input.size || seen.version != input.version)
+    }
+
+    /// The columns that were last read.
+    pub(crate) fn schema(&self) -> Option<SchemaRef> {
+        self.schema.clone().map(SchemaRef::new)
     }
 
     /// The cursor after these files. Files that are no longer there stay in it: should they come back, they are not news.
-    pub(crate) fn after(mut self, inputs: &[Input]) -> Result<serde_json::Value> {
+    pub(crate) fn after<'a>(
+        mut self,
+        inputs: impl Iterator<Item = &'a Input>,
+        schema: &Schema,
+    ) -> Result<serde_json::Value> {
         for input in inputs {
-            self.0.insert(input.name.clone(), Seen { size: input.size, version: input.version.clone() });
+            self.files.insert(input.name.clone(), Seen { size: input.size, version: input.version.clone() });
         }
+        self.schema = Some(schema.clone());
         serde_json::to_value(self).map_err(|err| Error::internal("the cursor is not JSON").because(err))
     }
 }

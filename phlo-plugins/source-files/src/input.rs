@@ -173,7 +173,10 @@ fn list_local(root: &Path, pattern: &str) -> Result<(Vec<Input>, String)> {
     })?;
     let mut inputs = Vec::new();
     for path in paths {
-        let path = path.map_err(|err| unreadable(&err.path().to_owned(), err.into()))?;
+        let path = path.map_err(|err| {
+            let path = err.path().to_path_buf();
+            unreadable(&path, err.into())
+        })?;
         let meta = std::fs::metadata(&path).map_err(|err| unreadable(&path, err))?;
         if meta.is_file() {
             inputs.push(local_input(root, path, &meta));

@@ -22,12 +22,12 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use phlo_plugin::schema::{to_arrow, type_name};
 use phlo_plugin::source::BatchStream;
 use phlo_plugin::{Error, Result};
+use phlo_spec::Code;
 use phlo_spec::types::ColumnType;
-use phlo_spec::{Code, nearest};
 use tokio_util::sync::CancellationToken;
 
 use crate::input::{Input, Place, blocking, local_error, remote_error};
-use crate::text::Surroundings;
+use crate::text::{Surroundings, add_unseen};
 
 /// How many footers are read at once.
 const FOOTERS_AT_ONCE: usize = 8;
@@ -138,21 +138,11 @@ pub(crate) fn columns(files: &[Opened], all: bool, declared: &BTreeMap<String, C
             known.set_data_type(wider);
         }
     }
-    for (name, declared) in declared {
-        if fields.iter().any(|(field, _)| field.name() == name) {
-            continue;
-        }
-        if all && !fields.is_empty() {
-            let error =
-                Error::new(Code::UnknownColumn, format!("the declared column `{name}` is in none of the files"));
-            return Err(match nearest(name, fields.iter().map(|(field, _)| field.name().as_str())) {
-                Some(near) => error.hint(format!("did you mean `{near}`?")),
-                None => error,
-            });
-        }
-        fields.push((Field::new(name, to_arrow(*declared), true), ""));
+    let mut fields: Vec<Field> = fields.into_iter().map(|(field, _)| field).collect();
+    if !all {
+        add_unseen(&mut fields, declared);
     }
-    Ok(Arc::new(Schema::new(fields.into_iter().map(|(field, _)| field).collect::<Vec<_>>())))
+    Ok(Arc::new(Schema::new(fields)))
 }
 
 /// The narrowest type that holds the values of both.

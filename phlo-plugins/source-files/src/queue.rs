@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use phlo_plugin::{Error, Result};
+use phlo_spec::Code;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -71,8 +72,15 @@ impl<T> Queue<T> {
 
     /// The next item; `None` when all writers have ended and nothing waits.
     pub(crate) async fn pop(&self) -> Option<Result<Entry<T>>> {
-        if let Ok(permit) = self.items.acquire().await {
-            permit.forget();
+        tokio::select! {
+            biased;
+            permit = self.items.acquire() => {
+                if let Ok(permit) = permit {
+                    permit.forget();
+                }
+            }
+            // A reader may hang in the file system, which nothing interrupts.
+            () = self.stop.cancelled() => return Some(Err(Error::new(Code::Interrupted, "reading was interrupted"))),
         }
         self.lock().items.pop_front()
     }

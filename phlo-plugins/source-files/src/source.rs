@@ -8,7 +8,7 @@ use crate::config::{FilesConfig, Format};
 use crate::cursor::Cursor;
 use crate::input::{Input, Listing, is_remote, list};
 use crate::parquet;
-use crate::text::{Surroundings, TextFormat};
+use crate::text::{Surroundings, TextFormat, add_unseen};
 
 /// How many files are looked into to find out the columns.
 const MOST_SAMPLES: usize = 32;
@@ -44,12 +44,11 @@ impl Source for FilesSource {
         let (format, tabs) = listing.format(config)?;
         let (samples, rest) = samples(listing.inputs);
         let all = rest.is_empty();
-        Ok(Some(match format {
-            Format::Parquet => parquet::columns(&parquet::open(samples, &around).await?, all, &context.columns)?,
-            _ => {
-                let format = TextFormat::new(config, format, tabs);
-                format.columns(samples, all, config.infer_rows, &context.columns, &around).await?.schema
-            }
+        Ok(Some(if format == Format::Parquet {
+            parquet::columns(&parquet::open(samples, &around).await?, all, &context.columns)?
+        } else {
+            let format = TextFormat::new(config, format, tabs);
+            format.columns(samples, all, config.infer_rows, &context.columns, &around).await?.schema
         }))
     }
 
@@ -62,60 +61,53 @@ impl Source for FilesSource {
             None => self.list_first(config, context).await?,
             Some(_) => list(config, &self.storage, context).await?,
         };
-        let first = request.cursor.is_none();
         let cursor = request.cursor.map(Cursor::parse).transpose()?.unwrap_or_default();
-        let around = surroundings(context);
-        let streams = request.parallelism.max(1);
-        let news: BTreeSet<String> = listing
-            .inputs
-            .iter()
-            .filter(|input| first || cursor.is_news(input))
-            .map(|input| input.name.clone())
-            .collect();
+        let news: BTreeSet<String> =
+            listing.inputs.iter().filter(|input| cursor.is_news(input)).map(|input| input.name.clone()).collect();
         let is_new = |input: &Input| news.contains(&input.name);
         let bytes = listing.inputs.iter().filter(|input| is_new(input)).map(|input| input.size).sum();
-        let checkpoint = Checkpoint::default();
-        checkpoint.set(cursor.after(&listing.inputs)?);
-        let reading = |schema: SchemaRef, streams| Reading {
-            schema,
-            streams,
-            checkpoint,
-            origins: listing.origins,
-            bytes: Some(bytes),
-        };
-        if listing.inputs.is_empty() {
-            // Everything that was ever read is gone: nothing is new, and no columns can be known but those declared.
-            let fields = context
-                .columns
-                .iter()
-                .map(|(name, column)| arrow_schema::Field::new(name, phlo_plugin::schema::to_arrow(*column), true));
-            let schema = Schema::new(fields.collect::<Vec<_>>());
-            return Ok(reading(schema.into(), vec![Box::pin(futures::stream::empty())]));
-        }
-        let (format, tabs) = Listing { inputs: listing.inputs.clone(), ..Listing::default() }.format(config)?;
+        let (streams, batch_rows) = (request.parallelism.max(1), request.batch_rows.max(1));
+        let around = surroundings(context);
+
         // All files say what the columns are, so that these do not depend on what is new.
-        let (samples, rest) = samples(listing.inputs);
-        let all = rest.is_empty();
-        if format == Format::Parquet {
-            let samples = parquet::open(samples, &around).await?;
-            let schema = parquet::columns(&samples, all, &context.columns)?;
-            let opened = samples.into_iter().filter(|file| is_new(&file.input)).collect();
-            let others = rest.into_iter().filter(is_new).collect();
-            let streams = parquet::read(opened, others, &schema, &around, streams, request.batch_rows);
-            return Ok(reading(schema, streams));
-        }
-        let format = TextFormat::new(config, format, tabs);
-        let columns = format.columns(samples.clone(), all, config.infer_rows, &context.columns, &around).await?;
-        let mut inputs: Vec<Input> = samples.into_iter().chain(rest).filter(is_new).collect();
-        inputs.sort_by(|a, b| a.name.cmp(&b.name));
-        let schema = columns.schema.clone();
-        let streams = if inputs.is_empty() {
-            vec![Box::pin(futures::stream::empty()) as BatchStream]
+        let (schema, streams) = if listing.inputs.is_empty() {
+            (cursor.schema().unwrap_or_else(|| declared(context)), Vec::new())
         } else {
-            format.read(inputs, columns, around, streams, request.batch_rows)?
+            let (format, tabs) = listing.format(config)?;
+            let (samples, rest) = samples(listing.inputs.clone());
+            let all = rest.is_empty();
+            if format == Format::Parquet {
+                let samples = parquet::open(samples, &around).await?;
+                let schema = parquet::columns(&samples, all, &context.columns)?;
+                let opened = samples.into_iter().filter(|file| is_new(&file.input)).collect();
+                let others = rest.into_iter().filter(is_new).collect();
+                let streams = parquet::read(opened, others, &schema, &around, streams, batch_rows);
+                (schema, streams)
+            } else {
+                let format = TextFormat::new(config, format, tabs);
+                let columns = format.columns(samples, all, config.infer_rows, &context.columns, &around).await?;
+                let inputs: Vec<Input> = listing.inputs.iter().filter(|input| is_new(input)).cloned().collect();
+                let schema = columns.schema.clone();
+                let streams = match &*inputs {
+                    [] => Vec::new(),
+                    _ => format.read(inputs, columns, around, streams, batch_rows)?,
+                };
+                (schema, streams)
+            }
         };
-        Ok(reading(schema, streams))
+        let checkpoint = Checkpoint::default();
+        checkpoint.set(cursor.after(listing.inputs.iter(), &schema)?);
+        let nothing = || -> BatchStream { Box::pin(futures::stream::empty()) };
+        let streams = if streams.is_empty() { vec![nothing()] } else { streams };
+        Ok(Reading { schema, streams, checkpoint, origins: listing.origins, bytes: Some(bytes) })
     }
+}
+
+/// The columns that the asset declares.
+fn declared(context: &SourceContext) -> SchemaRef {
+    let mut fields = Vec::new();
+    add_unseen(&mut fields, &context.columns);
+    Schema::new(fields).into()
 }
 
 impl FilesSource {

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow_array::RecordBatch;
-use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef};
+use arrow_schema::{Field, Fields, Schema, SchemaRef};
 use futures::{StreamExt, TryStreamExt};
 use phlo_plugin::schema::to_arrow;
 use phlo_plugin::source::BatchStream;
 use phlo_plugin::{Error, Result};
 use phlo_spec::types::ColumnType;
-use phlo_spec::{Code, Redactor, nearest};
+use phlo_spec::{Code, Redactor};
 use tokio::runtime::Handle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -22,9 +22,9 @@ use crate::csv::decode::{Layout, Nulls};
 use crate::csv::scan::Dialect;
 use crate::csv::{self, CsvSplit};
 use crate::input::{Input, blocking};
+use crate::json;
 use crate::json::infer::{Shape, without_empty_field};
 use crate::json::split::{LineSplit, ValueSplit};
-use crate::json::{self};
 use crate::kinds::Kinds;
 use crate::queue::{Queue, Writer};
 
@@ -58,6 +58,21 @@ pub(crate) struct Columns {
 enum Sample {
     Csv(Vec<(String, Kinds)>),
     Json(Shape),
+}
+
+/// What the samples tell of a column.
+enum Inferred {
+    Kinds(Kinds),
+    Shape(Shape),
+}
+
+/// Adds those declared columns that were not seen.
+pub(crate) fn add_unseen(fields: &mut Vec<Field>, declared: &BTreeMap<String, ColumnType>) {
+    for (name, column) in declared {
+        if !fields.iter().any(|field| field.name() == name) {
+            fields.push(Field::new(name, to_arrow(*column), true));
+        }
+    }
 }
 
 impl TextFormat {
@@ -101,59 +116,19 @@ impl TextFormat {
             .buffered(SAMPLES_AT_ONCE)
             .try_collect()
             .await?;
-        let (mut by_name, mut shape, mut width): (Vec<(String, Kinds)>, _, Option<(usize, &str)>) =
-            (Vec::new(), Shape::Nothing, None);
-        for (file, sample) in names.iter().zip(samples) {
-            match sample {
-                None => {}
-                Some(Sample::Json(found)) => shape = shape.or(found),
-                Some(Sample::Csv(found)) => {
-                    let (first, other) = *width.get_or_insert((found.len(), file));
-                    if matches!(self, Self::Csv { header: false, .. }) && found.len() != first {
-                        let message = format!("the files differ in width: {first} columns and {}", found.len());
-                        return Err(Error::new(Code::MalformedData, message).with("file", other).with("file", file));
-                    }
-                    for (name, kinds) in found {
-                        match by_name.iter_mut().find(|(known, _)| *known == name) {
-                            Some((_, known)) => *known = known.or(kinds),
-                            None => by_name.push((name, kinds)),
-                        }
-                    }
-                }
-            }
-        }
-        let mut fields = Vec::new();
-        let mut push = |name: String, inferred: &dyn Fn(&str) -> Result<DataType>| -> Result<()> {
-            let data_type = match declared.get(&name) {
-                Some(declared) => to_arrow(*declared),
-                None => inferred(&name)?,
+        let inferred = self.merge(&names, samples)?;
+        let field = |(name, inferred): (String, Inferred)| {
+            let data_type = match (declared.get(&name), inferred) {
+                (Some(declared), _) => to_arrow(*declared),
+                (None, Inferred::Kinds(kinds)) => kinds.data_type(),
+                (None, Inferred::Shape(shape)) => shape.data_type(&name)?,
             };
-            fields.push(Field::new(name, data_type, true));
-            Ok(())
+            Ok(Field::new(name, data_type, true))
         };
-        for (name, kinds) in by_name {
-            push(name, &|_| Ok(kinds.data_type()))?;
-        }
-        if let Shape::Object(found) = shape {
-            for (name, shape) in found {
-                push(name, &|name| shape.data_type(name))?;
-            }
-        }
+        let mut fields = inferred.into_iter().map(field).collect::<Result<Vec<_>>>()?;
         // Records of JSON may lack a column; files that were not looked at may have one.
-        let may_come = !all || matches!(self, Self::Json { .. }) || fields.is_empty();
-        for (name, declared) in declared {
-            if fields.iter().any(|field| field.name() == name) {
-                continue;
-            }
-            if !may_come {
-                let error =
-                    Error::new(Code::UnknownColumn, format!("the declared column `{name}` is in none of the files"));
-                return Err(match nearest(name, fields.iter().map(|field| field.name().as_str())) {
-                    Some(near) => error.hint(format!("did you mean `{near}`?")),
-                    None => error,
-                });
-            }
-            fields.push(Field::new(name, to_arrow(*declared), true));
+        if !all || matches!(self, Self::Json { .. }) || fields.is_empty() {
+            add_unseen(&mut fields, declared);
         }
         if fields.is_empty() {
             return Err(Error::new(Code::MalformedData, "the files are empty, so that their columns cannot be known")
@@ -164,7 +139,36 @@ impl TextFormat {
         Ok(Columns { schema: Arc::new(Schema::new(kept)), seen: Arc::new(Schema::new(fields)) })
     }
 
-    /// Blocks.
+    /// The columns of all samples, in the order in which they are first seen.
+    fn merge(&self, files: &[String], samples: Vec<Option<Sample>>) -> Result<Vec<(String, Inferred)>> {
+        let mut columns: Vec<(String, Kinds)> = Vec::new();
+        let (mut shape, mut width) = (Shape::Nothing, None);
+        for (file, sample) in files.iter().zip(samples) {
+            match sample {
+                None => {}
+                Some(Sample::Json(found)) => shape = shape.or(found),
+                Some(Sample::Csv(found)) => {
+                    let (first, other) = *width.get_or_insert((found.len(), file));
+                    if matches!(self, Self::Csv { header: false, .. }) && found.len() != first {
+                        let message = format!("the files differ in width: {first} columns and {}", found.len());
+                        return Err(Error::new(Code::MalformedData, message).with("file", other).with("file", file));
+                    }
+                    for (name, kinds) in found {
+                        match columns.iter_mut().find(|(known, _)| *known == name) {
+                            Some((_, known)) => *known = known.or(kinds),
+                            None => columns.push((name, kinds)),
+                        }
+                    }
+                }
+            }
+        }
+        Ok(match shape {
+            Shape::Object(fields) => fields.into_iter().map(|(name, shape)| (name, Inferred::Shape(shape))).collect(),
+            _ => columns.into_iter().map(|(name, kinds)| (name, Inferred::Kinds(kinds))).collect(),
+        })
+    }
+
+    /// What the file's first rows show; `None` if it has none, nor a header. Blocks.
     fn sample(&self, input: &Input, rows: usize, around: &Surroundings, handle: &Handle) -> Result<Option<Sample>> {
         let mut blocks = self.blocks(input, around, handle)?;
         let (mut csv_columns, mut shape): (Option<Vec<(String, Kinds)>>, _) = (None, Shape::Nothing);

@@ -178,6 +178,9 @@ async fn declared_columns_win_over_inference() {
         (got.schema.as_str(), got.rows[0].as_str()),
         ("a:int64 b:string c:float64 d:string e:date", "7|1|1.5|no|-")
     );
+    // A column that the files do not have may be made by the asset's transforms; the runtime asks for it after these.
+    let got = try_read(&project, "path: a.csv", &[("e", "date")], None).await.unwrap();
+    assert_eq!(got.schema, "a:string b:int64 c:float64 d:string");
 }
 
 #[tokio::test]
@@ -248,11 +251,14 @@ async fn a_later_run_reads_only_files_that_are_new_or_have_changed() {
     project.write("in/3.csv", "a,b\n3,x\n");
     std::fs::remove_file(project.root().join("in/1.csv")).unwrap();
     let third = again(&first.cursor).await.unwrap();
-    assert_eq!((third.schema.as_str(), third.rows), ("a:int64 b:string", vec!["22|-".to_owned(), "3|x".to_owned()]));
-    assert_eq!(third.cursor.as_object().unwrap().keys().collect::<Vec<_>>(), ["in/1.csv", "in/2.csv", "in/3.csv"]);
+    assert_eq!((third.schema.as_str(), &third.rows), ("a:int64 b:string", &vec!["22|-".to_owned(), "3|x".to_owned()]));
+    assert_eq!(
+        third.cursor["files"].as_object().unwrap().keys().collect::<Vec<_>>(),
+        ["in/1.csv", "in/2.csv", "in/3.csv"]
+    );
     std::fs::remove_dir_all(project.root().join("in")).unwrap();
     let fourth = again(&third.cursor).await.unwrap();
-    assert_eq!((fourth.rows.len(), &fourth.cursor), (0, &third.cursor));
+    assert_eq!((fourth.rows.len(), &fourth.cursor, fourth.schema), (0, &third.cursor, third.schema));
     let err = again(&serde_json::json!({"page": 3})).await.unwrap_err();
     assert_eq!(err.message(), "the asset's cursor is not one of the source `files`");
 }
@@ -287,7 +293,7 @@ type Bad = (&'static str, &'static [u8], &'static str, Code, &'static str, &'sta
 
 #[tokio::test]
 async fn bad_input_gets_one_error_with_its_place_and_a_next_step() {
-    use Code::{InertConfig, InvalidValue, MalformedData, SourceNotFound, UnknownColumn};
+    use Code::{InertConfig, InvalidValue, MalformedData, SourceNotFound};
     let cases: &[Bad] = &[
         ("a.csv", b"", "path: b.csv", SourceNotFound, "the file does not exist", "project"),
         ("a.csv", b"", "path: 'b*.csv'", SourceNotFound, "no file matches the pattern", "project"),
@@ -500,9 +506,6 @@ async fn bad_input_gets_one_error_with_its_place_and_a_next_step() {
         let is_config = matches!(code, InertConfig | InvalidValue);
         assert!(is_config || err.context().iter().any(|(key, _)| matches!(*key, "file" | "path")), "{config}: {err:?}");
     }
-    let project = Project::new().file("a.csv", "amount\n1\n");
-    let err = try_read(&project, "path: a.csv", &[("amuont", "int64")], None).await.unwrap_err();
-    assert_eq!((err.code(), err.hints()), (UnknownColumn, &["did you mean `amount`?".to_owned()][..]));
     let project = Project::new().file("a.csv", "a\n1\n").file("b.ndjson", "{}");
     let err = try_read(&project, "path: '*.*'", &[], None).await.unwrap_err();
     assert_eq!(err.message(), "the files differ in format: CSV and NDJSON");
