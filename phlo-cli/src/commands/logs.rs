@@ -129,6 +129,12 @@ mod tests {
             event("ingestion.end", failed),
             event("service.post_start", json!({ "service": "postgres" })),
         ];
-        insta::assert_snapshot!(strip_str(&all.iter().map(line).collect::<String>()).to_string(), @"");
+        insta::assert_snapshot!(strip_str(&all.iter().map(line).collect::<String>()).to_string(), @r#"
+        2026-01-31 09:00:00.500Z  info   bronze.x  ingestion.start  files, merge
+        2026-01-31 09:00:00.500Z  warn   bronze.x  quality.result  n warned: 3 of 1,000 rows
+        2026-01-31 09:00:00.500Z  debug  bronze.x  telemetry.log  hello
+        2026-01-31 09:00:00.500Z  error  bronze.x  ingestion.end  failed in 12 ms: [P3001] no answer: refused
+        2026-01-31 09:00:00.500Z  info   bronze.x  service.post_start  {"service":"postgres"}
+        "#);
     }
 }

@@ -113,14 +113,64 @@ mod tests {
 
     #[test]
     fn neighbours_draw_as_a_tree_and_as_graphs() {
-        insta::assert_snapshot!(strip_str(&text(&lineage())).to_string(), @"");
-        insta::assert_snapshot!(mermaid(&lineage()), @"");
-        insta::assert_snapshot!(dot(&lineage()), @"");
+        insta::assert_snapshot!(strip_str(&text(&lineage())).to_string(), @r#"
+        silver.m
+
+        upstream
+          ├─ bronze.a
+          │  └─ data/"a".csv
+          └─ bronze.b
+             └─ bronze.a (see above)
+
+        downstream
+          ├─ gold.x
+          │  └─ gold.z
+          └─ gold.z
+        "#);
+        insta::assert_snapshot!(mermaid(&lineage()), @r#"
+        flowchart LR
+          n0["bronze.a"]
+          n1["bronze.b"]
+          n2["data/#quot;a#quot;.csv"]
+          n3["gold.x"]
+          n4["gold.z"]
+          n5["silver.m"]
+          n0 --> n1
+          n0 --> n5
+          n1 --> n5
+          n2 --> n0
+          n3 --> n4
+          n5 --> n3
+          n5 --> n4
+          style n5 stroke-width:3px
+        "#);
+        insta::assert_snapshot!(dot(&lineage()), @r#"
+        digraph lineage {
+          rankdir=LR;
+          node [shape=box];
+          "silver.m" [penwidth=3];
+          "bronze.a" -> "bronze.b";
+          "bronze.a" -> "silver.m";
+          "bronze.b" -> "silver.m";
+          "data/\"a\".csv" -> "bronze.a";
+          "gold.x" -> "gold.z";
+          "silver.m" -> "gold.x";
+          "silver.m" -> "gold.z";
+        }
+        "#);
     }
 
     #[test]
     fn an_asset_alone_says_so() {
         let alone = Lineage { asset: AssetKey::new("a.b").unwrap(), upstream: vec![], downstream: vec![] };
-        insta::assert_snapshot!(strip_str(&text(&alone)).to_string(), @"");
+        insta::assert_snapshot!(strip_str(&text(&alone)).to_string(), @"
+        a.b
+
+        upstream
+          reads nothing
+
+        downstream
+          nothing reads it
+        ");
     }
 }

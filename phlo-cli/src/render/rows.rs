@@ -104,10 +104,27 @@ mod tests {
     fn rows_read_the_same_in_every_format() {
         let printer = Printer::new(Wishes::default());
         let (batch, schema) = (batch(), batch().schema());
-        insta::assert_snapshot!(strip_str(&grid(&printer, &schema, std::slice::from_ref(&batch)).unwrap()).to_string(), @"");
-        insta::assert_snapshot!(csv(&batch, true).unwrap(), @"");
-        insta::assert_snapshot!(json_lines(&batch).unwrap(), @"");
-        insta::assert_snapshot!(columns(&schema).to_string(), @"");
+        insta::assert_snapshot!(strip_str(&grid(&printer, &schema, std::slice::from_ref(&batch)).unwrap()).to_string(), @"
+        ┌──────────┬───────┬───────┬──────────────────────────┐
+        │ carrier  ┆ delay ┆ share ┆ at                       │
+        ╞══════════╪═══════╪═══════╪══════════════════════════╡
+        │ HA, Inc. ┆  1301 ┆  0.25 ┆ 1970-01-01T00:00:00Z     │
+        │ null     ┆    -5 ┆  null ┆ 1970-01-01T00:00:01.500Z │
+        └──────────┴───────┴───────┴──────────────────────────┘
+        ");
+        insta::assert_snapshot!(csv(&batch, true).unwrap(), @r#"
+        carrier,delay,share,at
+        "HA, Inc.",1301,0.25,1970-01-01T00:00:00Z
+        ,-5,,1970-01-01T00:00:01.500Z
+        "#);
+        insta::assert_snapshot!(json_lines(&batch).unwrap(), @r#"
+        {"carrier":"HA, Inc.","delay":1301,"share":0.25,"at":"1970-01-01T00:00:00Z"}
+        {"carrier":null,"delay":-5,"share":null,"at":"1970-01-01T00:00:01.500Z"}
+        "#);
+        insta::assert_snapshot!(
+            columns(&schema)[0].to_string(),
+            @r#"{"name":"carrier","type":"string","nullable":true}"#
+        );
     }
 
     #[test]

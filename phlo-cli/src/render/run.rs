@@ -236,14 +236,40 @@ mod tests {
     #[test]
     fn a_run_reads_as_a_table_and_a_closing_line() {
         let printer = Printer::new(Wishes::default());
-        insta::assert_snapshot!(strip_str(&summary(&printer, &run())).to_string(), @"");
+        insta::assert_snapshot!(strip_str(&summary(&printer, &run())).to_string(), @"
+        asset              result   rows in  inserted  updated  checks              version    time
+        bronze.airlines    ok            16        16        0  1 passed, 1 warned       v0  120 ms
+        bronze.flights     blocked   27,004         -        -  1 failed                  -   1.2 s
+        silver.departures  skipped        -         -        -  -                         -       -
+        bronze.api         failed         -         -        -  -                         -   4.0 s
+
+        run 20260131-090000-abcdef: failed in 3.2 s: 1 ok, 1 blocked, 1 failed, 1 skipped
+        ");
     }
 
     #[test]
     fn what_did_not_end_well_is_told_with_rows_and_next_steps() {
         let printer = Printer::new(Wishes::default());
         let (text, codes) = details(&printer, &run(), true);
-        insta::assert_snapshot!(strip_str(&text).to_string(), @"");
+        insta::assert_snapshot!(strip_str(&text).to_string(), @r#"
+        warning: bronze.airlines: dep_delay_range: 3 of 27,004 rows (0.01 %); wanted dep_delay at most 600
+        note: bronze.airlines: the column `x` was dropped
+        skipped: silver.departures: `bronze.flights`, which it depends on, did not end well
+
+        error[P5001]: bronze.flights: blocked by plausible_delay
+          = help: see the failing rows with `phlo quality show bronze.flights --rows`
+
+          plausible_delay (range) failed: 12 of 27,004 rows (0.04 %)
+            wanted: dep_delay at most 600
+            dep_delay  year  carrier
+            1301       2013  HA
+            null       2013  MQ
+            all of them: phlo sql "SELECT * FROM '/lake/x.parquet' WHERE NOT (dep_delay <= 600)"
+
+        error[P3001]: reading bronze.api: no answer
+          = cause: connection refused
+          = help: check that the system runs
+        "#);
         assert_eq!(codes.into_iter().map(Code::as_str).collect::<Vec<_>>(), ["P3001", "P5001"]);
     }
 
@@ -260,6 +286,10 @@ mod tests {
         }))
         .unwrap();
         let printer = Printer::new(Wishes::default());
-        insta::assert_snapshot!(strip_str(&sample(&printer, &check).unwrap()).to_string(), @"");
+        insta::assert_snapshot!(strip_str(&sample(&printer, &check).unwrap()).to_string(), @"
+        dep_delay  column_0   column_1   column_2   column_3   column_4   column_5   column_6   column_7   column_8
+        1301       some text  some text  some text  some text  some text  some text  some text  some text  some text
+        … and 21 more columns
+        ");
     }
 }

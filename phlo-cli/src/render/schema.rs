@@ -116,7 +116,13 @@ mod tests {
             "$defs": { "Format": { "oneOf": [{ "const": "csv", "description": "c" }, { "const": "json" }], "description": "The format" } }
         });
         let printer = Printer::new(Wishes::default());
-        insta::assert_snapshot!(strip_str(&keys(&printer, &schema).unwrap()).to_string(), @"");
+        insta::assert_snapshot!(strip_str(&keys(&printer, &schema).unwrap()).to_string(), @"
+        key          type          default   what
+        path         text          required  Files to read.
+        format       csv | json    -
+        null_values  list of text  []
+        limit        integer       -         Rows at most
+        ");
         assert!(keys(&printer, &json!({ "type": "object", "properties": {} })).is_none());
     }
 }

@@ -139,8 +139,19 @@ mod tests {
             table.row([Cell::from("gold.x"), Cell::maybe(None::<String>), Cell::toned(("failed", Tone::Bad))]);
             strip_str(&table.text()).to_string()
         };
-        insta::assert_snapshot!(fill(Table::list(&printer, &["asset", ">rows", "result"])), @"");
-        insta::assert_snapshot!(fill(Table::grid(&printer, &["asset", ">rows", "result"])), @"");
+        insta::assert_snapshot!(fill(Table::list(&printer, &["asset", ">rows", "result"])), @"
+        asset             rows  result
+        bronze.flights  27,004  ok
+        gold.x               -  failed
+        ");
+        insta::assert_snapshot!(fill(Table::grid(&printer, &["asset", ">rows", "result"])), @r"
+        ┌────────────────┬────────┬────────┐
+        │ asset          ┆   rows ┆ result │
+        ╞════════════════╪════════╪════════╡
+        │ bronze.flights ┆ 27,004 ┆ ok     │
+        │ gold.x         ┆      - ┆ failed │
+        └────────────────┴────────┴────────┘
+        ");
     }
 
     #[test]

@@ -209,7 +209,7 @@ mod tests {
                     "a.yaml:7:9: P1004: expected a whole number, found the text `y`",
                     "a.yaml:8:5: P1003: missing key `a`",
                     "a.yaml:9:5: P1004: expected a map, found the number `7`",
-                    "a.yaml:10:13: P1004: invalid value: integer `300`, expected u8",
+                    "a.yaml:10:13: P1004: expected a whole number from 0 to 255, found 300",
                     "a.yaml:10:21: P1004: expected a whole number, found the text `z`",
                 ],
             ),

@@ -235,7 +235,7 @@ fn settings_reach_the_constructor_and_what_is_wrong_with_them_has_its_place() {
         Policy { settings: BTreeMap::from([((PluginKind::Source, "a".to_owned()), settings)]), ..Policy::default() };
     let registry = try_activate(vec![source("a"), source("b")], &[], policy).unwrap();
     let err = registry.source("a").err().unwrap();
-    assert_eq!(err.chain(), ["the source `a` did not start", "unknown key `colour`"]);
+    assert_eq!((err.code(), err.chain()), (Code::UnknownKey, vec!["unknown key `colour`".to_owned()]));
     assert_eq!(err.place().unwrap().to_string(), "phlo.yaml:9:1");
     assert!(registry.source("b").is_ok());
 }

@@ -302,7 +302,7 @@ pub(crate) fn remote_error(redactor: &Redactor, name: &str, err: object_store::E
         E::NotSupported { .. } | E::NotImplemented { .. } | E::InvalidPath { .. } => {
             Error::new(Code::InvalidValue, "the object store cannot serve this path")
         }
-        E::Generic { store: "parse_url", .. } => Error::new(Code::InvalidValue, "no object store for this URL"),
+        E::Generic { store: "parse_url" | "URL", .. } => Error::new(Code::InvalidValue, "no object store for this URL"),
         _ => Error::new(Code::ConnectionFailed, "the object store did not answer as it should").retryable(),
     };
     // The text may quote a URL with a signature in it.

@@ -125,7 +125,8 @@ impl TextFormat {
             };
             Ok(Field::new(name, data_type, true))
         };
-        let mut fields = inferred.into_iter().map(field).collect::<Result<Vec<_>>>()?;
+        let fields = inferred.into_iter().map(field).collect::<Result<Vec<_>>>();
+        let mut fields = fields.map_err(|err| names.iter().take(3).fold(err, |err, name| err.with("file", name)))?;
         // Records of JSON may lack a column; files that were not looked at may have one.
         if !all || matches!(self, Self::Json { .. }) || fields.is_empty() {
             add_unseen(&mut fields, declared);

@@ -77,7 +77,7 @@ impl Split for ValueSplit {
             end = at;
         }
         if last && matches!(self.state, State::First | State::Next | State::After) {
-            return broken(buffer.len(), "the file ends in the middle of the array");
+            return broken(end, "the file ends in the middle of the array");
         }
         Ok(if last { buffer.len() } else { end })
     }
