@@ -163,9 +163,7 @@ fn check_file(text: &str, place: &str, code: &str, says: &str) {
     let report = project.phlo(&["check", "--json"]).exits(2).json();
     let found = report["diagnostics"].as_array().unwrap().iter().any(|d| {
         let at = format!("{}:{}:", d["place"]["file"].as_str().unwrap_or(""), d["place"]["line"]);
-        place.starts_with(&at)
-            && d["code"] == code
-            && format!("{} {}", d["messages"], d["hints"]).contains(says)
+        place.starts_with(&at) && d["code"] == code && format!("{} {}", d["messages"], d["hints"]).contains(says)
     });
     assert!(found, "wanted {place} {code} {says}\n{report:#}");
 }

@@ -285,7 +285,10 @@ impl Registry {
             guard(name, "its constructor", || (entry.registration.construct)(settings, &context)).map_err(|err| {
                 let place = err.place().cloned();
                 // A mistake in the settings is told as it is, at its place.
-                let told = matches!(err.code(), Code::PluginPanicked | Code::UnknownKey | Code::MissingKey | Code::InvalidValue);
+                let told = matches!(
+                    err.code(),
+                    Code::PluginPanicked | Code::UnknownKey | Code::MissingKey | Code::InvalidValue
+                );
                 Arc::new(if told {
                     err
                 } else {

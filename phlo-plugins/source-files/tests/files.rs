@@ -369,7 +369,7 @@ async fn bad_input_gets_one_error_with_its_place_and_a_next_step() {
         ),
         (
             "a.csv.gz",
-            b"a\n1\n",
+            b"a,b,c,d,e\n1,2,3,4,5\n6,7,8,9,0\n",
             "path: a.csv.gz",
             MalformedData,
             "the file is not gzip data, or damaged",
@@ -437,7 +437,7 @@ async fn bad_input_gets_one_error_with_its_place_and_a_next_step() {
             b"{\"a\":1}\n{\"a\":{}}\n",
             "path: a.ndjson",
             MalformedData,
-            "`a` holds objects or lists in some records",
+            "`a` holds objects or lists in some records and something else in others",
             "shape",
         ),
         (
@@ -461,7 +461,7 @@ async fn bad_input_gets_one_error_with_its_place_and_a_next_step() {
             b"[{\"a\":1},",
             "path: a.json",
             MalformedData,
-            "line 1: the file ends in the middle of the array",
+            "line 2: the file ends in the middle of the array",
             "",
         ),
         ("a.csv", b"a\n", "{path: a.csv, names: [a]}", InvalidValue, "`names` is for files without header", "header"),
