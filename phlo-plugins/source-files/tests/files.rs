@@ -461,7 +461,7 @@ async fn bad_input_gets_one_error_with_its_place_and_a_next_step() {
             b"[{\"a\":1},",
             "path: a.json",
             MalformedData,
-            "line 2: the file ends in the middle of the array",
+            "line 1: the file ends in the middle of the array",
             "",
         ),
         ("a.csv", b"a\n", "{path: a.csv, names: [a]}", InvalidValue, "`names` is for files without header", "header"),
