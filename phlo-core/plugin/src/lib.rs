@@ -1,7 +1,7 @@
 //! What a plugin author needs, and nothing else: one trait per plugin kind, registration at link time, the registry,
 //! capability resolution, the boundary error, record-batch streams and the event emitter.
 //!
-//! A plugin is a struct that implements [`Plugin`] and one kind's trait, and a registration:
+//! A plugin is a struct that implements [`context::Plugin`] and one kind's trait, and a registration:
 //!
 //! ```
 //! use phlo_plugin::prelude::*;
