@@ -102,8 +102,75 @@ pub(crate) fn run(app: &App, extensions: &[Extension], matches: &ArgMatches) -> 
 mod tests {
     use super::*;
     use crate::args::Cli;
+    use crate::printer::{Printer, Wishes};
     use clap::CommandFactory;
-    use phlo_plugin::cli::CliOutput;
+    use phlo_plugin::cli::{CliExtension, CliOutput};
+    use phlo_plugin::context::Plugin;
+    use phlo_plugin::{InitContext, NoSettings, Policy};
+    use phlo_project::Environment;
+    use std::sync::Arc;
+
+    struct Answers;
+    struct Panics;
+
+    impl Plugin for Answers {
+        type Settings = NoSettings;
+        fn create(_: NoSettings, _: &InitContext) -> phlo_plugin::Result<Self> {
+            Ok(Self)
+        }
+    }
+
+    impl CliExtension for Answers {
+        fn commands(&self) -> phlo_plugin::Result<Vec<CliCommand>> {
+            let answer = Box::new(|matches: &ArgMatches, _: &CliContext| {
+                let code = matches.get_one::<String>("code").and_then(|c| c.parse().ok()).unwrap_or(0);
+                Ok(CliOutput { exit_code: code, ..CliOutput::default() })
+            });
+            let panic = Box::new(|_: &ArgMatches, _: &CliContext| panic!("boom"));
+            let answers = Command::new("answer").arg(clap::Arg::new("code"));
+            Ok(vec![
+                CliCommand { command: answers, run: answer },
+                CliCommand { command: Command::new("stumble"), run: panic },
+            ])
+        }
+    }
+
+    impl Plugin for Panics {
+        type Settings = NoSettings;
+        fn create(_: NoSettings, _: &InitContext) -> phlo_plugin::Result<Self> {
+            Ok(Self)
+        }
+    }
+
+    impl CliExtension for Panics {
+        fn commands(&self) -> phlo_plugin::Result<Vec<CliCommand>> {
+            panic!("no commands today")
+        }
+    }
+
+    phlo_plugin::register!(Cli, Answers, name = "answers", summary = "Answers with a code");
+    phlo_plugin::register!(Cli, Panics, name = "panics", summary = "Cannot even list its commands");
+
+    #[test]
+    fn commands_of_plugins_run_and_their_panics_stay_theirs() {
+        assert!(any_linked());
+        let here = std::env::current_dir().unwrap();
+        let registry =
+            Registry::linked(phlo_bundle::KNOWN).unwrap().activate(Policy::default(), InitContext::at(here)).unwrap();
+        let (found, problems) = collect(&registry);
+        assert_eq!(problems.iter().map(Error::code).collect::<Vec<_>>(), [Code::PluginPanicked]);
+        let (command, added, refused) = merge(Cli::command(), found);
+        assert!(refused.is_empty());
+        let environment = Environment::from_pairs(std::iter::empty::<(String, String)>());
+        let app = App::new(Arc::new(Printer::new(Wishes::default())), environment, None);
+        let exit = |arguments: &[&str]| {
+            let matches = command.clone().try_get_matches_from([&["phlo"], arguments].concat()).unwrap();
+            run(&app, &added, &matches).map(|outcome| outcome.unwrap_or_else(|failure| failure.exit()))
+        };
+        assert_eq!(exit(&["answer", "7"]), Some(Exit::Plugin(7)));
+        assert_eq!(exit(&["stumble"]), Some(Exit::Wrong));
+        assert_eq!(exit(&["status"]), None);
+    }
 
     fn extension(plugin: &str, command: Command) -> Extension {
         let run = Box::new(|_: &ArgMatches, _: &CliContext| Ok(CliOutput::default()));
