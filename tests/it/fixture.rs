@@ -80,9 +80,13 @@ impl Project {
     }
 
     pub(crate) fn put(&self, file: &str, text: &str) {
+        self.put_bytes(file, text.as_bytes());
+    }
+
+    pub(crate) fn put_bytes(&self, file: &str, bytes: &[u8]) {
         let path = self.path().join(file);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
+        std::fs::write(path, bytes).unwrap();
     }
 
     pub(crate) fn command(&self, args: &[&str]) -> Command {
@@ -99,12 +103,17 @@ impl Project {
 
     /// Runs `phlo` here.
     pub(crate) fn phlo(&self, args: &[&str]) -> Said {
-        Said::of(self.command(args).output().unwrap())
+        self.said(&mut self.command(args))
+    }
+
+    /// Runs a command to its end.
+    pub(crate) fn said(&self, command: &mut Command) -> Said {
+        Said::of(command.stdin(Stdio::null()).output().unwrap())
     }
 
     /// Runs `phlo` here with variables set.
     pub(crate) fn phlo_with(&self, variables: &[(&str, &str)], args: &[&str]) -> Said {
-        Said::of(self.command(args).envs(variables.iter().copied()).output().unwrap())
+        self.said(self.command(args).envs(variables.iter().copied()))
     }
 
     /// Starts `phlo` here.

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 #![allow(clippy::disallowed_methods, reason = "tests ask whether they run in CI")]
 
+mod bad_input;
+mod crash;
 mod example;
 mod fixture;
 mod gate;

@@ -5,9 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use toml::{Table, Value};
+
+use crate::process;
 
 /// Files above this size are never read, and are a violation themselves.
 pub(crate) const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -60,31 +63,30 @@ pub(crate) struct Dependency {
 }
 
 impl Repo {
-    /// Reads the tree, leaving out what `.gitignore` names.
+    /// Reads what git tracks, and what it would if one added all: not what `.gitignore` names.
     pub(crate) fn read(root: &Path) -> Result<Self> {
+        let mut git = Command::new("git");
+        git.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(root);
+        let listed = git.output().with_context(|| format!("cannot start `{}`", process::line(&git)))?;
+        if !listed.status.success() {
+            bail!("`{}` failed: {}", process::line(&git), String::from_utf8_lossy(&listed.stderr).trim_end());
+        }
+        let listed = String::from_utf8(listed.stdout).context("a file's name is not UTF-8")?;
         let mut files = BTreeMap::new();
-        let walk = ignore::WalkBuilder::new(root)
-            .hidden(false)
-            .require_git(false)
-            .git_global(false)
-            .filter_entry(|entry| entry.file_name() != ".git")
-            .build();
-        for entry in walk {
-            let entry = entry.context("cannot walk the repository")?;
-            if !entry.file_type().is_some_and(|kind| kind.is_file()) {
+        for path in listed.split_terminator('\0') {
+            let file = root.join(path);
+            // Tracked still, and removed from the tree.
+            let Ok(metadata) = file.symlink_metadata() else { continue };
+            if !metadata.is_file() {
                 continue;
             }
-            let relative = entry.path().strip_prefix(root).context("the walk left the repository")?;
-            let path = relative.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>();
-            let bytes = entry.metadata().with_context(|| format!("cannot read {}", relative.display()))?.len();
+            let bytes = metadata.len();
             let text = if bytes > MAX_FILE_BYTES {
                 None
             } else {
-                let content =
-                    std::fs::read(entry.path()).with_context(|| format!("cannot read {}", relative.display()))?;
-                String::from_utf8(content).ok()
+                String::from_utf8(std::fs::read(&file).with_context(|| format!("cannot read {path}"))?).ok()
             };
-            files.insert(path.join("/"), File { bytes, text });
+            files.insert(path.to_owned(), File { bytes, text });
         }
         Self::new(files)
     }

@@ -43,14 +43,14 @@ impl From<Diagnostic> for Told {
 
 impl From<&Error> for Told {
     fn from(err: &Error) -> Self {
-        Self { place: err.place().cloned(), ..Self::from(&err.record()) }
+        Self::from(&err.record())
     }
 }
 
 impl From<&ErrorRecord> for Told {
     fn from(record: &ErrorRecord) -> Self {
-        let (messages, hints) = (record.messages.clone(), record.hints.clone());
-        Self { severity: Severity::Error, code: record.code, messages, place: None, label: None, hints }.complete()
+        let (messages, hints, place) = (record.messages.clone(), record.hints.clone(), record.place.clone());
+        Self { severity: Severity::Error, code: record.code, messages, place, label: None, hints }.complete()
     }
 }
 

@@ -70,13 +70,19 @@ impl Error {
         self
     }
 
-    /// Says where in a file of the project the mistake is.
+    /// Says where in a file of the project the mistake is. What is said first stays.
     #[must_use]
     pub fn at(mut self, place: Option<Place>) -> Self {
         if self.0.place.is_none() {
             self.0.place = place;
         }
         self
+    }
+
+    /// Says in which line of a file that was read the fault is, from 1; 0 for the file as a whole.
+    #[must_use]
+    pub fn in_file(self, file: &str, line: u64) -> Self {
+        self.at(Some(Place::line(file, line)))
     }
 
     /// Says that trying again can help.
@@ -126,7 +132,7 @@ impl Error {
         &self.0.hints
     }
 
-    /// The place in a file of the project.
+    /// Where: in a file of the project, or in what was read.
     pub fn place(&self) -> Option<&Place> {
         self.0.place.as_ref()
     }
@@ -168,7 +174,12 @@ impl Error {
 
     /// The error as it is remembered and sent.
     pub fn record(&self) -> ErrorRecord {
-        ErrorRecord { code: self.0.code, messages: self.chain(), hints: self.0.hints.clone() }
+        ErrorRecord {
+            code: self.0.code,
+            messages: self.chain(),
+            hints: self.0.hints.clone(),
+            place: self.0.place.clone(),
+        }
     }
 
     /// The error as a diagnostic.

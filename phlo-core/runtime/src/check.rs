@@ -279,10 +279,14 @@ impl Analysis<'_> {
                     }
                     Ok(None) => None,
                     Err(err) => {
-                        // Data that has not arrived is not a mistake in the project; a run will tell it.
+                        // Data that has not arrived or is malformed is no mistake in the project; a run will tell it of this
+                        // asset alone.
                         let mut problem = err.at(spec.place.clone()).into_diagnostic();
-                        if problem.code == Code::SourceNotFound {
+                        if problem.code.is_of_data() {
                             problem.severity = Severity::Warning;
+                        }
+                        if problem.place.as_ref().map(|p| &p.file) != spec.place.as_ref().map(|p| &p.file) {
+                            problem.message = format!("{}: {}", spec.key, problem.message);
                         }
                         self.diagnostics.push(problem);
                         None

@@ -298,6 +298,7 @@ impl Platform {
                     code: Code::UpstreamFailed,
                     messages: vec![format!("`{because}`, which it depends on, did not end well")],
                     hints: vec![],
+                    place: None,
                 });
                 materialize::emit_end(graph.get(&key), emitter, &run);
                 ended.insert(key, status);

@@ -183,6 +183,11 @@ codes! {
         "A column is new, missing or has another type, and the policy or the table format forbids the change.",
         "Change the asset's `write.schema` policy, cast the column, or rebuild with `--full-refresh`.";
 
+    SourceUnreadable = "P3008", "source data cannot be read",
+        "A file is there and cannot be read.",
+        "Permissions forbid it, or the disk or network share that it lies on fails.",
+        "Give the user that runs phlo permission to read it, or mend the disk.";
+
     TableBusy = "P4001", "table is being written",
         "Another phlo is writing the same table.",
         "One writer at a time holds a table's lock.",
@@ -259,6 +264,13 @@ codes! {
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
+    }
+}
+
+impl Code {
+    /// Whether it is about data and the systems that hold it (P3): then the project may be right all the same.
+    pub fn is_of_data(self) -> bool {
+        self.as_str().starts_with("P3")
     }
 }
 

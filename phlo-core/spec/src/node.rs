@@ -13,29 +13,38 @@ use crate::code::Code;
 use crate::diagnostic::{Diagnostic, nearest};
 
 /// Where a value begins in its file, counted from 1, and how many characters it spans on that line.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Span {
-    /// Line, from 1.
+    /// Line, from 1; 0 for the file as a whole.
     pub line: u32,
-    /// Column in characters, from 1.
+    /// Column in characters, from 1; 0 for the line as a whole.
     pub column: u32,
     /// Length in characters; 0 when unknown.
     pub len: u32,
 }
 
 /// A span in a named file.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Place {
-    /// The file, relative to the project where it lies inside.
+    /// The file, relative to the project where it lies inside; or the URL of what was read.
     pub file: Arc<str>,
     /// Where in it.
     #[serde(flatten)]
     pub span: Span,
 }
 
+impl Place {
+    /// A line of a file, from 1; 0 for the file as a whole. A line beyond what 32 bits count is told as the last that they do.
+    pub fn line(file: &str, line: u64) -> Self {
+        let line = u32::try_from(line).unwrap_or(u32::MAX);
+        Self { file: file.into(), span: Span { line, ..Span::default() } }
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.file, self.span.line, self.span.column)
+        f.write_str(&self.file)?;
+        [self.span.line, self.span.column].iter().take_while(|n| **n > 0).try_for_each(|n| write!(f, ":{n}"))
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::code::Code;
 use crate::name::AssetKey;
+use crate::node::Place;
 use crate::quality::CheckResult;
 
 /// How a run ended, or that it has not.
@@ -130,6 +131,9 @@ pub struct ErrorRecord {
     /// Next steps.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hints: Vec<String>,
+    /// Where: in a file of the project, or in what was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
 }
 
 /// One run.

@@ -68,7 +68,7 @@ impl Listing {
         for input in &self.inputs {
             let Some(format) = Format::by_extension(&extension(&input.name)) else {
                 return Err(Error::new(Code::InvalidValue, "the file's extension does not tell its format")
-                    .with("file", &input.name)
+                    .in_file(&input.name, 0)
                     .hint("set `format` to csv, ndjson, json or parquet"));
             };
             match found {
@@ -208,15 +208,15 @@ pub(crate) fn local_error(name: &str, err: io::Error) -> Error {
             (Code::SourceNotFound, "the file does not exist", "was it removed while it was read?")
         }
         io::ErrorKind::PermissionDenied => {
-            (Code::AuthFailed, "the file may not be read", "give the user that runs phlo permission to read it")
+            (Code::SourceUnreadable, "the file may not be read", "give the user that runs phlo permission to read it")
         }
         _ => (
-            Code::ConnectionFailed,
+            Code::SourceUnreadable,
             "the file could not be read",
             "check the disk or the network share that it lies on",
         ),
     };
-    Error::new(code, message).with("file", name).hint(hint).because(err)
+    Error::new(code, message).in_file(name, 0).hint(hint).because(err)
 }
 
 async fn list_remote(
@@ -359,7 +359,7 @@ impl Input {
             };
         }
         if err.get_ref().is_some_and(|inner| inner.is::<Stopped>()) {
-            return Error::new(Code::Interrupted, "reading was interrupted").with("file", &self.name);
+            return Error::new(Code::Interrupted, "reading was interrupted").in_file(&self.name, 0);
         }
         if matches!(self.compression, Compression::Gzip | Compression::Zstd) && err.raw_os_error().is_none() {
             let what = if self.compression == Compression::Gzip { "gzip" } else { "zstd" };
@@ -368,7 +368,7 @@ impl Input {
                 _ => format!("the file is not {what} data, or damaged"),
             };
             return Error::new(Code::MalformedData, message)
-                .with("file", &self.name)
+                .in_file(&self.name, 0)
                 .hint("get the file again; if it is compressed otherwise, set `compression`")
                 .because(err);
         }

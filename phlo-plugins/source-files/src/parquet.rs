@@ -104,12 +104,12 @@ fn damaged(input: &Input, around: &Surroundings, err: ParquetError) -> Error {
     match err {
         ParquetError::External(cause) => match cause.downcast::<object_store::Error>() {
             Ok(cause) => remote_error(&around.redactor, &input.name, *cause),
-            Err(cause) => Error::new(Code::ConnectionFailed, "the file could not be read")
-                .with("file", &input.name)
-                .because(cause),
+            Err(cause) => {
+                Error::new(Code::ConnectionFailed, "the file could not be read").in_file(&input.name, 0).because(cause)
+            }
         },
         err => Error::new(Code::MalformedData, "the file is not Parquet, or damaged")
-            .with("file", &input.name)
+            .in_file(&input.name, 0)
             .hint("get the file again; if it is written otherwise, set `format`")
             .because(err),
     }
@@ -335,7 +335,7 @@ fn adapt(batch: &RecordBatch, schema: &SchemaRef, input: &Input) -> Result<Recor
             Code::SchemaMismatch,
             format!("the column `{name}` is in none of the files that were sampled"),
         )
-        .with("file", &input.name)
+        .in_file(&input.name, 0)
         .hint(format!("declare it under the asset's `columns`, e.g. `{name}: {}`", type_name(unknown.data_type()))));
     }
     let strict = CastOptions { safe: false, ..CastOptions::default() };
@@ -352,7 +352,7 @@ fn adapt(batch: &RecordBatch, schema: &SchemaRef, input: &Input) -> Result<Recor
                 Code::MalformedData,
                 format!("column `{}`: a value of type {from} is not of type {to}", field.name()),
             )
-            .with("file", &input.name)
+            .in_file(&input.name, 0)
             .hint("declare another type under the asset's `columns`")
             .because(err)
         })
@@ -360,7 +360,7 @@ fn adapt(batch: &RecordBatch, schema: &SchemaRef, input: &Input) -> Result<Recor
     let columns = schema.fields().iter().map(column).collect::<Result<Vec<_>>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     RecordBatch::try_new_with_options(schema.clone(), columns, &options).map_err(|err| {
-        Error::new(Code::MalformedData, "the file's columns differ in length").with("file", &input.name).because(err)
+        Error::new(Code::MalformedData, "the file's columns differ in length").in_file(&input.name, 0).because(err)
     })
 }
 

@@ -133,7 +133,7 @@ impl TextFormat {
         }
         if fields.is_empty() {
             return Err(Error::new(Code::MalformedData, "the files are empty, so that their columns cannot be known")
-                .with("file", names.first().map_or("none", String::as_str))
+                .in_file(names.first().map_or("none", String::as_str), 0)
                 .hint("declare the asset's `columns`, or wait for data"));
         }
         let kept: Fields = fields.iter().filter_map(without_empty_field).collect();
@@ -280,11 +280,9 @@ fn next_block<R: Read>(
 ) -> Result<Option<Block>> {
     blocks.next(BLOCK, spare).map_err(|err| match err {
         ReadError::Io(err) => input.read_error(redactor, err),
-        ReadError::Broken(line, why) => {
-            Error::new(Code::MalformedData, format!("line {line}: {why}")).with("file", &input.name).hint(
-                "mend the file there; if it is written otherwise, say how with `format`, `delimiter`, `quote` or `escape`",
-            )
-        }
+        ReadError::Broken(line, why) => Error::new(Code::MalformedData, why).in_file(&input.name, line).hint(
+            "mend the file there; if it is written otherwise, say how with `format`, `delimiter`, `quote` or `escape`",
+        ),
     })
 }
 
@@ -327,7 +325,7 @@ impl ReadWork {
                 }
                 let bytes = block.data.len();
                 if !writer.push(Chunk { block, start, layout: layout.clone(), file }, bytes) {
-                    return Err(Error::new(Code::Interrupted, "reading was interrupted").with("file", &input.name));
+                    return Err(Error::new(Code::Interrupted, "reading was interrupted").in_file(&input.name, 0));
                 }
             }
         }

@@ -76,7 +76,7 @@ pub(crate) fn column_names(
         return match names {
             Some(names) if names.len() != width => {
                 let message = format!("`names` has {} names and the file {width} columns", names.len());
-                Err(Error::new(Code::MalformedData, message).with("file", file))
+                Err(Error::new(Code::MalformedData, message).in_file(file, 0))
             }
             Some(names) => Ok(names.to_vec()),
             None => Ok((1..=width).map(|number| format!("column_{number}")).collect()),
@@ -90,7 +90,7 @@ pub(crate) fn column_names(
     for (at, name) in names.iter().enumerate() {
         if names[..at].contains(name) {
             return Err(Error::new(Code::MalformedData, format!("the header names the column `{name}` twice"))
-                .with("file", file)
+                .in_file(file, 1)
                 .hint("rename one of them in the file; or read it with `header: false`, `names` and the header as a `comment`"));
         }
     }
@@ -101,14 +101,14 @@ pub(crate) fn column_names(
 pub(crate) fn layout(names: &[String], columns: &[String], header: bool, file: &str) -> Result<Layout> {
     if !header && names.len() != columns.len() {
         let message = format!("the file has {} columns where others have {}", names.len(), columns.len());
-        return Err(Error::new(Code::MalformedData, message).with("file", file));
+        return Err(Error::new(Code::MalformedData, message).in_file(file, 0));
     }
     if let Some(unknown) = names.iter().find(|name| !columns.contains(name)) {
         return Err(Error::new(
             Code::MalformedData,
             format!("the column `{unknown}` is in none of the files that were sampled"),
         )
-        .with("file", file)
+        .in_file(file, 0)
         .hint(format!("declare it under the asset's `columns`, e.g. `{unknown}: string`")));
     }
     let fields = columns.iter().map(|column| names.iter().position(|name| name == column)).collect();
@@ -118,7 +118,7 @@ pub(crate) fn layout(names: &[String], columns: &[String], header: bool, file: &
 /// A fault of a block, for people.
 pub(crate) fn explain(fault: Fault, block: &Block, start: usize, width: usize, schema: &Schema, file: &str) -> Error {
     let line = block.line + lines(&block.data[..start + fault.at]);
-    let error = |message: String| Error::new(Code::MalformedData, format!("line {line}: {message}")).with("file", file);
+    let error = |message: String| Error::new(Code::MalformedData, message).in_file(file, line);
     match fault.kind {
         FaultKind::Width(found) if found > width => error(format!("the record has more than {width} fields"))
             .hint("a field that holds the delimiter needs quotes"),

@@ -184,9 +184,7 @@ fn explain(seen: Option<&Schema>, block: &Block, file: &str, cause: String) -> E
         let blank = data[offset..].iter().take_while(|b| b.is_ascii_whitespace()).count();
         block.line + lines(&data[..offset + blank])
     };
-    let error = |line: u64, message: String| {
-        Error::new(Code::MalformedData, format!("line {line}: {message}")).with("file", file)
-    };
+    let error = |line: u64, message: String| Error::new(Code::MalformedData, message).in_file(file, line);
     let mut records = serde_json::Deserializer::from_slice(data).into_iter::<Value>();
     loop {
         let offset = records.byte_offset();
