@@ -5,6 +5,7 @@
 mod audit;
 mod bus;
 mod check;
+mod frontier;
 mod graph;
 mod materialize;
 mod partition;

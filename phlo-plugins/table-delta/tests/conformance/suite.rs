@@ -424,7 +424,8 @@ pub async fn two_writers_of_one_table_wait_fail_or_audit_again(store: &dyn Table
         }
         Ok(second) => {
             second.discard().await.unwrap();
-            let mut second = stage(store, request(table, WriteMode::Append, &two), &two).await.unwrap();
+            let other = StageRequest { run_id: "run-2".to_owned(), ..request(table, WriteMode::Append, &two) };
+            let mut second = stage(store, other, &two).await.unwrap();
             second.resolve(&session()).await.unwrap();
             assert_eq!(first.commit(CommitRequest::default()).await.unwrap(), CommitOutcome::Committed { version: 1 });
             assert_eq!(second.commit(CommitRequest::default()).await.unwrap(), CommitOutcome::Moved { version: 1 });
@@ -435,6 +436,30 @@ pub async fn two_writers_of_one_table_wait_fail_or_audit_again(store: &dyn Table
         }
     }
     assert_eq!(rows(store, table).await, ["1", "2", "3"]);
+}
+
+pub async fn rows_that_another_run_committed_are_not_committed_again(store: &dyn TableStore) {
+    let table = &key("repetition");
+    let new = batch("id:int64", &["1"]);
+    let from = |run: &str| StageRequest { run_id: run.to_owned(), ..request(table, WriteMode::Append, &new) };
+    let mut first = stage(store, from("run-1"), &new).await.unwrap();
+    // Where there is a lock, there are no two stages.
+    let Ok(second) = store.begin(from("run-2")).await else { return first.discard().await.unwrap() };
+    second.discard().await.unwrap();
+    let (mut second, mut again) =
+        (stage(store, from("run-2"), &new).await.unwrap(), stage(store, from("run-1"), &new).await.unwrap());
+    for open in [&mut first, &mut second, &mut again] {
+        open.resolve(&session()).await.unwrap();
+    }
+    // Both runs read the source from the same cursor, and so the same rows.
+    let came_to = |at: i64| CommitRequest { cursor: Some(at.into()), metadata: Vec::new() };
+    assert_eq!(first.commit(came_to(1)).await.unwrap(), CommitOutcome::Committed { version: 0 });
+    let err = second.commit(came_to(1)).await.unwrap_err();
+    assert!(err.code() == Code::CommitConflict && err.is_retryable(), "{err:?}");
+    // An attempt whose answer was lost, and the one after it.
+    let err = again.commit(came_to(1)).await.unwrap_err();
+    assert!(err.code() == Code::CommitConflict && !err.is_retryable(), "{err:?}");
+    assert_eq!(rows(store, table).await, ["1"]);
 }
 
 pub async fn a_writer_waits_for_the_lock(store: &dyn TableStore) {
