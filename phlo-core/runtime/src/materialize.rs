@@ -261,7 +261,7 @@ impl Work<'_> {
             Ok(Verdict::Committed(version)) => {
                 self.run.status = AssetStatus::Success;
                 self.run.version = Some(version);
-                self.point_results(&[], &mode, false);
+                self.point_results(None, &mode, false);
                 // It is committed, whatever a hook says of its lineage.
                 if let Err(err) = self.lineage(origins) {
                     self.run.notes.push(format!("a hook refused the lineage: {}", err.chain().join(": ")));
@@ -275,8 +275,8 @@ impl Work<'_> {
             }
             Ok(Verdict::Blocked) => {
                 let failed: Vec<_> = self.run.checks.iter().filter(|c| c.blocks()).map(|c| c.name.clone()).collect();
-                let KeptStage { id, files } = stage.keep(&format!("blocked by {}", failed.join(", "))).await?;
-                self.point_results(&files, &mode, info.is_some());
+                let KeptStage { id, rows } = stage.keep(&format!("blocked by {}", failed.join(", "))).await?;
+                self.point_results(rows.as_deref(), &mode, info.is_some());
                 self.run.status = AssetStatus::Blocked;
                 self.run.notes.push(format!("the rejected rows are kept as stage {id}"));
                 let error = Error::new(Code::CheckFailed, format!("blocked by {}", failed.join(", ")))
@@ -478,23 +478,13 @@ impl Work<'_> {
     }
 
     /// Makes the results' SQL runnable: new rows are in the kept files, or, once committed, in the table.
-    fn point_results(&mut self, kept: &[String], mode: &WriteMode, exists: bool) {
+    fn point_results(&mut self, kept: Option<&str>, mode: &WriteMode, exists: bool) {
         let table = self.job.key.as_str();
-        let (rows, whole) = if kept.is_empty() {
-            (table.to_owned(), table.to_owned())
+        let rows = kept.map_or_else(|| table.to_owned(), |address| format!("'{}'", address.replace('\'', "''")));
+        let whole = if kept.is_some() && *mode == WriteMode::Append && exists {
+            format!("(SELECT * FROM {table} UNION ALL BY NAME SELECT * FROM {rows})")
         } else {
-            let files: Vec<_> = kept.iter().map(|f| format!("SELECT * FROM '{}'", f.replace('\'', "''"))).collect();
-            let rows = if let [file] = kept {
-                format!("'{}'", file.replace('\'', "''"))
-            } else {
-                format!("({})", files.join(" UNION ALL BY NAME "))
-            };
-            let whole = if *mode == WriteMode::Append && exists {
-                format!("(SELECT * FROM {table} UNION ALL BY NAME {})", files.join(" UNION ALL BY NAME "))
-            } else {
-                rows.clone()
-            };
-            (rows, whole)
+            rows.clone()
         };
         for check in &mut self.run.checks {
             check.sql = check.sql.take().map(|sql| sql.replace(ROWS, &rows).replace(TABLE, &whole));

@@ -31,7 +31,7 @@ use crate::config::Settings;
 use crate::folder::Folder;
 use crate::lock::TableLock;
 use crate::log::{self, CURSOR, Landing};
-use crate::marker::{Kept, Marker, data_file, data_files};
+use crate::marker::{Kept, Marker, all_data_files, data_file, data_files};
 use crate::schema::{self, Evolution};
 use crate::writer::{FileWriter, OpenFile, StagedFile, Sync};
 use crate::{error, merge, protocol};
@@ -576,7 +576,7 @@ impl Stage for DeltaStage {
 
     async fn keep(mut self: Box<Self>, reason: &str) -> Result<KeptStage> {
         if self.done {
-            return Ok(KeptStage { id: self.shared.stage.clone(), files: Vec::new() });
+            return Ok(KeptStage { id: self.shared.stage.clone(), rows: None });
         }
         self.clear_leftovers().await?;
         let fresh: Vec<String> = self.fresh().into_iter().map(|f| f.name).collect();
@@ -587,13 +587,15 @@ impl Stage for DeltaStage {
         let id = self.shared.stage.clone();
         if fresh.is_empty() {
             self.remove_all().await?;
-            return Ok(KeptStage { id, files: Vec::new() });
+            return Ok(KeptStage { id, rows: None });
         }
         let until = Utc::now() + chrono::TimeDelta::hours(self.shared.settings.keep_failed_hours.min(24 * 366) as i64);
         self.marker.kept = Some(Kept { reason: reason.to_owned(), until });
         self.marker.write(&folder).await?;
         self.done = true;
-        Ok(KeptStage { id, files: fresh.iter().map(|name| folder.address(name)).collect() })
+        // What is left of the stage's files are these.
+        let name = if let [file] = &*fresh { file.clone() } else { all_data_files(&id) };
+        Ok(KeptStage { id, rows: Some(folder.address(&name)) })
     }
 
     async fn discard(mut self: Box<Self>) -> Result<()> {

@@ -180,14 +180,15 @@ async fn a_kept_stage_stays_for_its_time() {
     open.resolve(&session()).await.unwrap();
     let kept = open.keep("`not_null(id)` failed").await.unwrap();
     write(&store, table, WriteMode::Append, "id:int64", &["3"]).await.unwrap();
-    assert!(kept.files.iter().all(|f| Path::new(f).exists()));
+    let there = || files(&folder).iter().filter(|f| f.contains(&kept.id) && f.starts_with("part-")).count();
+    assert!(there() > 0);
     let marker = folder.join(format!("_phlo/stages/{}.json", kept.id));
     let mut text: serde_json::Value = serde_json::from_slice(&std::fs::read(&marker).unwrap()).unwrap();
     assert_eq!(text["kept"]["reason"], "`not_null(id)` failed");
     text["kept"]["until"] = "2020-01-01T00:00:00Z".into();
     std::fs::write(&marker, text.to_string()).unwrap();
     write(&store, table, WriteMode::Append, "id:int64", &["4"]).await.unwrap();
-    assert!(kept.files.iter().all(|f| !Path::new(f).exists()) && !marker.exists());
+    assert!(there() == 0 && !marker.exists());
     assert_eq!(rows(&store, table).await, ["3", "4"]);
 }
 

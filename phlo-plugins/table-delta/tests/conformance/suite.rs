@@ -9,7 +9,7 @@ use arrow_array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{DataType, Field, Schema};
 use datafusion::catalog::TableProvider;
-use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
+use datafusion::prelude::{SessionConfig, SessionContext};
 use phlo_engine_api::{CommitOutcome, CommitRequest, Stage, StageRequest, StageSummary, TableStore, WriteMode};
 use phlo_plugin::Result;
 use phlo_spec::{AssetKey, Code, SchemaPolicy};
@@ -197,7 +197,7 @@ pub async fn a_first_build_that_is_not_committed_leaves_the_table_absent(store: 
         assert_eq!(query(stage.candidate(&session()).await.unwrap(), "select count(*) from t").await, ["2"]);
         match end {
             "discard" => stage.discard().await.unwrap(),
-            "keep" => assert!(!stage.keep("a check failed").await.unwrap().files.is_empty()),
+            "keep" => assert!(stage.keep("a check failed").await.unwrap().rows.is_some()),
             _ => drop(stage),
         }
         assert!(absent(store, table).await, "{end}");
@@ -211,15 +211,23 @@ pub async fn a_kept_stage_can_be_read_from_its_files(store: &dyn TableStore) {
     let table = &key("kept");
     write(store, table, WriteMode::Append, "id:int64", &["1"]).await.unwrap();
     let new = batch("id:int64", &["7", "8", "9"]);
-    let mut stage = stage(store, request(table, WriteMode::Append, &new), &new).await.unwrap();
-    stage.resolve(&session()).await.unwrap();
-    let provider = stage.staged(&session()).await.unwrap();
-    let kept = stage.keep("a check failed").await.unwrap();
-    // The provider reads the same files; where they are local paths, anything can.
-    assert_eq!(query(provider, "select count(*) from t").await, ["3"]);
-    if kept.files.iter().all(|f| f.starts_with('/')) {
-        let frame = session().read_parquet(kept.files.clone(), ParquetReadOptions::default()).await.unwrap();
-        assert_eq!(frame.count().await.unwrap(), 3);
+    for (writers, rows) in [(1, "3"), (2, "6")] {
+        let mut stage = store.begin(request(table, WriteMode::Append, &new)).await.unwrap();
+        for _ in 0..writers {
+            let mut writer = stage.writer().await.unwrap();
+            writer.write(new.clone()).await.unwrap();
+            writer.close().await.unwrap();
+        }
+        stage.resolve(&session()).await.unwrap();
+        let provider = stage.staged(&session()).await.unwrap();
+        let kept = stage.keep("a check failed").await.unwrap().rows.unwrap();
+        // The provider reads the same files; where they are local paths, anything can.
+        assert_eq!(query(provider, "select count(*) from t").await, [rows]);
+        if kept.starts_with('/') {
+            let session = session().enable_url_table();
+            let frame = session.sql(&format!("select * from '{kept}'")).await.unwrap();
+            assert_eq!(frame.count().await.unwrap().to_string(), rows);
+        }
     }
     assert_eq!(rows(store, table).await, ["1"]);
     // It does not stand in the way.
