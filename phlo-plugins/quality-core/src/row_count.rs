@@ -12,7 +12,7 @@ use crate::params::{self, invalid};
 /// The table has as many rows as expected, counted as it would be after the commit.
 ///
 /// Violations are the rows that are missing or too many. This is a check about volume: an empty table fails it unless zero rows are
-/// allowed. `tolerance` has no say here; say it with `min` and `max`.
+/// allowed. `tolerance` is refused here; say it with `min` and `max`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RowCountParams {
@@ -33,6 +33,7 @@ pub struct RowCount;
 
 impl Quality for RowCount {
     type Params = RowCountParams;
+    const TOLERANCE: bool = false;
     const SHORTHAND: Option<&'static str> = Some("min");
 
     fn check(&self, params: RowCountParams, _: &CheckTarget) -> Result<CheckPlan> {
