@@ -40,7 +40,8 @@ impl Quality for Freshness {
     fn check(&self, params: FreshnessParams, target: &CheckTarget) -> Result<CheckPlan> {
         let FreshnessParams { column, max_age_hours, now } = params;
         if !(max_age_hours > 0.0 && max_age_hours.is_finite()) {
-            return Err(invalid(format!("`max_age_hours` is {max_age_hours}, which is not a positive number")));
+            return Err(invalid(format!("`max_age_hours` is {max_age_hours}, which is not a positive number"))
+                .hint("write how many hours old the newest value may be, e.g. 24"));
         }
         let fixed = now.as_deref().map_or_else(String::new, |now| format!(" at {now}"));
         let now = match now {

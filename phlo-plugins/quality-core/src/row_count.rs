@@ -43,12 +43,16 @@ impl Quality for RowCount {
                 return Err(invalid("`equal` excludes `min` and `max`").hint("keep either `equal` or the bounds"));
             }
             (Some(min), Some(max), None) if min > max => {
-                return Err(invalid(format!("`min` is {min}, above `max`, which is {max}")));
+                return Err(invalid(format!("`min` is {min}, above `max`, which is {max}")).hint("swap them"));
             }
             (Some(min), Some(max), None) => (format!("{min}..{max}"), format!("{min} to {max} rows"), min, max),
             (Some(min), None, None) => (format!("{min}.."), format!("at least {min} rows"), min, u64::MAX),
             (None, Some(max), None) => (format!("..{max}"), format!("at most {max} rows"), 0, max),
-            (None, None, None) => return Err(invalid("none of `min`, `max` and `equal` is given")),
+            (None, None, None) => {
+                return Err(
+                    invalid("none of `min`, `max` and `equal` is given").hint("give one of them, e.g. `row_count: 1`")
+                );
+            }
         };
         Ok(CheckPlan {
             name: params::name("row_count", &shown),

@@ -404,7 +404,7 @@ impl DecodeWork {
                     self.ready.extend(parts(batch, self.batch_rows));
                 }
                 (Decoder::Json(decoder), _) => {
-                    self.ready.extend(decoder.decode(block, &input.name).map_err(or_changed)?)
+                    self.ready.extend(decoder.decode(block, &input.name).map_err(or_changed)?);
                 }
                 (Decoder::Csv(_), None) => return Err(Error::internal("a block of CSV came without its columns")),
             }

@@ -674,7 +674,7 @@ async fn bad_input_gets_one_error_with_its_place_and_a_next_step() {
         ),
         (
             "a.csv",
-            b"\xFF\xFEa\0\n\01\0\n\0",
+            b"\xFF\xFEa\x00\n\x001\x00\n\x00",
             "path: a.csv",
             MalformedData,
             "line 1: the file is written in UTF-16",

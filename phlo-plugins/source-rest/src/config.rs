@@ -380,7 +380,10 @@ impl RestConfig {
         let endpoint = self.endpoint.trim_start_matches('/');
         let base = self.base_url.trim_end_matches('/');
         let whole = if endpoint.is_empty() { base.to_owned() } else { format!("{base}/{endpoint}") };
-        Url::parse(&whole).map_err(|err| invalid(format!("`base_url` and `endpoint` make no URL: {err}")))
+        Url::parse(&whole).map_err(|err| {
+            invalid(format!("`base_url` and `endpoint` make no URL: {err}"))
+                .hint("write them so that, joined by `/`, they are one")
+        })
     }
 
     /// The headers for `base_url`'s host.
@@ -396,10 +399,12 @@ impl RestConfig {
         let mut map = HeaderMap::new();
         for (name, secret) in &self.headers {
             let field = format!("headers.{name}");
-            let name = HeaderName::from_bytes(name.as_bytes())
-                .map_err(|_| invalid(format!("`{name}` is not a header's name")))?;
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
+                invalid(format!("`{name}` is not a header's name")).hint("it is made of letters, digits and `-`")
+            })?;
             if map.insert(name, value(&field, secret.expose())?).is_some() {
-                return Err(invalid(format!("`{field}` is given twice")));
+                return Err(invalid(format!("`{field}` is given twice"))
+                    .hint("upper and lower case are the same: remove one of them"));
             }
         }
         if let Some(token) = self.token()
@@ -432,7 +437,7 @@ impl RestConfig {
         }
         if let Some(Incremental { column, param, initial }) = &self.incremental {
             if column.is_empty() {
-                return Err(invalid("`incremental.column` is empty"));
+                return Err(invalid("`incremental.column` is empty").hint("name the column that grows, e.g. `id`"));
             }
             if initial.is_some() && param.is_none() {
                 return Err(Error::new(
@@ -474,7 +479,7 @@ impl Pagination {
             }
         }
         let named = |field: &str, value: &Option<String>, default: &str| match value.as_deref().unwrap_or(default) {
-            "" => Err(invalid(format!("`pagination.{field}` is empty"))),
+            "" => Err(invalid(format!("`pagination.{field}` is empty")).hint("name it, or remove the line")),
             name => Ok(name.to_owned()),
         };
         let paging = match kind {
