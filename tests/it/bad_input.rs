@@ -30,7 +30,8 @@ fn told(project: &Project, why: &str, said: Said, wanted: &Wanted<'_>, published
     for part in wanted.says {
         assert!(said.stderr.contains(part), "{why}: {part:?} is not said:\n{}", said.stderr);
     }
-    let help = said.stderr.lines().find(|line| line.contains("help: ")).unwrap_or_default();
+    let help = said.stderr.lines().find(|line| line.contains("help: "));
+    let Some(help) = help else { panic!("{why}: no next step is said:\n{}", said.stderr) };
     assert!(help.contains(wanted.hint), "{why}: the next step is not said, {:?}:\n{}", wanted.hint, said.stderr);
     assert!(!said.stderr.contains("panicked") && !said.stderr.contains("backtrace"), "{why}:\n{}", said.stderr);
     assert_eq!(published, state(project), "{why}: the published table is another");
@@ -188,6 +189,19 @@ fn files_that_are_not_there_or_may_not_be_read() {
         let said = project.phlo(&["run"]);
         told(&project, why, said, &Wanted { exit: 1, code: "P3003", says: &[path], hint: "path" }, &before);
     }
+    // A landing zone that was read and emptied is no mistake; a path that never held anything is.
+    let project = Project::new().write("in/d.csv", "id\n1\n2\n3\n");
+    let asset = |path: &str| format!("source: {{ plugin: files, path: \"{path}\" }}\nwrite: {{ strategy: append }}\n");
+    project.put("assets/raw/x.yaml", &asset("in/*.csv"));
+    project.phlo(&["run"]).exits(0);
+    let before = state(&project);
+    std::fs::remove_file(project.path().join("in/d.csv")).unwrap();
+    project.phlo(&["run"]).exits(0);
+    assert_eq!(before, state(&project), "an emptied landing zone");
+    project.put("assets/raw/x.yaml", &asset("inn/*.csv"));
+    let wanted = Wanted { exit: 1, code: "P3003", says: &["inn/*.csv"], hint: "path" };
+    told(&project, "a misspelt glob on a later run", project.phlo(&["run"]), &wanted, &before);
+
     let project = files("in/d.csv", "in/d.csv", b"id\n1\n2\n3\n", "");
     let before = state(&project);
     let forbid = |mode: u32| {
@@ -196,7 +210,7 @@ fn files_that_are_not_there_or_may_not_be_read() {
     };
     forbid(0o000);
     let said = project.said(&mut unprivileged(project.command(&["run"])));
-    let wanted = Wanted { exit: 1, code: "P3003", says: &["in/d.csv", "ermission denied"], hint: "permission" };
+    let wanted = Wanted { exit: 1, code: "P3008", says: &["--> in/d.csv", "ermission denied"], hint: "permission" };
     told(&project, "no permission to read", said, &wanted, &before);
     forbid(0o644);
 
@@ -208,7 +222,7 @@ fn files_that_are_not_there_or_may_not_be_read() {
     only_read("a-w");
     let said = project.said(&mut unprivileged(project.command(&["run", "--full-refresh"])));
     only_read("u+w");
-    let wanted = Wanted { exit: 1, code: "P4003", says: &["lake/raw/x", "ermission denied"], hint: "permission" };
+    let wanted = Wanted { exit: 1, code: "P4003", says: &["lake/raw/x", "ermission denied"], hint: "let the user" };
     told(&project, "no permission to write", said, &wanted, &before);
 }
 
@@ -265,55 +279,102 @@ fn servers_that_do_not_answer_as_they_should() {
         HttpResponse::json(&json!({"results": ids.map(|id| json!({"id": id})).collect::<Vec<_>>(), "has_next": more}))
     }
     let cases: &[(&str, Answer, i32, &str, &[&str], &str)] = &[
-        ("404", |_| HttpResponse::status(404).body("no such thing"), 1, "P3003", &["404", "/x?page=2"], "endpoint"),
-        ("400", |_| HttpResponse::status(400).body("bad page"), 1, "P3005", &["400", "bad page"], ""),
+        ("404", |_| HttpResponse::status(404).body("no such thing"), 1, "P3003", &["404", "no such thing"], "endpoint"),
+        ("400", |_| HttpResponse::status(400).body("bad page"), 1, "P3005", &["400", "bad page"], "params"),
         ("401", |_| HttpResponse::status(401), 4, "P3002", &["401"], "token"),
-        ("429", |_| HttpResponse::status(429).header("retry-after", "0"), 4, "P3006", &["429"], ""),
-        ("500", |_| HttpResponse::status(500).body("oh no"), 1, "P3005", &["500", "oh no"], ""),
-        ("a timeout", |_| HttpResponse::never(), 4, "P3006", &["in 300 ms", "/x?page=2"], "timeout"),
-        ("a body that breaks off", |_| page(4..9, false).truncated(), 1, "P3001", &["/x?page=2"], ""),
+        ("429", |_| HttpResponse::status(429).header("retry-after", "0"), 4, "P3006", &["429"], "later"),
+        (
+            "429 until tomorrow",
+            |_| HttpResponse::status(429).header("retry-after", "86400"),
+            4,
+            "P3006",
+            &["429", "asks to wait: 1day"],
+            "run again after that",
+        ),
+        ("500", |_| HttpResponse::status(500).body("oh no"), 1, "P3005", &["500", "oh no"], "later"),
+        ("a timeout", |_| HttpResponse::never(), 4, "P3006", &["no whole answer within 300ms"], "timeout"),
+        ("a body that breaks off", |_| page(4..9, false).truncated(), 4, "P3001", &["broke off"], "later"),
+        ("no body", |_| HttpResponse::status(200), 1, "P3004", &["200", "sent nothing"], "204"),
         (
             "another content type",
             |_| HttpResponse::status(200).header("content-type", "text/html").body("<html>log in</html>"),
             1,
             "P3004",
-            &["text/html", "/x?page=2"],
-            "",
+            &["text/html", "<html>log in</html>"],
+            "base_url",
         ),
         (
-            "JSON that is none",
+            "JSON that breaks off",
             |_| HttpResponse::status(200).header("content-type", "application/json").body("{\"resu"),
             1,
             "P3004",
-            &["/x?page=2"],
-            "",
+            &["the answer ends in the middle"],
+            "later",
+        ),
+        (
+            "JSON that is none",
+            |_| HttpResponse::status(200).body("{results: []}"),
+            1,
+            "P3004",
+            &["not JSON"],
+            "base_url",
+        ),
+        (
+            "another shape",
+            |_| HttpResponse::json(&json!({"error": "no"})),
+            1,
+            "P3004",
+            &["no `results`", "keys: error"],
+            "results_key",
         ),
         (
             "a value of another type",
-            |_| HttpResponse::json(&json!({"results": [{"id": "four"}]})),
+            |_| HttpResponse::json(&json!({"results": [{"id": 4}, {"id": "five"}]})),
             1,
             "P3004",
-            &["/x?page=2", "`id`", "four"],
-            "",
+            &["`id`", "record: 2", "five"],
+            "columns",
         ),
-        ("the same page without end", |_| page(1..4, true), 1, "P3004", &["page"], "max_pages"),
-        ("pages without end", |n| page(n * 10..n * 10 + 3, true), 1, "P3004", &["100 pages"], "max_pages"),
+        (
+            "a redirect to itself",
+            |_| HttpResponse::status(302).header("location", "/x"),
+            1,
+            "P3005",
+            &["10 times"],
+            "base_url",
+        ),
+        (
+            "a redirect to nowhere",
+            |_| HttpResponse::status(302).header("location", "file:///x"),
+            1,
+            "P3005",
+            &["302"],
+            "base_url",
+        ),
+        ("the first page without end", |_| page(1..4, true), 1, "P3004", &["would never end"], "pagination"),
+        ("three pages without end", |n| page(n % 3..n % 3 + 1, true), 1, "P3004", &["would never end"], "pagination"),
     ];
     for (why, answer, exit, code, says, hint) in cases {
         let broken: Arc<Mutex<Option<Answer>>> = Arc::default();
         let server = HttpServer::start({
             let broken = Arc::clone(&broken);
-            move |request| match (*broken.lock().unwrap(), request.number("page")) {
-                (_, Some(1)) => page(1..4, broken.lock().unwrap().is_some()),
-                (Some(answer), Some(n)) => answer(n),
-                _ => page(0..0, false),
+            move |request| {
+                let broken = *broken.lock().unwrap();
+                match (broken, request.number("page")) {
+                    (_, Some(1)) => page(1..4, broken.is_some()),
+                    (Some(answer), Some(n)) => answer(n),
+                    // Where a redirect led.
+                    (Some(answer), None) => answer(0),
+                    (None, _) => page(0..0, false),
+                }
             }
         });
         let project = Project::new().write(
             "assets/raw/x.yaml",
             &format!(
-                "source: {{ plugin: rest_api, base_url: \"{}\", endpoint: x, timeout: 300ms, pagination: {{ max_pages: 100 }}, \
-                 retry: {{ max_attempts: 2, delay: 1ms }} }}\nwrite: {{ strategy: overwrite }}\nretry: {{ max_attempts: 1 }}\n",
+                "source: {{ plugin: rest_api, base_url: \"{}\", endpoint: x, timeout: 300ms, extra_fields: refuse, \
+                 retry: {{ max_attempts: 2, delay: 1ms }} }}\ncolumns: {{ id: int64 }}\nwrite: {{ strategy: overwrite }}\n\
+                 retry: {{ max_attempts: 1 }}\n",
                 server.url("")
             ),
         );
@@ -323,6 +384,9 @@ fn servers_that_do_not_answer_as_they_should() {
         let started = std::time::Instant::now();
         let said = project.phlo(&["run"]);
         assert!(started.elapsed() < Duration::from_secs(30), "{why}: it took {:?}", started.elapsed());
+        // Where: the page and the URL, without its query.
+        assert!(said.stderr.contains("reading page "), "{why}:\n{}", said.stderr);
+        assert!(said.stderr.contains(&format!(" of {}", server.url("/x:"))), "{why}:\n{}", said.stderr);
         told(&project, why, said, &Wanted { exit: *exit, code, says, hint }, &before);
     }
 }
@@ -339,7 +403,14 @@ fn a_project_that_became_wrong() {
             "",
         ),
         ("a tab in YAML", "phlo.yaml", "name: x\nstorage:\n\troot: ./lake\n", "P1001", "phlo.yaml:3", ""),
-        ("malformed SQL", "assets/mart/y.sql", "select id\nfrom raw.x where (\n", "P1012", "assets/mart/y.sql:2", ""),
+        (
+            "malformed SQL",
+            "assets/mart/y.sql",
+            "select id\nfrom raw.x were id > 1\n",
+            "P1012",
+            "assets/mart/y.sql:2",
+            "",
+        ),
         (
             "SQL that reads no table",
             "assets/mart/y.sql",

@@ -10,4 +10,5 @@ mod gate;
 mod mistakes;
 mod plugins;
 mod readers;
+mod rest_example;
 mod secrets;

@@ -50,6 +50,15 @@ fn a_mistake_in_a_file_is_told_at_its_place() {
         "P1002",
         "did you mean `path`?",
     );
+    for (inert, place) in [
+        ("row_count: { min: 1, tolerance: 0.1 }", "assets/raw/x.yaml:3:5"),
+        ("schema: { columns: { id: int64 }, tolerance: 0.1 }", "assets/raw/x.yaml:3:5"),
+        ("schema: { columns: { id: int64 }, where: id > 1 }", "assets/raw/x.yaml:3:5"),
+        ("freshness: { column: at, max_age_hours: 1, tolerance: 1 }", "assets/raw/x.yaml:3:5"),
+    ] {
+        let text = format!("source: {{ plugin: files, path: data.csv }}\nchecks:\n  - {inert}\n");
+        check(yaml, &text, place, "P1015", "`severity: warn` tells without blocking");
+    }
     check(
         yaml,
         "source: { plugin: files, path: data.csv }\nchecks:\n  - not_nul: [id]\n",

@@ -30,6 +30,9 @@ pub trait Quality: Plugin {
     /// The parameter that is meant when a check is written without a map: `not_null: [a, b]` is `not_null: {columns: [a, b]}`.
     const SHORTHAND: Option<&'static str> = None;
 
+    /// Whether `tolerance` has a say. It has none where violations are no fraction of rows; setting it is refused then.
+    const TOLERANCE: bool = true;
+
     /// Makes a check.
     ///
     /// # Errors
@@ -164,6 +167,8 @@ pub trait AnyQuality: AnyPlugin {
     /// # Errors
     /// With the place of the parameter that is wrong.
     fn check(&self, params: &Node, target: &CheckTarget) -> Result<CheckPlan>;
+    /// See [`Quality::TOLERANCE`].
+    fn heeds_tolerance(&self) -> bool;
 }
 
 impl<T: Quality> AnyQuality for T {
@@ -174,6 +179,9 @@ impl<T: Quality> AnyQuality for T {
         };
         let typed = params.read()?;
         Quality::check(self, typed, target).map_err(|err| err.at(params.place()))
+    }
+    fn heeds_tolerance(&self) -> bool {
+        T::TOLERANCE
     }
 }
 

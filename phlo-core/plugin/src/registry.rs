@@ -580,6 +580,9 @@ impl AnyQuality for Guarded<dyn AnyQuality> {
     fn check(&self, params: &Node, target: &CheckTarget) -> Result<CheckPlan> {
         guard(&self.name, "making a check", || self.inner.check(params, target))
     }
+    fn heeds_tolerance(&self) -> bool {
+        self.inner.heeds_tolerance()
+    }
 }
 
 impl AnyTransform for Guarded<dyn AnyTransform> {

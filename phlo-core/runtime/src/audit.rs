@@ -3,16 +3,21 @@
 use arrow_schema::SchemaRef;
 use phlo_engine::Check;
 use phlo_engine::check::unique_names;
-use phlo_plugin::quality::CheckTarget;
-use phlo_plugin::{Registry, Result};
-use phlo_spec::{AssetSpec, Diagnostics};
+use phlo_plugin::quality::{CheckTarget, Evaluation};
+use phlo_plugin::{Error, Registry, Result};
+use phlo_spec::asset::CheckSpec;
+use phlo_spec::{AssetSpec, Code, Diagnostics};
 
 /// Makes every check of an asset; all problems are told.
 pub(crate) fn checks(registry: &Registry, spec: &AssetSpec, schema: Option<&SchemaRef>) -> (Vec<Check>, Diagnostics) {
     let target = CheckTarget { asset: spec.key.clone(), schema: schema.cloned() };
     let (mut made, mut problems) = (Vec::new(), Diagnostics::default());
     for check in &spec.checks {
-        let plan = registry.quality(&check.kind).and_then(|plugin| plugin.check(&check.params, &target));
+        let plan = registry.quality(&check.kind).and_then(|plugin| {
+            let plan = plugin.check(&check.params, &target)?;
+            refuse_inert(check, plugin.heeds_tolerance(), &plan.evaluation)?;
+            Ok(plan)
+        });
         match plan {
             Ok(plan) => made.push(Check {
                 name: check.name.clone().unwrap_or_else(|| plan.name.clone()),
@@ -30,6 +35,21 @@ pub(crate) fn checks(registry: &Registry, spec: &AssetSpec, schema: Option<&Sche
         problems.push(err.into_diagnostic());
     }
     (made, problems)
+}
+
+/// Refuses what a check's map says and the check would not heed.
+fn refuse_inert(check: &CheckSpec, heeds_tolerance: bool, evaluation: &Evaluation) -> Result<()> {
+    let inert = |key: &str, why: &str| {
+        Err(Error::new(Code::InertConfig, format!("`{key}` has no say in the check `{}`, {why}", check.kind))
+            .hint(format!("remove `{key}`; `severity: warn` tells without blocking")))
+    };
+    if check.tolerance > 0.0 && !heeds_tolerance {
+        return inert("tolerance", "whose violations are no fraction of rows");
+    }
+    if check.filter.is_some() && matches!(evaluation, Evaluation::Schema { .. }) {
+        return inert("where", "which looks at no rows");
+    }
+    Ok(())
 }
 
 /// As [`checks`], for a run: the first problem is the error.

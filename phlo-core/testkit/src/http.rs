@@ -239,7 +239,12 @@ fn serve(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
             let _ = write!(head, "{name}: {value}\r\n");
         }
         let _ = write!(head, "content-length: {}\r\n\r\n", response.body.len());
-        let sent = if response.manner == Manner::Truncated { response.body.len() / 2 } else { response.body.len() };
+        let sent = match response.manner {
+            // Asked for the head alone.
+            _ if request.method == "HEAD" => 0,
+            Manner::Truncated => response.body.len() / 2,
+            Manner::Whole | Manner::Never => response.body.len(),
+        };
         writer.write_all(&[head.as_bytes(), &response.body[..sent]].concat())?;
         if response.manner == Manner::Truncated {
             return Ok(());

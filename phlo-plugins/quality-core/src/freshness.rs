@@ -16,7 +16,7 @@ use crate::scalar::moment;
 ///
 /// Nulls are ignored. Without any value, in an empty table or a column of nulls, the check fails: nothing is known to be fresh. A date
 /// counts as its midnight and a timestamp without a time zone as UTC. A moment in the future is fresh; `range` refuses such rows.
-/// A failure is one violation, and `tolerance` has no say.
+/// A failure is one violation, and `tolerance` is refused.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FreshnessParams {
@@ -35,11 +35,13 @@ pub struct Freshness;
 
 impl Quality for Freshness {
     type Params = FreshnessParams;
+    const TOLERANCE: bool = false;
 
     fn check(&self, params: FreshnessParams, target: &CheckTarget) -> Result<CheckPlan> {
         let FreshnessParams { column, max_age_hours, now } = params;
         if !(max_age_hours > 0.0 && max_age_hours.is_finite()) {
-            return Err(invalid(format!("`max_age_hours` is {max_age_hours}, which is not a positive number")));
+            return Err(invalid(format!("`max_age_hours` is {max_age_hours}, which is not a positive number"))
+                .hint("write how many hours old the newest value may be, e.g. 24"));
         }
         let fixed = now.as_deref().map_or_else(String::new, |now| format!(" at {now}"));
         let now = match now {

@@ -16,7 +16,7 @@ pub(crate) fn distinct(columns: &[String]) -> Result<()> {
         return Err(invalid("`columns` is empty").hint("name at least one column"));
     }
     match columns.iter().enumerate().find(|(at, column)| columns[..*at].contains(column)) {
-        Some((_, twice)) => Err(invalid(format!("`columns` names `{twice}` twice"))),
+        Some((_, twice)) => Err(invalid(format!("`columns` names `{twice}` twice")).hint("remove one of them")),
         None => Ok(()),
     }
 }

@@ -44,7 +44,7 @@ impl Quality for Pattern {
     fn check(&self, params: PatternParams, target: &CheckTarget) -> Result<CheckPlan> {
         let PatternParams { column, pattern, anywhere, case_sensitive } = params;
         if pattern.is_empty() {
-            return Err(invalid("`pattern` is empty"));
+            return Err(invalid("`pattern` is empty").hint("write a regular expression, e.g. \"N[0-9]+\""));
         }
         // The bare pattern first: `a)|(b` would become valid inside a group.
         compiles(&pattern, &pattern)?;
@@ -76,5 +76,6 @@ fn compiles(regex: &str, pattern: &str) -> Result<()> {
         let text = err.to_string();
         let why = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
         invalid(format!("`pattern` is `{pattern}`, which is not a regular expression: {why}"))
+            .hint("a character that is meant as it is needs a backslash: `\\(`")
     })
 }

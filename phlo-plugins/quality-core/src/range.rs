@@ -83,7 +83,9 @@ fn acceptable(field: &str, bound: Option<&Scalar>) -> Result<()> {
             Err(invalid(format!("`{field}` is `{text}`, which is neither a number nor a date nor a timestamp"))
                 .hint("write a number without quotes, YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS"))
         }
-        Some(Scalar::Bool(value)) => Err(invalid(format!("`{field}` is `{value}`, which has no order"))),
+        Some(Scalar::Bool(value)) => {
+            Err(invalid(format!("`{field}` is `{value}`, which has no order")).hint("use `accepted_values`"))
+        }
         _ => Ok(()),
     }
 }
@@ -98,7 +100,11 @@ fn in_order(min: &Scalar, max: &Scalar) -> Result<()> {
         }
         _ => number(min) > number(max),
     };
-    if too_high { Err(invalid(format!("`min` is {min}, above `max`, which is {max}"))) } else { Ok(()) }
+    if too_high {
+        Err(invalid(format!("`min` is {min}, above `max`, which is {max}")).hint("swap them"))
+    } else {
+        Ok(())
+    }
 }
 
 fn number(scalar: &Scalar) -> Option<f64> {

@@ -12,7 +12,7 @@ use crate::params::{self, invalid};
 /// The table has as many rows as expected, counted as it would be after the commit.
 ///
 /// Violations are the rows that are missing or too many. This is a check about volume: an empty table fails it unless zero rows are
-/// allowed. `tolerance` has no say here; say it with `min` and `max`.
+/// allowed. `tolerance` is refused here; say it with `min` and `max`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RowCountParams {
@@ -33,6 +33,7 @@ pub struct RowCount;
 
 impl Quality for RowCount {
     type Params = RowCountParams;
+    const TOLERANCE: bool = false;
     const SHORTHAND: Option<&'static str> = Some("min");
 
     fn check(&self, params: RowCountParams, _: &CheckTarget) -> Result<CheckPlan> {
@@ -42,12 +43,16 @@ impl Quality for RowCount {
                 return Err(invalid("`equal` excludes `min` and `max`").hint("keep either `equal` or the bounds"));
             }
             (Some(min), Some(max), None) if min > max => {
-                return Err(invalid(format!("`min` is {min}, above `max`, which is {max}")));
+                return Err(invalid(format!("`min` is {min}, above `max`, which is {max}")).hint("swap them"));
             }
             (Some(min), Some(max), None) => (format!("{min}..{max}"), format!("{min} to {max} rows"), min, max),
             (Some(min), None, None) => (format!("{min}.."), format!("at least {min} rows"), min, u64::MAX),
             (None, Some(max), None) => (format!("..{max}"), format!("at most {max} rows"), 0, max),
-            (None, None, None) => return Err(invalid("none of `min`, `max` and `equal` is given")),
+            (None, None, None) => {
+                return Err(
+                    invalid("none of `min`, `max` and `equal` is given").hint("give one of them, e.g. `row_count: 1`")
+                );
+            }
         };
         Ok(CheckPlan {
             name: params::name("row_count", &shown),

@@ -16,7 +16,7 @@ use crate::params::{self, invalid};
 /// The table has these columns with these types, as it would be after the commit.
 ///
 /// Looks at no data: an empty table passes if its columns fit. Each column that is missing, has another type, is out of order or (with
-/// `exact`) is not listed is one violation; `tolerance` has no say. Columns that phlo adds, `_phlo_…`, are ignored unless listed.
+/// `exact`) is not listed is one violation; `tolerance` is refused. Columns that phlo adds, `_phlo_…`, are ignored unless listed.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SchemaParams {
@@ -87,6 +87,7 @@ pub struct TableSchema;
 
 impl Quality for TableSchema {
     type Params = SchemaParams;
+    const TOLERANCE: bool = false;
 
     fn check(&self, params: SchemaParams, _: &CheckTarget) -> Result<CheckPlan> {
         let SchemaParams { columns: Columns(wanted), exact, ordered } = params;

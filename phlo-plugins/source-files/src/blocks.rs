@@ -44,6 +44,8 @@ pub(crate) struct Block {
 #[derive(Debug)]
 pub(crate) enum ReadError {
     Io(io::Error),
+    /// The file begins with the mark of UTF-16.
+    Utf16,
     /// The line of the file, and what is there.
     Broken(u64, String),
 }
@@ -80,6 +82,9 @@ impl<R: Read> BlockReader<R> {
                     Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
                     Err(err) => return Err(ReadError::Io(err)),
                 }
+            }
+            if self.first && len >= 2 && [&b"\xFF\xFE"[..], b"\xFE\xFF"].contains(&&data[..2]) {
+                return Err(ReadError::Utf16);
             }
             if self.first && data.starts_with(b"\xEF\xBB\xBF") && len >= 3 {
                 data.copy_within(3..len, 0);

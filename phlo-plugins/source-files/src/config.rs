@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use phlo_plugin::{Error, Result};
+use phlo_spec::diagnostic::nearest;
 use phlo_spec::{Code, Secret};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
@@ -12,14 +13,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::csv::decode::Nulls;
 use crate::csv::scan::Dialect;
+use crate::input::is_remote;
+use crate::storage::Store;
 
 /// Files to read, and how.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FilesConfig {
     /// Which files: a path relative to the project, or a URL (`file://`, `s3://`, `gs://`, `az://`, `abfss://`, `http://`,
-    /// `https://`); or a list of them. `*`, `?` and `[ab]` match within one folder, `**` matches folders. On a first run each
-    /// must match something; later runs read only files that are new or have changed.
+    /// `https://`); or a list of them. `*`, `?` and `[ab]` match within one folder, `**` matches folders. Each must
+    /// match something, a pattern now or on an earlier run; later runs read only files that are new or have changed.
     pub path: Paths,
     /// How the files are written. From their extension if not given: `.csv`, `.tsv`, `.ndjson`, `.jsonl`, `.json`, `.parquet`.
     #[serde(default)]
@@ -50,18 +53,14 @@ pub struct FilesConfig {
     /// always is a missing value.
     #[serde(default)]
     pub null_values: Option<Vec<String>>,
-    /// CSV and JSON: how many rows of a file are read to find out the columns' types. A later value that does not fit is an
-    /// error that names its place; declare the asset's `columns` to set types yourself.
-    #[serde(default = "default_infer_rows")]
-    pub infer_rows: usize,
+    /// CSV and JSON: how many rows of a file are read to find out the columns' types; 10000 by default. A later value that does
+    /// not fit is an error that names its place; declare the asset's `columns` to set types yourself.
+    #[serde(default)]
+    pub infer_rows: Option<usize>,
     /// Options of the object store, e.g. `aws_access_key_id`, `aws_region` or `endpoint`. Those of the project's `storage` by
     /// default, if the URL has the same scheme.
     #[serde(default)]
     pub storage: Option<BTreeMap<String, Secret>>,
-}
-
-fn default_infer_rows() -> usize {
-    10_000
 }
 
 /// How a file is written.
@@ -244,19 +243,21 @@ impl JsonSchema for OptionalCharacter {
 impl FilesConfig {
     /// Refuses settings that contradict each other or would have no effect.
     pub(crate) fn check(&self) -> Result<()> {
-        let invalid = |message: String| Err(Error::new(Code::InvalidValue, message));
-        if self.infer_rows == 0 {
-            return invalid("`infer_rows` is 1 or more".to_owned());
+        let invalid = |message: String, hint: &str| Err(Error::new(Code::InvalidValue, message).hint(hint));
+        if self.infer_rows == Some(0) {
+            return invalid("`infer_rows` is 1 or more".to_owned(), "declare the types of all columns under `columns`");
         }
         if self.names.is_some() && self.header != Some(false) {
-            return invalid("`names` is for files without header".to_owned())
-                .map_err(|err: Error| err.hint("add `header: false`, or rename columns in a SQL asset"));
+            return invalid(
+                "`names` is for files without header".to_owned(),
+                "add `header: false`, or rename columns in a SQL asset",
+            );
         }
         if let Some(names) = &self.names
             && let Some(name) =
                 names.iter().enumerate().find_map(|(at, name)| names[..at].contains(name).then_some(name))
         {
-            return invalid(format!("`names` has `{name}` twice"));
+            return invalid(format!("`names` has `{name}` twice"), "give each column a name of its own");
         }
         let dialect = self.dialect(false);
         let marks = [
@@ -267,13 +268,19 @@ impl FilesConfig {
         ];
         for (at, (name, mark)) in marks.iter().enumerate() {
             if let Some((other, _)) = marks[..at].iter().find(|(_, other)| mark.is_some() && other == mark) {
-                return invalid(format!("`{name}` and `{other}` are the same character"));
+                return invalid(format!("`{name}` and `{other}` are the same character"), "change one of them");
             }
         }
         if dialect.escape.is_some() && dialect.quote.is_none() {
-            return Err(Error::new(Code::InertConfig, "`escape` has no effect without a `quote`"));
+            return Err(Error::new(Code::InertConfig, "`escape` has no effect without a `quote`")
+                .hint("it makes a character within quotes literal: remove it"));
         }
-        let Some(format) = self.known_format() else { return Ok(()) };
+        self.check_storage()?;
+        self.known_format().map_or(Ok(()), |format| self.check_format(format))
+    }
+
+    /// Refuses settings that have no effect on files of this format.
+    pub(crate) fn check_format(&self, format: Format) -> Result<()> {
         let csv_only = [
             ("delimiter", self.delimiter.is_some()),
             ("quote", self.quote.is_some()),
@@ -286,15 +293,51 @@ impl FilesConfig {
         if format != Format::Csv
             && let Some((name, _)) = csv_only.iter().find(|(_, set)| *set)
         {
-            return Err(Error::new(Code::InertConfig, format!("`{name}` has no effect on {format} files")));
+            return Err(Error::new(Code::InertConfig, format!("`{name}` has no effect on {format} files"))
+                .hint("remove it, or set `format: csv` if that is what they are"));
         }
         if format == Format::Parquet && matches!(self.compression, Compression::Gzip | Compression::Zstd) {
             return Err(Error::new(
                 Code::InertConfig,
                 "`compression` has no effect on Parquet files: they say it themselves",
-            ));
+            )
+            .hint("remove it"));
+        }
+        if format == Format::Parquet && self.infer_rows.is_some() {
+            return Err(Error::new(
+                Code::InertConfig,
+                "`infer_rows` has no effect on Parquet files: they say their types themselves",
+            )
+            .hint("remove it"));
         }
         Ok(())
+    }
+
+    /// Refuses options of object stores that none of the paths would read.
+    fn check_storage(&self) -> Result<()> {
+        let Some(options) = &self.storage else { return Ok(()) };
+        if !self.path.0.iter().any(|path| is_remote(path)) {
+            return Err(Error::new(Code::InertConfig, "`storage` has no effect on local files")
+                .hint("remove it, or write the path as a URL such as s3://bucket/key"));
+        }
+        let stores: Vec<Store> = self.path.0.iter().filter_map(|path| Store::of(path)).collect();
+        for key in options.keys() {
+            if stores.is_empty() || stores.iter().any(|store| store.knows(key)) {
+                continue;
+            }
+            let known: Vec<&str> = stores.iter().flat_map(|store| store.usual()).copied().collect();
+            let error = Error::new(Code::UnknownKey, format!("the object store knows no option `{key}`"));
+            return Err(match nearest(key, known.iter().copied()) {
+                Some(near) => error.hint(format!("did you mean `{near}`?")),
+                None => error.hint(format!("usual options: {}", known.join(", "))),
+            });
+        }
+        Ok(())
+    }
+
+    /// How many rows of a file tell the types.
+    pub(crate) fn sample_rows(&self) -> usize {
+        self.infer_rows.unwrap_or(10_000)
     }
 
     /// The format, as far as the config alone tells it.

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use arrow_schema::{Schema, SchemaRef};
+use glob::Pattern;
 use phlo_plugin::{Error, Result};
 use phlo_spec::Code;
 use serde::{Deserialize, Serialize};
 
-use crate::input::Input;
+use crate::input::{Input, MATCHING};
 
 /// The files that were read, by name, and their columns.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +38,16 @@ impl Cursor {
     /// Whether the file is new or has changed.
     pub(crate) fn is_news(&self, input: &Input) -> bool {
         self.files.get(&input.name).is_none_or(|seen| seen.size != input.size || seen.version != input.version)
+    }
+
+    /// Whether the file was read and has changed since.
+    pub(crate) fn has_changed(&self, input: &Input) -> bool {
+        self.files.contains_key(&input.name) && self.is_news(input)
+    }
+
+    /// How many files of this pattern were read.
+    pub(crate) fn count(&self, pattern: &Pattern) -> usize {
+        self.files.keys().filter(|name| pattern.matches_with(name, MATCHING)).count()
     }
 
     /// The columns that were last read.

@@ -12,7 +12,7 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use glob::{MatchOptions, Pattern};
 use object_store::path::Path as ObjectPath;
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, ObjectStoreScheme};
+use object_store::{GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt};
 use phlo_plugin::source::SourceContext;
 use phlo_plugin::{Error, Result, Storage};
 use phlo_spec::{Code, Redactor};
@@ -21,8 +21,10 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::config::{Compression, FilesConfig, Format, extension};
+use crate::cursor::Cursor;
+use crate::storage::Store;
 
-const MATCHING: MatchOptions =
+pub(crate) const MATCHING: MatchOptions =
     MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
 
 /// A file that is to be read.
@@ -35,6 +37,8 @@ pub(crate) struct Input {
     pub size: u64,
     /// What changes when its content does: its entity tag or the time of its last change.
     pub version: String,
+    /// Its entity tag, if that is one to ask a server with: strong, and in quotes.
+    pub etag: Option<String>,
     /// When it was last changed.
     pub modified: DateTime<Utc>,
     pub compression: Compression,
@@ -65,6 +69,7 @@ impl Listing {
         if let Some(format) = config.format {
             return Ok((format, tabs));
         }
+        let checked = |format| config.check_format(format).map(|()| (format, tabs));
         for input in &self.inputs {
             let Some(format) = Format::by_extension(&extension(&input.name)) else {
                 return Err(Error::new(Code::InvalidValue, "the file's extension does not tell its format")
@@ -75,27 +80,52 @@ impl Listing {
                 Some((first, other)) if first != format => {
                     let message = format!("the files differ in format: {first} and {format}");
                     return Err(Error::new(Code::InvalidValue, message)
-                        .with("file", &other.name)
-                        .with("file", &input.name)
+                        .in_file(&input.name, 0)
+                        .with("other file", &other.name)
                         .hint("make `path` match files of one format, or set `format`"));
                 }
                 _ => found = Some((format, input)),
             }
         }
         match found {
-            Some((format, _)) => Ok((format, tabs)),
+            Some((format, _)) => checked(format),
             None => Err(Error::internal("the format of no files was asked for")),
         }
     }
 
-    /// Refuses patterns that matched nothing.
+    /// Refuses paths that matched nothing.
     pub(crate) fn all_matched(&self) -> Result<()> {
-        let [pattern, rest @ ..] = &*self.unmatched else { return Ok(()) };
-        let what = if is_pattern(pattern) { "no file matches the pattern" } else { "the file does not exist" };
-        let error = Error::new(Code::SourceNotFound, what).with("path", pattern);
-        let error = rest.iter().fold(error, |error, pattern| error.with("path", pattern));
-        Err(error.hint("paths are relative to the project's folder; `*` does not cross folders, `**` does"))
+        match &*self.unmatched {
+            [] => Ok(()),
+            unmatched => Err(not_found(unmatched.iter())),
+        }
     }
+
+    /// Refuses paths that match nothing and never did, or that name one file, which must be there. Answers the patterns whose
+    /// files were read and are gone.
+    pub(crate) fn all_matched_or_read(&self, cursor: &Cursor, root: &Path) -> Result<Vec<&str>> {
+        let (read, missing): (Vec<_>, Vec<_>) = self.unmatched.iter().partition(|path| {
+            is_pattern(path) && Pattern::new(&named(root, path)).is_ok_and(|pattern| cursor.count(&pattern) > 0)
+        });
+        if missing.is_empty() {
+            return Ok(read.into_iter().map(String::as_str).collect());
+        }
+        Err(not_found(missing.into_iter()))
+    }
+}
+
+fn not_found<'a>(mut paths: impl Iterator<Item = &'a String>) -> Error {
+    let first = paths.next().map_or("", String::as_str);
+    let what = if is_pattern(first) { "no file matches the pattern" } else { "the file does not exist" };
+    let error =
+        paths.fold(Error::new(Code::SourceNotFound, what).with("path", first), |error, path| error.with("path", path));
+    error.hint("check the path: it is relative to the project's folder, and `*` does not cross folders, `**` does")
+}
+
+/// A pattern as it matches the names of its files: what a cursor knows.
+fn named(root: &Path, pattern: &str) -> String {
+    let path = pattern.strip_prefix("file://").unwrap_or(pattern);
+    shown(root, Path::new(path))
 }
 
 fn is_pattern(path: &str) -> bool {
@@ -142,7 +172,10 @@ fn list_local(root: &Path, pattern: &str) -> Result<(Vec<Input>, String)> {
     let path = match pattern.strip_prefix("file://") {
         Some(_) => {
             let url = Url::parse(pattern).ok().and_then(|url| url.to_file_path().ok());
-            url.ok_or_else(|| Error::new(Code::InvalidValue, format!("`{pattern}` is not the URL of a local file")))?
+            url.ok_or_else(|| {
+                Error::new(Code::InvalidValue, format!("`{pattern}` is not the URL of a local file"))
+                    .hint("write file:///path, or the path alone")
+            })?
         }
         None => PathBuf::from(pattern),
     };
@@ -169,7 +202,9 @@ fn list_local(root: &Path, pattern: &str) -> Result<(Vec<Input>, String)> {
         format!("{}/{}", Pattern::escape(&root.to_string_lossy()), path.to_string_lossy())
     };
     let paths = glob::glob_with(&full, MATCHING).map_err(|err| {
-        Error::new(Code::InvalidValue, format!("`{pattern}` is not a pattern: {}", err.msg)).with("path", pattern)
+        Error::new(Code::InvalidValue, format!("`{pattern}` is not a pattern: {}", err.msg))
+            .with("path", pattern)
+            .hint("`*`, `?` and `[ab]` match within a folder, and `**` stands alone between slashes for folders")
     })?;
     let mut inputs = Vec::new();
     for path in paths {
@@ -190,15 +225,20 @@ fn shown(root: &Path, path: &Path) -> String {
 }
 
 fn local_input(root: &Path, path: PathBuf, meta: &std::fs::Metadata) -> Input {
-    let modified = meta.modified().map_or(DateTime::UNIX_EPOCH, DateTime::<Utc>::from);
+    let modified = modified(meta);
     Input {
         name: shown(root, &path),
         place: Place::Local(path),
         size: meta.len(),
         version: modified.to_rfc3339(),
+        etag: None,
         modified,
         compression: Compression::None,
     }
+}
+
+fn modified(meta: &std::fs::Metadata) -> DateTime<Utc> {
+    meta.modified().map_or(DateTime::UNIX_EPOCH, DateTime::<Utc>::from)
 }
 
 /// An error of the file system, about a file.
@@ -228,7 +268,9 @@ async fn list_remote(
     // What comes before the folder in which the first pattern begins can be parsed as a URL.
     let fixed = pattern.find(['*', '?', '[']).map_or(pattern, |at| &pattern[..=pattern[..at].rfind('/').unwrap_or(0)]);
     let url = Url::parse(fixed).map_err(|err| {
-        Error::new(Code::InvalidValue, format!("not a URL: {err}")).with("path", redactor.clean(pattern))
+        Error::new(Code::InvalidValue, format!("not a URL: {err}"))
+            .with("path", redactor.clean(pattern))
+            .hint("write e.g. s3://bucket/folder/*.csv")
     })?;
     let options: Option<&BTreeMap<_, _>> = match &config.storage {
         Some(options) => Some(options),
@@ -236,7 +278,9 @@ async fn list_remote(
         None => None,
     };
     let options = options.into_iter().flatten().map(|(key, value)| (key.as_str(), value.expose()));
-    let (store, prefix) = object_store::parse_url_opts(&url, options).map_err(|err| {
+    // Who writes http:// means it; a store that is spoken to by its API has an option for it.
+    let plain = (url.scheme() == "http" && Store::of(fixed) == Some(Store::Http)).then_some(("allow_http", "true"));
+    let (store, prefix) = object_store::parse_url_opts(&url, options.chain(plain)).map_err(|err| {
         let error = remote_error(redactor, pattern, err);
         error.hint("`storage` holds the options of the object store; a scheme may be left out of a minimal build")
     })?;
@@ -254,6 +298,7 @@ async fn list_remote(
         name: format!("{base}{}{}", if base.ends_with(['/', '#']) { "" } else { "/" }, meta.location),
         place: Place::Remote(store.clone(), meta.location),
         size: meta.size,
+        etag: meta.e_tag.clone().filter(|tag| tag.starts_with('"')),
         version: meta.e_tag.unwrap_or_else(|| meta.last_modified.to_rfc3339()),
         modified: meta.last_modified,
         compression: Compression::None,
@@ -265,13 +310,15 @@ async fn list_remote(
             Err(err) => Err(remote_error(redactor, pattern, err)),
         };
     }
-    if matches!(ObjectStoreScheme::parse(&url), Ok((ObjectStoreScheme::Http, _))) {
+    if Store::of(fixed) == Some(Store::Http) {
         return Err(Error::new(Code::Unsupported, "a web server cannot be asked which files it has")
             .with("path", redactor.clean(pattern))
             .hint("name each file in a list under `path`"));
     }
     let glob = Pattern::new(&format!("{}{}", with_slash(&prefix), &pattern[fixed.len()..])).map_err(|err| {
-        Error::new(Code::InvalidValue, format!("not a pattern: {}", err.msg)).with("path", redactor.clean(pattern))
+        Error::new(Code::InvalidValue, format!("not a pattern: {}", err.msg))
+            .with("path", redactor.clean(pattern))
+            .hint("`*`, `?` and `[ab]` match within a folder, and `**` stands alone between slashes for folders")
     })?;
     let found: Vec<ObjectMeta> = store
         .list(Some(&prefix))
@@ -291,19 +338,25 @@ fn with_slash(prefix: &ObjectPath) -> String {
 pub(crate) fn remote_error(redactor: &Redactor, name: &str, err: object_store::Error) -> Error {
     use object_store::Error as E;
     let error = match &err {
-        E::NotFound { .. } => Error::new(Code::SourceNotFound, "the object does not exist"),
+        E::NotFound { .. } => Error::new(Code::SourceNotFound, "the object does not exist")
+            .hint("check the bucket and the path in the URL"),
+        E::Precondition { .. } => changed_error(),
         E::PermissionDenied { .. } | E::Unauthenticated { .. } => {
             Error::new(Code::AuthFailed, "the object store refused the credentials")
                 .hint("check the options under `storage`")
         }
         E::UnknownConfigurationKey { key, .. } => {
             Error::new(Code::UnknownKey, format!("the object store knows no option `{key}`"))
+                .hint("check the options under `storage`")
         }
         E::NotSupported { .. } | E::NotImplemented { .. } | E::InvalidPath { .. } => {
             Error::new(Code::InvalidValue, "the object store cannot serve this path")
+                .hint("check `path`: it is a bucket and a key, without query")
         }
         E::Generic { store: "parse_url" | "URL", .. } => Error::new(Code::InvalidValue, "no object store for this URL"),
-        _ => Error::new(Code::ConnectionFailed, "the object store did not answer as it should").retryable(),
+        _ => Error::new(Code::ConnectionFailed, "the object store did not answer as it should")
+            .hint("check that it runs and can be reached, and the region and endpoint under `storage`")
+            .retryable(),
     };
     // The text may quote a URL with a signature in it.
     error.with("path", redactor.clean(name)).because(io::Error::other(redactor.clean(&full_text(&err))))
@@ -322,14 +375,44 @@ fn full_text(err: &dyn std::error::Error) -> String {
     text
 }
 
+/// The error of a file of which the beginning and the end may be of different ones.
+fn changed_error() -> Error {
+    Error::new(Code::SourceUnreadable, "the file changed while it was read")
+        .hint("run again when it is whole; who writes it should write another file and rename it at the end")
+        .retryable()
+}
+
 impl Input {
+    /// The error of a file that is no longer what was listed.
+    pub(crate) fn changed(&self) -> Error {
+        changed_error().in_file(&self.name, 0)
+    }
+
+    /// Refuses a local file that is no longer what was listed. One that is gone was read as a whole. Blocks.
+    pub(crate) fn unchanged(&self) -> Result<()> {
+        match &self.place {
+            Place::Local(path) => match std::fs::metadata(path) {
+                Ok(meta) if meta.is_file() && (meta.len() != self.size || modified(&meta) != self.modified) => {
+                    Err(self.changed())
+                }
+                _ => Ok(()),
+            },
+            Place::Remote(..) => Ok(()),
+        }
+    }
+
+    /// What an object store is to hold a request against, so that all of it is answered from one object.
+    pub(crate) fn conditions(&self) -> GetOptions {
+        GetOptions::new().with_if_match(self.etag.as_deref())
+    }
+
     /// The file's content, decompressed. Blocks; remote files are read through the runtime of `handle`, until `stop`.
     pub(crate) fn open(&self, handle: &Handle, stop: &CancellationToken) -> io::Result<Box<dyn Read + Send>> {
         let raw: Box<dyn Read + Send> = match &self.place {
             Place::Local(path) => Box::new(std::fs::File::open(path)?),
             Place::Remote(store, path) => {
                 let (handle, stop) = (handle.clone(), stop.clone());
-                let got = handle.block_on(stopping(&stop, store.get(path)))?;
+                let got = handle.block_on(stopping(&stop, store.get_opts(path, self.conditions())))?;
                 Box::new(RemoteRead {
                     stream: got.map_err(io::Error::other)?.into_stream(),
                     chunk: Bytes::new(),
@@ -391,6 +474,7 @@ impl std::error::Error for Stopped {}
 /// Waits, but not beyond `stop`.
 async fn stopping<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> io::Result<T> {
     tokio::select! {
+        biased;
         () = stop.cancelled() => Err(io::Error::other(Stopped)),
         done = work => Ok(done),
     }
@@ -436,6 +520,7 @@ mod tests {
             place: Place::Remote(store, path),
             size,
             version: String::new(),
+            etag: None,
             modified: DateTime::UNIX_EPOCH,
             compression,
         };
@@ -452,14 +537,16 @@ mod tests {
     async fn an_object_reads_like_a_file() {
         let text = "a,b\n1,2\n".repeat(100_000);
         let go = CancellationToken::new();
-        assert_eq!(content(text.clone().into(), Compression::None, go.clone()).await.unwrap(), text);
+        // Not shown when it is another: it is long.
+        let is_whole = |read: Result<String>| read.is_ok_and(|read| read == text);
+        assert!(is_whole(content(text.clone().into(), Compression::None, go.clone()).await), "as it is");
         let zstd = zstd::encode_all(text.as_bytes(), 1).unwrap();
-        assert_eq!(content(zstd.clone(), Compression::Zstd, go.clone()).await.unwrap(), text);
-        let err = content(zstd[..zstd.len() / 2].to_vec(), Compression::Zstd, go.clone()).await.unwrap_err();
-        assert_eq!(err.message(), "the file ends in the middle of its zstd data");
+        assert!(is_whole(content(zstd.clone(), Compression::Zstd, go.clone()).await), "compressed");
+        let half = content(zstd[..zstd.len() / 2].to_vec(), Compression::Zstd, go.clone()).await.map(|_| "read");
+        assert_eq!(half.unwrap_err().message(), "the file ends in the middle of its zstd data");
         go.cancel();
-        let err = content(text.into(), Compression::None, go).await.unwrap_err();
-        assert_eq!(err.code(), Code::Interrupted);
+        let stopped = content(text.clone().into(), Compression::None, go).await.map(|_| "read");
+        assert_eq!(stopped.unwrap_err().code(), Code::Interrupted);
     }
 
     /// The names that a pattern lists; object stores are asked, though what they have here are local files.

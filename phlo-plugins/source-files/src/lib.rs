@@ -11,6 +11,7 @@ mod kinds;
 mod parquet;
 mod queue;
 mod source;
+mod storage;
 mod text;
 mod values;
 

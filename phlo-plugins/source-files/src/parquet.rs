@@ -18,7 +18,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryFutureExt, TryStreamExt};
 use object_store::path::Path as ObjectPath;
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::{GetOptions, OBJECT_STORE_COALESCE_DEFAULT, ObjectStore, coalesce_ranges};
 use phlo_plugin::schema::{to_arrow, type_name};
 use phlo_plugin::source::BatchStream;
 use phlo_plugin::{Error, Result};
@@ -63,7 +63,7 @@ async fn footer(input: &Input, around: &Surroundings) -> Result<ArrowReaderMetad
             .await
         }
         Place::Remote(store, path) => {
-            let mut reader = RemoteFile { store: store.clone(), path: path.clone(), size: input.size };
+            let mut reader = RemoteFile::new(store, path, input);
             let loaded = ArrowReaderMetadata::load_async(&mut reader, options).await;
             loaded.map_err(|err| damaged(input, around, err))
         }
@@ -75,15 +75,33 @@ struct RemoteFile {
     store: Arc<dyn ObjectStore>,
     path: ObjectPath,
     size: u64,
+    /// What is read of it is of the object as it was listed.
+    conditions: GetOptions,
+}
+
+impl RemoteFile {
+    fn new(store: &Arc<dyn ObjectStore>, path: &ObjectPath, input: &Input) -> Self {
+        Self { store: store.clone(), path: path.clone(), size: input.size, conditions: input.conditions() }
+    }
+
+    async fn range(&self, range: Range<u64>) -> object_store::Result<Bytes> {
+        let options = self.conditions.clone().with_range(Some(range));
+        self.store.get_opts(&self.path, options).await?.bytes().await
+    }
 }
 
 impl AsyncFileReader for RemoteFile {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
-        self.store.get_range(&self.path, range).err_into().boxed()
+        self.range(range).err_into().boxed()
     }
 
     fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, Result<Vec<Bytes>, ParquetError>> {
-        async move { Ok(self.store.get_ranges(&self.path, &ranges).await?) }.boxed()
+        let this = &*self;
+        async move {
+            let read = coalesce_ranges(&ranges, |range| this.range(range), OBJECT_STORE_COALESCE_DEFAULT);
+            Ok(read.await?)
+        }
+        .boxed()
     }
 
     fn get_metadata<'a>(
@@ -104,10 +122,13 @@ fn damaged(input: &Input, around: &Surroundings, err: ParquetError) -> Error {
     match err {
         ParquetError::External(cause) => match cause.downcast::<object_store::Error>() {
             Ok(cause) => remote_error(&around.redactor, &input.name, *cause),
-            Err(cause) => {
-                Error::new(Code::ConnectionFailed, "the file could not be read").in_file(&input.name, 0).because(cause)
-            }
+            Err(cause) => Error::new(Code::ConnectionFailed, "the file could not be read")
+                .in_file(&input.name, 0)
+                .hint("try again later")
+                .because(cause),
         },
+        // A file that is being written looks damaged.
+        _ if input.unchanged().is_err() => input.changed(),
         err => Error::new(Code::MalformedData, "the file is not Parquet, or damaged")
             .in_file(&input.name, 0)
             .hint("get the file again; if it is written otherwise, set `format`")
@@ -257,6 +278,7 @@ impl ReadWork {
                     self.current = Some((reader, input));
                     return Ok(Some((batch, self)));
                 }
+                blocking(move || input.unchanged()).await?;
             }
             let unit = self.units.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
             match unit {
@@ -302,7 +324,7 @@ async fn open_group(
             .await
         }
         Place::Remote(store, path) => {
-            let reader = RemoteFile { store: store.clone(), path: path.clone(), size: input.size };
+            let reader = RemoteFile::new(store, path, input);
             let builder = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, meta);
             let stream = builder.with_row_groups(vec![group]).with_batch_size(batch_rows).build();
             stream.map(|stream| GroupReader::Remote(Box::new(stream))).map_err(|err| damaged(input, around, err))
@@ -326,6 +348,19 @@ async fn next_batch(reader: GroupReader) -> Result<(GroupReader, Option<Result<R
     }
 }
 
+/// Whether a cast may drop digits or a time of day without an error.
+fn may_lose(from: &DataType, to: &DataType) -> bool {
+    use DataType as T;
+    let exact = |t: &T| t.is_integer() || matches!(t, T::Decimal128(..) | T::Decimal256(..));
+    let decimal = |t: &T| matches!(t, T::Decimal128(..) | T::Decimal256(..));
+    match (from, to) {
+        (T::Timestamp(..) | T::Date64, T::Date32) => true,
+        (from, to) if from.is_floating() || decimal(from) => exact(to),
+        // Floats hold whole numbers up to their own precision. To round a double to a single is what is asked for.
+        (from, to) => from.is_integer() && to.is_floating(),
+    }
+}
+
 /// A file's batch under the schema of all.
 fn adapt(batch: &RecordBatch, schema: &SchemaRef, input: &Input) -> Result<RecordBatch> {
     let found = batch.schema();
@@ -346,21 +381,29 @@ fn adapt(batch: &RecordBatch, schema: &SchemaRef, input: &Input) -> Result<Recor
         if column.data_type() == field.data_type() {
             return Ok(column.clone());
         }
-        cast_with_options(column, field.data_type(), &strict).map_err(|err: ArrowError| {
+        let refused = |what: &str| {
             let (from, to) = (type_name(column.data_type()), type_name(field.data_type()));
-            Error::new(
-                Code::MalformedData,
-                format!("column `{}`: a value of type {from} is not of type {to}", field.name()),
-            )
-            .in_file(&input.name, 0)
-            .hint("declare another type under the asset's `columns`")
-            .because(err)
-        })
+            Error::new(Code::MalformedData, format!("column `{}`: a value of type {from} {what} {to}", field.name()))
+                .in_file(&input.name, 0)
+                .hint("declare another type under the asset's `columns`, and round or cut in a SQL asset")
+        };
+        let cast = cast_with_options(column, field.data_type(), &strict)
+            .map_err(|err: ArrowError| refused("is not of type").because(err))?;
+        if may_lose(column.data_type(), field.data_type()) {
+            let back = cast_with_options(&cast, column.data_type(), &strict);
+            if back.map_or(true, |back| back.to_data() != column.to_data()) {
+                return Err(refused("would lose something as"));
+            }
+        }
+        Ok(cast)
     };
     let columns = schema.fields().iter().map(column).collect::<Result<Vec<_>>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     RecordBatch::try_new_with_options(schema.clone(), columns, &options).map_err(|err| {
-        Error::new(Code::MalformedData, "the file's columns differ in length").in_file(&input.name, 0).because(err)
+        Error::new(Code::MalformedData, "the file's columns differ in length")
+            .in_file(&input.name, 0)
+            .hint("get the file again")
+            .because(err)
     })
 }
 
@@ -369,6 +412,7 @@ mod tests {
     use ::parquet::arrow::ArrowWriter;
     use arrow_array::Int32Array;
     use chrono::DateTime;
+    use object_store::ObjectStoreExt;
     use object_store::memory::InMemory;
     use phlo_spec::Redactor;
 
@@ -393,6 +437,7 @@ mod tests {
             size: bytes.len() as u64,
             place: Place::Remote(store.clone(), path.clone()),
             version: String::new(),
+            etag: None,
             modified: DateTime::UNIX_EPOCH,
             compression: Compression::None,
         };

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use phlo_plugin::prelude::*;
+use phlo_spec::event::LogLevel;
 
 use crate::config::{FilesConfig, Format};
 use crate::cursor::Cursor;
@@ -48,7 +49,7 @@ impl Source for FilesSource {
             parquet::columns(&parquet::open(samples, &around).await?, all, &context.columns)?
         } else {
             let format = TextFormat::new(config, format, tabs);
-            format.columns(samples, all, config.infer_rows, &context.columns, &around).await?.schema
+            format.columns(samples, all, config.sample_rows(), &context.columns, &around).await?.schema
         }))
     }
 
@@ -57,14 +58,16 @@ impl Source for FilesSource {
     }
 
     async fn read(&self, config: &FilesConfig, context: &SourceContext, request: ReadRequest) -> Result<Reading> {
-        let listing = match &request.cursor {
-            None => self.list_first(config, context).await?,
-            Some(_) => list(config, &self.storage, context).await?,
-        };
+        let listing = list(config, &self.storage, context).await?;
         let cursor = request.cursor.map(Cursor::parse).transpose()?.unwrap_or_default();
+        for pattern in listing.all_matched_or_read(&cursor, &context.root)? {
+            let message = format!("no file matches `{pattern}` now; the rows of those that did stay");
+            context.emitter.log(LogLevel::Info, message);
+        }
         let news: BTreeSet<String> =
             listing.inputs.iter().filter(|input| cursor.is_news(input)).map(|input| input.name.clone()).collect();
         let is_new = |input: &Input| news.contains(&input.name);
+        tell_changed(listing.inputs.iter().filter(|input| cursor.has_changed(input)), context);
         let bytes = listing.inputs.iter().filter(|input| is_new(input)).map(|input| input.size).sum();
         let (streams, batch_rows) = (request.parallelism.max(1), request.batch_rows.max(1));
         let around = surroundings(context);
@@ -85,7 +88,7 @@ impl Source for FilesSource {
                 (schema, streams)
             } else {
                 let format = TextFormat::new(config, format, tabs);
-                let columns = format.columns(samples, all, config.infer_rows, &context.columns, &around).await?;
+                let columns = format.columns(samples, all, config.sample_rows(), &context.columns, &around).await?;
                 let inputs: Vec<Input> = listing.inputs.iter().filter(|input| is_new(input)).cloned().collect();
                 let schema = columns.schema.clone();
                 let streams = match &*inputs {
@@ -117,6 +120,24 @@ impl FilesSource {
         listing.all_matched()?;
         Ok(listing)
     }
+}
+
+/// Warns of files whose rows may come twice.
+fn tell_changed<'a>(changed: impl Iterator<Item = &'a Input>, context: &SourceContext) {
+    const SHOWN: usize = 3;
+    let names: Vec<_> = changed.map(|input| format!("`{}`", input.name)).collect();
+    if names.is_empty() {
+        return;
+    }
+    let more = if names.len() > SHOWN { format!(" and {} others", names.len() - SHOWN) } else { String::new() };
+    context.emitter.log(
+        LogLevel::Warn,
+        format!(
+            "{}{more} changed since they were read and are read again as a whole: `write: {{strategy: merge}}` keeps each \
+             row once, `append` has it twice",
+            names[..names.len().min(SHOWN)].join(", ")
+        ),
+    );
 }
 
 fn surroundings(context: &SourceContext) -> Surroundings {
@@ -156,6 +177,7 @@ mod tests {
                 place: Place::Local("x".into()),
                 size: 1,
                 version: String::new(),
+                etag: None,
                 modified: DateTime::UNIX_EPOCH + TimeDelta::seconds(at),
                 compression: Compression::None,
             };

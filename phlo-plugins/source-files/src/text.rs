@@ -1,6 +1,6 @@
 //! Reading CSV and JSON: schemas from samples, threads that read, streams that decode.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -52,6 +52,8 @@ pub(crate) struct Columns {
     pub schema: SchemaRef,
     /// Of the records, with those columns that can hold no values.
     seen: SchemaRef,
+    /// Those whose types the asset declares.
+    declared: Arc<BTreeSet<String>>,
 }
 
 /// What a file's first rows show.
@@ -126,7 +128,10 @@ impl TextFormat {
             Ok(Field::new(name, data_type, true))
         };
         let fields = inferred.into_iter().map(field).collect::<Result<Vec<_>>>();
-        let mut fields = fields.map_err(|err| names.iter().take(3).fold(err, |err, name| err.with("file", name)))?;
+        let mut fields = fields.map_err(|err| match &*names {
+            [name] => err.in_file(name, 0),
+            names => names.iter().take(3).fold(err, |err, name| err.with("file", name)),
+        })?;
         // Records of JSON may lack a column; files that were not looked at may have one.
         if !all || matches!(self, Self::Json { .. }) || fields.is_empty() {
             add_unseen(&mut fields, declared);
@@ -137,7 +142,11 @@ impl TextFormat {
                 .hint("declare the asset's `columns`, or wait for data"));
         }
         let kept: Fields = fields.iter().filter_map(without_empty_field).collect();
-        Ok(Columns { schema: Arc::new(Schema::new(kept)), seen: Arc::new(Schema::new(fields)) })
+        Ok(Columns {
+            schema: Arc::new(Schema::new(kept)),
+            seen: Arc::new(Schema::new(fields)),
+            declared: Arc::new(declared.keys().cloned().collect()),
+        })
     }
 
     /// The columns of all samples, in the order in which they are first seen.
@@ -152,7 +161,10 @@ impl TextFormat {
                     let (first, other) = *width.get_or_insert((found.len(), file));
                     if matches!(self, Self::Csv { header: false, .. }) && found.len() != first {
                         let message = format!("the files differ in width: {first} columns and {}", found.len());
-                        return Err(Error::new(Code::MalformedData, message).with("file", other).with("file", file));
+                        return Err(Error::new(Code::MalformedData, message)
+                            .in_file(file, 0)
+                            .with("other file", other)
+                            .hint("without header fields are told apart by their place: read files of each width as an asset of their own"));
                     }
                     for (name, kinds) in found {
                         match columns.iter_mut().find(|(known, _)| *known == name) {
@@ -197,8 +209,8 @@ impl TextFormat {
                     left -= read;
                     columns.iter_mut().zip(kinds).for_each(|((_, known), kinds)| *known = kinds);
                 }
-                Self::Json { .. } => {
-                    let (found, read) = json::decode::sample(&block, left, &input.name)?;
+                Self::Json { lines } => {
+                    let (found, read) = json::decode::sample(&block, *lines, left, &input.name)?;
                     left -= read;
                     shape = shape.or(found);
                 }
@@ -255,12 +267,17 @@ impl TextFormat {
         (0..streams)
             .map(|_| {
                 let decoder = match &self {
-                    Self::Csv { dialect, nulls, .. } => {
-                        Decoder::Csv(csv::decode::Decoder::new(*dialect, nulls.clone(), columns.schema.clone()))
-                    }
-                    Self::Json { .. } => Decoder::Json(json::decode::Decoder::new(
+                    Self::Csv { dialect, nulls, .. } => Decoder::Csv(csv::decode::Decoder::new(
+                        *dialect,
+                        nulls.clone(),
+                        columns.schema.clone(),
+                        &columns.declared,
+                    )),
+                    Self::Json { lines } => Decoder::Json(json::decode::Decoder::new(
                         columns.schema.clone(),
                         columns.seen.clone(),
+                        columns.declared.clone(),
+                        *lines,
                         batch_rows,
                     )?),
                 };
@@ -280,6 +297,9 @@ fn next_block<R: Read>(
 ) -> Result<Option<Block>> {
     blocks.next(BLOCK, spare).map_err(|err| match err {
         ReadError::Io(err) => input.read_error(redactor, err),
+        ReadError::Utf16 => Error::new(Code::MalformedData, "the file is written in UTF-16")
+            .in_file(&input.name, 1)
+            .hint("convert the file to UTF-8, e.g. with `iconv -f utf-16 -t utf-8`"),
         ReadError::Broken(line, why) => Error::new(Code::MalformedData, why).in_file(&input.name, line).hint(
             "mend the file there; if it is written otherwise, say how with `format`, `delimiter`, `quote` or `escape`",
         ),
@@ -311,24 +331,33 @@ impl ReadWork {
         loop {
             let file = self.next.fetch_add(1, Ordering::Relaxed);
             let Some(input) = self.files.get(file) else { return Ok(()) };
-            let mut blocks = self.format.blocks(input, &self.around, &self.handle)?;
-            let mut layout = None;
-            while let Some(block) = next_block(&mut blocks, input, writer.memory(), &self.around.redactor)? {
-                let mut start = 0;
-                if let TextFormat::Csv { dialect, header, names, .. } = &self.format
-                    && layout.is_none()
-                {
-                    let Some((record, end)) = csv::first_record(*dialect, &block) else { continue };
-                    let names = csv::column_names(record, *header, names.as_deref(), &input.name)?;
-                    layout = Some(Arc::new(csv::layout(&names, &self.columns, *header, &input.name)?));
-                    start = if *header { end } else { 0 };
-                }
-                let bytes = block.data.len();
-                if !writer.push(Chunk { block, start, layout: layout.clone(), file }, bytes) {
-                    return Err(Error::new(Code::Interrupted, "reading was interrupted").in_file(&input.name, 0));
-                }
+            match self.read(file, input, writer) {
+                Err(err) if err.code() == Code::Interrupted => return Err(err),
+                // What is wrong with a file that is being written is not what is to be told.
+                read => input.unchanged().and(read)?,
             }
         }
+    }
+
+    fn read(&self, file: usize, input: &Input, writer: &Writer<Chunk>) -> Result<()> {
+        let mut blocks = self.format.blocks(input, &self.around, &self.handle)?;
+        let mut layout = None;
+        while let Some(block) = next_block(&mut blocks, input, writer.memory(), &self.around.redactor)? {
+            let mut start = 0;
+            if let TextFormat::Csv { dialect, header, names, .. } = &self.format
+                && layout.is_none()
+            {
+                let Some((record, end)) = csv::first_record(*dialect, &block) else { continue };
+                let names = csv::column_names(record, *header, names.as_deref(), &input.name)?;
+                layout = Some(Arc::new(csv::layout(&names, &self.columns, *header, &input.name)?));
+                start = if *header { end } else { 0 };
+            }
+            let bytes = block.data.len();
+            if !writer.push(Chunk { block, start, layout: layout.clone(), file }, bytes) {
+                return Err(Error::new(Code::Interrupted, "reading was interrupted").in_file(&input.name, 0));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -363,15 +392,20 @@ impl DecodeWork {
             let Some(entry) = self.shared.queue.pop().await else { return Ok(None) };
             let entry = entry?;
             let Chunk { block, start, layout, file } = &entry.item;
-            let name = &self.shared.files[*file].name;
+            let input = &self.shared.files[*file];
+            // A file that is being written may look damaged.
+            let or_changed = |err: Error| input.unchanged().err().unwrap_or(err);
             match (&mut self.decoder, layout) {
                 (Decoder::Csv(decoder), Some(layout)) => {
                     let batch = decoder
                         .decode(layout, &block.data[*start..], block.len - start)
-                        .map_err(|fault| csv::explain(fault, block, *start, layout.width, &self.schema, name))?;
+                        .map_err(|fault| csv::explain(fault, block, *start, layout.width, &self.schema, &input.name))
+                        .map_err(or_changed)?;
                     self.ready.extend(parts(batch, self.batch_rows));
                 }
-                (Decoder::Json(decoder), _) => self.ready.extend(decoder.decode(block, name)?),
+                (Decoder::Json(decoder), _) => {
+                    self.ready.extend(decoder.decode(block, &input.name).map_err(or_changed)?);
+                }
                 (Decoder::Csv(_), None) => return Err(Error::internal("a block of CSV came without its columns")),
             }
             self.shared.queue.recycle(entry.item.block.data);

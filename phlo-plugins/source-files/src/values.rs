@@ -101,7 +101,7 @@ fn digits8(word: u64, len: usize) -> Option<u64> {
 
 /// The value of 1 to 16 digits.
 #[inline]
-fn digits16(text: Text<'_>) -> Option<u64> {
+pub(crate) fn digits16(text: Text<'_>) -> Option<u64> {
     let len = text.len();
     if len <= 8 {
         return digits8(text.eight()?, len);
@@ -174,15 +174,17 @@ const POWERS: [f64; 17] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e1
 /// A floating point number, correctly rounded.
 #[inline]
 pub(crate) fn float64(text: Text<'_>) -> Option<f64> {
+    float64_plain(text).or_else(|| float64_slow(text))
+}
+
+/// The same where it is quickly found: few digits, with or without a point.
+#[inline]
+pub(crate) fn float64_plain(text: Text<'_>) -> Option<f64> {
     let negative = text.starts_with(b'-');
-    if let Some((value, scale)) = fixed_point(text.skip(usize::from(negative)))
-        && value < 1 << 53
-    {
-        // Both are exact, so their quotient is rounded once.
-        let value = value as f64 / POWERS[scale];
-        return Some(if negative { -value } else { value });
-    }
-    float64_slow(text)
+    let (value, scale) = fixed_point(text.skip(usize::from(negative))).filter(|(value, _)| *value < 1 << 53)?;
+    // Both are exact, so their quotient is rounded once.
+    let value = value as f64 / POWERS[scale];
+    Some(if negative { -value } else { value })
 }
 
 #[cold]

@@ -3,9 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use arrow_array::{ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray};
+use arrow_array::{
+    Array, ArrayRef, Decimal128Array, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
+};
 use futures::TryStreamExt;
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
@@ -14,6 +17,7 @@ use phlo_plugin::schema::type_name;
 use phlo_plugin::source::AnySource;
 use phlo_source_files::FilesSource;
 use phlo_testkit::fixture::{Project, rows};
+use phlo_testkit::http::{HttpResponse, HttpServer};
 use serde_json::Value;
 
 /// What a reading gave.
@@ -25,6 +29,7 @@ struct Got {
     rows: Vec<String>,
     cursor: Value,
     bytes: u64,
+    log: String,
 }
 
 async fn try_read(project: &Project, config: &str, columns: &[(&str, &str)], cursor: Option<Value>) -> Result<Got> {
@@ -32,7 +37,15 @@ async fn try_read(project: &Project, config: &str, columns: &[(&str, &str)], cur
     let config = source.parse(&Node::parse(config, "test.yaml", 1)?)?;
     let columns: BTreeMap<_, _> =
         columns.iter().map(|(name, kind)| ((*name).to_owned(), kind.parse().unwrap())).collect();
-    let context = SourceContext { columns, ..SourceContext::at(project.root()) };
+    let log = Arc::new(Mutex::new(String::new()));
+    let emitter = Emitter::new({
+        let log = log.clone();
+        move |event| {
+            log.lock().unwrap().push_str(&format!("{:?}", event.payload));
+            Ok(())
+        }
+    });
+    let context = SourceContext { columns, emitter, ..SourceContext::at(project.root()) };
     let request = ReadRequest { cursor, parallelism: 3, batch_rows: 8192 };
     let reading = AnySource::read(&source, &config, &context, request).await?;
     let mut batches: Vec<RecordBatch> = Vec::new();
@@ -49,6 +62,7 @@ async fn try_read(project: &Project, config: &str, columns: &[(&str, &str)], cur
         rows,
         cursor: reading.checkpoint.get().unwrap(),
         bytes: reading.bytes.unwrap(),
+        log: log.lock().unwrap().clone(),
     })
 }
 
@@ -135,6 +149,9 @@ async fn types_are_inferred_from_what_the_values_are() {
         ("2013-02-30,2013-01-01", "string", "string"),
         ("007,008", "string", "string"),
         ("9223372036854775808,1", "string", "string"),
+        ("9007199254740993,1", "int64", "int64"),
+        // The one would lose digits as a float.
+        ("9007199254740993,1.5", "string", "string"),
         ("1,true", "string", "string"),
         ("1,x", "string", "string"),
         (",", "string", "string"),
@@ -247,6 +264,7 @@ async fn a_later_run_reads_only_files_that_are_new_or_have_changed() {
     let again = |cursor: &Value| try_read(&project, "path: in/*.csv", &[], Some(cursor.clone()));
     let second = again(&first.cursor).await.unwrap();
     assert_eq!((second.rows.len(), second.bytes, &second.cursor), (0, 0, &first.cursor));
+    assert_eq!((first.log.as_str(), second.log.as_str()), ("", ""));
     project.write("in/2.csv", "a\n22\n");
     project.write("in/3.csv", "a,b\n3,x\n");
     std::fs::remove_file(project.root().join("in/1.csv")).unwrap();
@@ -256,11 +274,119 @@ async fn a_later_run_reads_only_files_that_are_new_or_have_changed() {
         third.cursor["files"].as_object().unwrap().keys().collect::<Vec<_>>(),
         ["in/1.csv", "in/2.csv", "in/3.csv"]
     );
+    // Its old rows may be in the table, and only `write` says whether that matters.
+    assert!(third.log.contains("Warn") && third.log.contains("`in/2.csv` changed since"), "{}", third.log);
+    assert!(third.log.contains("merge") && !third.log.contains("in/3.csv"), "{}", third.log);
     std::fs::remove_dir_all(project.root().join("in")).unwrap();
     let fourth = again(&third.cursor).await.unwrap();
     assert_eq!((fourth.rows.len(), &fourth.cursor, fourth.schema), (0, &third.cursor, third.schema));
+    assert!(fourth.log.contains("no file matches `in/*.csv` now"), "{}", fourth.log);
     let err = again(&serde_json::json!({"page": 3})).await.unwrap_err();
     assert_eq!(err.message(), "the asset's cursor is not one of the source `files`");
+}
+
+#[tokio::test]
+async fn a_path_that_matches_nothing_on_a_later_run_is_an_error_unless_its_files_were_read() {
+    let project = Project::new().file("in/1.csv", "a\n1\n").file("b.csv", "a\n2\n");
+    let absolute = project.root().join("in/*.csv");
+    let absolute = absolute.display();
+    for (path, emptied) in [
+        ("in/*.csv".to_owned(), true),
+        (format!("'{absolute}'"), true),
+        (format!("'file://{absolute}'"), true),
+        ("in/1.csv".to_owned(), false),
+    ] {
+        let project = Project::new().file("in/1.csv", "a\n1\n");
+        let path = path.replace(&format!("{absolute}"), &project.root().join("in/*.csv").display().to_string());
+        let first = read(&project, &format!("path: {path}")).await;
+        std::fs::remove_file(project.root().join("in/1.csv")).unwrap();
+        let later = try_read(&project, &format!("path: {path}"), &[], Some(first.cursor)).await;
+        assert_eq!(later.is_ok(), emptied, "{path}: {later:?}");
+        if let Err(err) = later {
+            assert_eq!((err.code(), err.message()), (Code::SourceNotFound, "the file does not exist"), "{path}");
+        }
+    }
+    // Another pattern than the one whose files were read.
+    let first = read(&project, "path: in/*.csv").await;
+    let err = try_read(&project, "path: [b.csv, 'inn/*.csv']", &[], Some(first.cursor)).await.unwrap_err();
+    assert_eq!((err.code(), err.message()), (Code::SourceNotFound, "no file matches the pattern"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_changes_while_it_is_read_is_told_and_may_be_tried_again() {
+    let ids: ArrayRef = Arc::new((0..1000).map(Some).collect::<Int32Array>());
+    for (name, content) in [
+        ("a.csv", format!("a\n{}", "1\n".repeat(8 << 20)).into_bytes()),
+        ("a.ndjson", "{\"a\":1}\n".repeat(2 << 20).into_bytes()),
+        ("a.parquet", parquet(&[("a", ids)], 100)),
+    ] {
+        let project = Project::new().file(name, content);
+        let source = FilesSource::create(NoSettings {}, &project.context()).unwrap();
+        let config = source.parse(&Node::parse(&format!("path: {name}"), "test.yaml", 1).unwrap()).unwrap();
+        let context = SourceContext::at(project.root());
+        let reading = AnySource::read(&source, &config, &context, ReadRequest::default()).await.unwrap();
+        // As the one who writes it goes on, in the middle of a record.
+        let mut file = std::fs::OpenOptions::new().append(true).open(project.root().join(name)).unwrap();
+        file.write_all(b"{\"a").unwrap();
+        let read: Result<Vec<_>> = reading.streams.into_iter().next().unwrap().try_collect().await;
+        let err = read.map(|_| "read").unwrap_err();
+        assert_eq!((err.code(), err.message()), (Code::SourceUnreadable, "the file changed while it was read"));
+        assert!(err.is_retryable() && err.place().unwrap().to_string() == name && !err.hints().is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_a_web_server_is_read_as_it_was_listed() {
+    // The second file becomes another between the question what it is and the answer.
+    let server = HttpServer::start(|request| {
+        let asks = request.header("if-match");
+        match (request.path.as_str(), asks) {
+            ("/a.csv", _) => HttpResponse::status(200).body("a\n1\n"),
+            ("/b.csv", None) => HttpResponse::status(200).header("etag", "\"1\"").body("a\n1\n"),
+            ("/b.csv", Some(tag)) => HttpResponse::status(if tag == "\"1\"" { 412 } else { 500 }),
+            ("/c.csv", None) => HttpResponse::status(200).header("etag", "W/\"1\"").body("a\n2\n"),
+            _ => HttpResponse::status(404),
+        }
+    });
+    let project = Project::new();
+    let read_url = async |path: &str| try_read(&project, &format!("path: {}", server.url(path)), &[], None).await;
+    assert_eq!(read_url("/a.csv").await.unwrap().rows, ["1"]);
+    assert_eq!(read_url("/c.csv").await.unwrap().rows, ["2"]);
+    let err = read_url("/b.csv").await.unwrap_err();
+    assert_eq!((err.message(), err.is_retryable()), ("the file changed while it was read", true));
+    let err = read_url("/d.csv").await.unwrap_err();
+    assert_eq!((err.code(), err.message()), (Code::SourceNotFound, "the file does not exist"));
+    let err = read_url("/*.csv").await.unwrap_err();
+    assert_eq!(err.message(), "a web server cannot be asked which files it has");
+}
+
+#[tokio::test]
+async fn parquet_values_fit_a_declared_type_exactly_or_are_refused() {
+    let ints: ArrayRef = Arc::new(Int64Array::from(vec![Some((1 << 53) + 1), None]));
+    let floats: ArrayRef = Arc::new(Float64Array::from(vec![Some(2.0), None]));
+    let fractions: ArrayRef = Arc::new(Float64Array::from(vec![1.5]));
+    let times = |micros: i64| Arc::new(TimestampMicrosecondArray::from(vec![micros])) as ArrayRef;
+    let decimals: ArrayRef = Arc::new(Decimal128Array::from(vec![125_i128]).with_precision_and_scale(5, 2).unwrap());
+    for (column, declared, fits) in [
+        (&fractions, "int64", false),
+        (&floats, "int64", true),
+        (&fractions, "decimal(5, 1)", true),
+        (&fractions, "float32", true),
+        (&times(86_400_000_000), "date", true),
+        (&times(86_400_000_001), "date", false),
+        (&decimals, "decimal(5, 1)", false),
+        (&decimals, "decimal(9, 4)", true),
+        (&decimals, "int32", false),
+        (&ints, "float64", false),
+        (&ints, "string", true),
+    ] {
+        let project = Project::new().file("a.parquet", parquet(&[("x", column.clone())], 100));
+        let got = try_read(&project, "path: a.parquet", &[("x", declared)], None).await;
+        assert_eq!(got.is_ok(), fits, "{:?} as {declared}: {got:?}", column.data_type());
+        if let Err(err) = got {
+            assert!(err.message().contains("would lose something as") && !err.hints().is_empty(), "{err:?}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -285,7 +411,15 @@ async fn many_blocks_give_every_row_once_and_a_wrong_value_names_its_line() {
     // Line 900,001 holds the id 899,999.
     project.write("a.csv", text.replace("\n899999,", "\noops,"));
     let err = try_read(&project, "path: a.csv", &[], None).await.unwrap_err();
-    assert_eq!(err.message(), "line 900001: column `id`: `oops` is not of type int64");
+    assert_eq!(said(&err), "line 900001: column `id`: `oops` is not of type int64");
+}
+
+/// The message, behind the line that the error is about.
+fn said(err: &Error) -> String {
+    match err.place().map_or(0, |place| place.span.line) {
+        0 => err.message().to_owned(),
+        line => format!("line {line}: {}", err.message()),
+    }
 }
 
 /// A file, a config, and what is said of it: the code, the message, and a word of the hints.
@@ -310,7 +444,7 @@ async fn bad_input_gets_one_error_with_its_place_and_a_next_step() {
             "the files are empty, so that their columns cannot be known",
             "columns",
         ),
-        ("a.csv", b"a,a\n", "path: a.csv", MalformedData, "the header names the column `a` twice", "rename"),
+        ("a.csv", b"a,a\n", "path: a.csv", MalformedData, "line 1: the header names the column `a` twice", "rename"),
         (
             "a.csv",
             b"a,b\n1,2\n3\n",
@@ -364,7 +498,7 @@ async fn bad_input_gets_one_error_with_its_place_and_a_next_step() {
             b"a\n1\n",
             "{path: a.csv, header: false, names: [x, y]}",
             MalformedData,
-            "`names` has 2 names and the file 1 columns",
+            "line 1: `names` has 2 names and the file 1 columns",
             "",
         ),
         (
@@ -397,7 +531,7 @@ async fn bad_input_gets_one_error_with_its_place_and_a_next_step() {
             b"{\"a\":1}\n{\"a\":\n",
             "path: a.ndjson",
             MalformedData,
-            "line 3: not JSON: EOF while parsing a value (column 0)",
+            "line 2: not JSON: EOF while parsing a value",
             "format: json",
         ),
         (
@@ -473,6 +607,113 @@ async fn bad_input_gets_one_error_with_its_place_and_a_next_step() {
             "`quote` and `delimiter` are the same character",
             "",
         ),
+        // What inference would not have taken for the type is not of it.
+        (
+            "a.csv",
+            b"zip\n12345\n02134\n",
+            "{path: a.csv, infer_rows: 1}",
+            MalformedData,
+            "line 3: column `zip`: `02134` is not of type int64",
+            "zip: string",
+        ),
+        (
+            "a.csv",
+            b"x\n1.5\n007\n",
+            "{path: a.csv, infer_rows: 1}",
+            MalformedData,
+            "line 3: column `x`: `007` is not of type float64",
+            "x: string",
+        ),
+        (
+            "a.csv",
+            b"x\n1.5\n9007199254740993\n",
+            "{path: a.csv, infer_rows: 1}",
+            MalformedData,
+            "line 3: column `x`: `9007199254740993` is not of type float64",
+            "x: string",
+        ),
+        (
+            "a.csv",
+            b"x\ntrue\nyes\n",
+            "{path: a.csv, infer_rows: 1}",
+            MalformedData,
+            "line 3: column `x`: `yes` is not of type boolean",
+            "x: string",
+        ),
+        (
+            "a.csv",
+            b"x\n2013-01-01T10:00:00Z\n2013-01-01T10:00:00\n",
+            "{path: a.csv, infer_rows: 1}",
+            MalformedData,
+            "line 3: column `x`: `2013-01-01T10:00:00` is not of type timestamptz",
+            "x: string",
+        ),
+        (
+            "a.ndjson",
+            b"{\"x\":{\"y\":1.5}}\n{\"x\":{\"y\":123456789012345678901234567890}}\n",
+            "path: a.ndjson",
+            MalformedData,
+            "line 2: `123456789012345678901234567890` is a whole number beyond 64 bits",
+            "string",
+        ),
+        (
+            "a.ndjson",
+            b"{\"x\":1}\n{\"x\":\"02134\"}\n",
+            "{path: a.ndjson, infer_rows: 1}",
+            MalformedData,
+            "line 2: `x`: the text `02134` is not of type int64",
+            "x: string",
+        ),
+        (
+            "a.ndjson",
+            b"{\"x\":1}\n{\"x\":\n2}\n{\"x\":3}\n{\"x\":y}\n",
+            "path: a.ndjson",
+            MalformedData,
+            "line 2: not JSON: EOF while parsing a value",
+            "one whole object on each line",
+        ),
+        (
+            "a.csv",
+            b"\xFF\xFEa\x00\n\x001\x00\n\x00",
+            "path: a.csv",
+            MalformedData,
+            "line 1: the file is written in UTF-16",
+            "iconv -f utf-16",
+        ),
+        (
+            "a.csv",
+            b"a,t\xE9\n1,2\n",
+            "path: a.csv",
+            MalformedData,
+            "line 1: the header's name `t\u{fffd}` is not UTF-8",
+            "iconv",
+        ),
+        // What would have no effect.
+        (
+            "a.json",
+            b"{}",
+            "{path: '*.*', delimiter: ;}",
+            InertConfig,
+            "`delimiter` has no effect on JSON files",
+            "remove",
+        ),
+        ("a.parquet", b"", "{path: a.parquet, infer_rows: 5}", InertConfig, "`infer_rows` has no effect", "remove"),
+        (
+            "a.csv",
+            b"a\n",
+            "{path: a.csv, storage: {aws_region: x}}",
+            InertConfig,
+            "`storage` has no effect on local files",
+            "s3://",
+        ),
+        (
+            "a.csv",
+            b"a\n",
+            "{path: 's3://b/a.csv', storage: {aws_regoin: x}}",
+            Code::UnknownKey,
+            "the object store knows no option `aws_regoin`",
+            "did you mean `aws_region`?",
+        ),
         (
             "a.csv",
             b"a\n",
@@ -502,11 +743,13 @@ async fn bad_input_gets_one_error_with_its_place_and_a_next_step() {
     for (file, content, config, code, message, hint) in cases {
         let project = Project::new().file(file, content);
         let err = try_read(&project, config, &[], None).await.expect_err(config);
-        let about_config = matches!(code, InertConfig | InvalidValue);
+        let about_config = matches!(code, InertConfig | InvalidValue | Code::UnknownKey);
+        let told = if about_config { err.message().to_owned() } else { said(&err) };
+        let placed = err.place().is_some() || err.context().iter().any(|(key, _)| *key == "path");
         let right = err.code() == *code
-            && err.message().starts_with(message)
-            && (hint.is_empty() || err.hints().iter().any(|text| text.contains(hint)))
-            && (about_config || err.context().iter().any(|(key, _)| matches!(*key, "file" | "path")));
+            && told.starts_with(message)
+            && err.hints().iter().any(|text| text.contains(hint))
+            && (about_config || placed);
         if !right {
             wrong.push(format!("{config} should say {code} {message} ({hint}): {err:?} {:?}", err.hints()));
         }
@@ -521,7 +764,7 @@ async fn bad_input_gets_one_error_with_its_place_and_a_next_step() {
 async fn a_record_without_end_does_not_fill_the_memory() {
     let project = Project::new().file("a.csv", format!("a\n1\n\"{}", "x\n".repeat(10 << 20)));
     let err = try_read(&project, "path: a.csv", &[], None).await.unwrap_err();
-    assert!(err.message().starts_with("line 3: a record is longer than 16 MiB"), "{err:?}");
+    assert!(said(&err).starts_with("line 3: a record is longer than 16 MiB"), "{err:?}");
 }
 
 #[tokio::test]

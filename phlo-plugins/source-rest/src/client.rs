@@ -102,12 +102,9 @@ impl Client {
                 return Err(if attempt > 1 { err.with("attempts", attempt) } else { err });
             }
             let pause = pause(self.retry.delay.0, attempt, err.wait());
-            if pause > MAX_WAIT {
-                return Err(err.with("asks to wait", humantime::format_duration(pause)));
-            }
             let what =
                 format!("{}: {err}; attempt {} of {} in {pause:.1?}", shown(url), attempt + 1, self.retry.max_attempts);
-            self.context.emitter.log(LogLevel::Warn, self.clean(&what));
+            self.warn(&what);
             self.unless_cancelled(tokio::time::sleep(pause)).await?;
             attempt += 1;
         }
@@ -130,7 +127,8 @@ impl Client {
                 None => return self.answer(url, response).await,
             }
         }
-        Err(Error::new(Code::RemoteRefused, format!("the server redirects more than {MAX_REDIRECTS} times")))
+        Err(Error::new(Code::RemoteRefused, format!("the server redirects more than {MAX_REDIRECTS} times"))
+            .hint("set `base_url` and `endpoint` to where the API is in the end; a login page may be in the way"))
     }
 
     async fn send(&self, url: &Url) -> Result<Response> {
@@ -172,8 +170,10 @@ impl Client {
             return Ok(None);
         }
         let target = url.join(location).ok().filter(|it| matches!(it.scheme(), "http" | "https"));
-        let refused =
-            || Error::new(Code::RemoteRefused, format!("the server answered {} to nowhere", response.status()));
+        let refused = || {
+            Error::new(Code::RemoteRefused, format!("the server answered {} to nowhere", response.status()))
+                .hint("it redirects to what is no http or https URL: check `base_url` and `endpoint`")
+        };
         target.map(Some).ok_or_else(refused)
     }
 
@@ -192,10 +192,23 @@ impl Client {
             .hint("ask for smaller ones with `pagination.page_size`"));
         }
         let next_link = headers.get_all(LINK).iter().find_map(|it| link::next(it.to_str().ok()?)).map(str::to_owned);
-        if body.is_empty() {
+        if status == StatusCode::NO_CONTENT {
             return Ok(Answer { url, next_link, json: Value::Null });
         }
+        // Nothing where something was promised must not pass for the end of the data.
+        if body.is_empty() {
+            return Err(Error::new(Code::MalformedData, format!("the server answered {status} and sent nothing"))
+                .hint("try again later; an API without more data says so with an empty list or status 204")
+                .retryable());
+        }
         let json = serde_json::from_slice(&body).map_err(|err| {
+            if err.is_eof() {
+                return Error::new(Code::MalformedData, "the answer ends in the middle")
+                    .with("bytes", body.len())
+                    .hint("try again later; if it stays so, something between here and the API cuts long answers: ask for smaller pages")
+                    .retryable()
+                    .because(err);
+            }
             let mut error = Error::new(Code::MalformedData, "the answer is not JSON");
             if let Some(kind) = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok()) {
                 error = error.with("content type", self.clean(kind));
@@ -242,10 +255,17 @@ impl Client {
             Code::AuthFailed => error.hint("check the variable that holds `auth_token` or the value under `headers`"),
             Code::SourceNotFound => error.hint("check `base_url` and `endpoint`"),
             _ if code == Code::RemoteBusy || status.is_server_error() => {
-                let error = error.hint("try again later, or raise `retry.max_attempts` and `retry.delay`");
+                let hint = "try again later, or raise `retry.max_attempts` and `retry.delay`";
                 match headers.get(RETRY_AFTER).and_then(retry_after) {
-                    Some(wait) => error.retry_after(wait),
-                    None => error.retryable(),
+                    // Whoever tries again would wait as long.
+                    Some(wait) if wait > MAX_WAIT => {
+                        let (wait, most) = (humantime::format_duration(wait), humantime::format_duration(MAX_WAIT));
+                        error
+                            .with("asks to wait", wait)
+                            .hint(format!("run again after that; longer than {most} is not waited"))
+                    }
+                    Some(wait) => error.hint(hint).retry_after(wait),
+                    None => error.hint(hint).retryable(),
                 }
             }
             _ => error.hint("check `params`, `pagination` and `headers` against the API's documentation"),
@@ -272,7 +292,14 @@ impl Client {
                 .hint("raise `timeout.request`, or ask for smaller pages")
                 .retryable();
         }
-        Error::new(Code::ConnectionFailed, format!("the answer broke off: {why}")).retryable()
+        Error::new(Code::ConnectionFailed, format!("the answer broke off: {why}"))
+            .hint("try again later; if it stays so, look at the server's log or ask for smaller pages")
+            .retryable()
+    }
+
+    /// Logs what deserves a look.
+    pub(crate) fn warn(&self, what: &str) {
+        self.context.emitter.log(LogLevel::Warn, self.clean(what));
     }
 
     /// Text from outside, without secrets.

@@ -160,6 +160,11 @@ impl Columns {
         self.rows
     }
 
+    /// Bytes of text since the last batch.
+    pub(crate) fn bytes(&self) -> usize {
+        self.builders.iter().map(|builder| builder.bytes()).sum()
+    }
+
     /// Adds a record as a row.
     pub(crate) fn append(&mut self, record: &Value) -> Result<(), Misfit> {
         let Value::Object(fields) = record else {
@@ -181,10 +186,18 @@ impl Columns {
                         same if same == kind => ColumnType::String,
                         other => other,
                     };
+                    let hint = if rounded(kind, value) {
+                        format!(
+                            "JSON readers keep {DIGITS} digits of such a number: have the API send it as a text, or declare \
+                             `columns: {{{name}: float64}}`"
+                        )
+                    } else {
+                        format!("declare a type that holds it: `columns: {{{name}: {holds}}}`")
+                    };
                     return Err(Misfit {
                         message: format!("a value does not fit the column `{name}` of type {kind}"),
                         value: Some(value.to_string()),
-                        hint: Some(format!("declare a type that holds it: `columns: {{{name}: {holds}}}`")),
+                        hint: Some(hint),
                     });
                 }
                 None if null || self.extra_fields == ExtraFields::Ignore => {}
@@ -222,6 +235,10 @@ trait Column: Send {
     fn append(&mut self, value: &Value) -> bool;
     fn append_null(&mut self);
     fn len(&self) -> usize;
+    /// How much its values take, where that is not the same for each.
+    fn bytes(&self) -> usize {
+        0
+    }
     fn finish(&mut self) -> ArrayRef;
 }
 
@@ -264,6 +281,9 @@ impl Column for Texts {
     }
     fn len(&self) -> usize {
         self.0.len()
+    }
+    fn bytes(&self) -> usize {
+        self.0.values_slice().len()
     }
     fn finish(&mut self) -> ArrayRef {
         Arc::new(self.0.finish())
@@ -358,8 +378,24 @@ fn micros(text: &str) -> Option<i64> {
     string_to_datetime(&chrono::Utc, text).ok().map(|it| it.timestamp_micros())
 }
 
+/// So many digits of any decimal number survive being a double.
+const DIGITS: usize = 15;
+
+/// Whether a JSON number has more digits than its reader was sure to keep, where they count.
+fn rounded(kind: ColumnType, value: &Value) -> bool {
+    let ColumnType::Decimal { .. } = kind else { return false };
+    let Some(float) = value.as_number().filter(|number| number.is_f64()).and_then(Number::as_f64) else { return false };
+    let text = float.to_string();
+    let digits = text.bytes().filter(u8::is_ascii_digit).skip_while(|b| *b == b'0').count();
+    let zeros = if text.contains('.') { 0 } else { text.len() - text.trim_end_matches('0').len() };
+    digits - zeros > DIGITS
+}
+
 /// Only exactly: a digit behind the scale does not fit.
 fn decimal(value: &Value, precision: u8, scale: i8) -> Option<i128> {
+    if rounded(ColumnType::Decimal { precision, scale }, value) {
+        return None;
+    }
     let text = match value {
         // Never in scientific notation, which `Number` itself prints for large and small ones.
         Value::Number(number) => {
@@ -442,6 +478,10 @@ mod tests {
             ("decimal(9, 2)", json!("1e2"), None),
             ("decimal(9, 2)", json!("."), None),
             ("decimal(38, 10)", json!(1e-7), Some("0.0000001000")),
+            ("decimal(38, 4)", json!(12_345_678_901.234_5), Some("12345678901.2345")),
+            ("decimal(38, 10)", json!(1_234_567_890.123_456_7), None),
+            ("decimal(38, 10)", json!("1234567890.1234567"), Some("1234567890.1234567000")),
+            ("decimal(38, 0)", json!(1e20), Some("100000000000000000000")),
         ] {
             assert_eq!(append(kind, &value).as_deref(), want, "{value} as {kind}");
         }

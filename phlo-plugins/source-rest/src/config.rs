@@ -42,8 +42,9 @@ pub struct RestConfig {
     /// Fetch only what is new since the last commit.
     #[serde(default)]
     pub incremental: Option<Incremental>,
-    /// How long to wait for the server.
+    /// How long to wait for the server: a time span for a whole answer, or a map of `connect` and `request`.
     #[serde(default)]
+    #[schemars(schema_with = "timeout_schema")]
     pub timeout: Timeouts,
     /// How often a request is tried.
     #[serde(default)]
@@ -175,8 +176,8 @@ pub enum PagingKind {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Incremental {
-    /// Where in a record the value is that grows, e.g. `id` or `meta.updated_at`: numbers, or texts whose order is that of their
-    /// characters, such as ISO 8601 in one time zone. The greatest is remembered; the next pull takes only records with a
+    /// Where in a record the value is that grows, e.g. `id` or `meta.updated_at`: numbers, times with an offset
+    /// (RFC 3339), or other texts, whose order is that of their characters. The greatest is remembered; the next pull takes only records with a
     /// greater one, so two records that share a value must not arrive in different pulls.
     pub column: String,
     /// The query parameter that tells the server the remembered value. Without it every record is fetched and the old ones dropped.
@@ -189,7 +190,7 @@ pub struct Incremental {
 
 /// How long to wait for the server.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, remote = "Self")]
 pub struct Timeouts {
     /// For the connection; 10 seconds unless set.
     pub connect: Seconds,
@@ -200,6 +201,40 @@ pub struct Timeouts {
 impl Default for Timeouts {
     fn default() -> Self {
         Self { connect: Seconds(Duration::from_secs(10)), request: Seconds(Duration::from_secs(30)) }
+    }
+}
+
+fn timeout_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    json_schema!({ "anyOf": [generator.subschema_for::<Seconds>(), generator.subschema_for::<Timeouts>()] })
+}
+
+impl<'de> Deserialize<'de> for Timeouts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TimeoutsVisitor;
+        impl<'de> de::Visitor<'de> for TimeoutsVisitor {
+            type Value = Timeouts;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a time span such as 30 or `2m`, or a map of `connect` and `request`")
+            }
+            fn visit_u64<E: de::Error>(self, seconds: u64) -> Result<Timeouts, E> {
+                self.visit_f64(seconds as f64)
+            }
+            fn visit_i64<E: de::Error>(self, seconds: i64) -> Result<Timeouts, E> {
+                self.visit_f64(seconds as f64)
+            }
+            fn visit_f64<E: de::Error>(self, seconds: f64) -> Result<Timeouts, E> {
+                let request = Seconds::deserialize(de::value::F64Deserializer::new(seconds))?;
+                Ok(Timeouts { request, ..Timeouts::default() })
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Timeouts, E> {
+                let request = Seconds::deserialize(de::value::StrDeserializer::new(text))?;
+                Ok(Timeouts { request, ..Timeouts::default() })
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Timeouts, A::Error> {
+                Timeouts::deserialize(de::value::MapAccessDeserializer::new(map))
+            }
+        }
+        deserializer.deserialize_any(TimeoutsVisitor)
     }
 }
 
@@ -271,6 +306,8 @@ pub(crate) struct Plan {
     pub(crate) size: Option<(String, u64)>,
     pub(crate) results: Path,
     pub(crate) has_next: Option<Path>,
+    /// Whether the config says where that is.
+    pub(crate) has_next_is_set: bool,
     /// 0: no limit.
     pub(crate) max_pages: u64,
 }
@@ -314,6 +351,7 @@ impl RestConfig {
             size,
             results: Path::new(results_key.as_deref().unwrap_or("results")),
             has_next: counted.then(|| Path::new(has_next_key.as_deref().unwrap_or("has_next"))),
+            has_next_is_set: has_next_key.is_some(),
             max_pages: max_pages.unwrap_or(0),
         })
     }
@@ -342,7 +380,10 @@ impl RestConfig {
         let endpoint = self.endpoint.trim_start_matches('/');
         let base = self.base_url.trim_end_matches('/');
         let whole = if endpoint.is_empty() { base.to_owned() } else { format!("{base}/{endpoint}") };
-        Url::parse(&whole).map_err(|err| invalid(format!("`base_url` and `endpoint` make no URL: {err}")))
+        Url::parse(&whole).map_err(|err| {
+            invalid(format!("`base_url` and `endpoint` make no URL: {err}"))
+                .hint("write them so that, joined by `/`, they are one")
+        })
     }
 
     /// The headers for `base_url`'s host.
@@ -358,10 +399,12 @@ impl RestConfig {
         let mut map = HeaderMap::new();
         for (name, secret) in &self.headers {
             let field = format!("headers.{name}");
-            let name = HeaderName::from_bytes(name.as_bytes())
-                .map_err(|_| invalid(format!("`{name}` is not a header's name")))?;
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
+                invalid(format!("`{name}` is not a header's name")).hint("it is made of letters, digits and `-`")
+            })?;
             if map.insert(name, value(&field, secret.expose())?).is_some() {
-                return Err(invalid(format!("`{field}` is given twice")));
+                return Err(invalid(format!("`{field}` is given twice"))
+                    .hint("upper and lower case are the same: remove one of them"));
             }
         }
         if let Some(token) = self.token()
@@ -394,7 +437,7 @@ impl RestConfig {
         }
         if let Some(Incremental { column, param, initial }) = &self.incremental {
             if column.is_empty() {
-                return Err(invalid("`incremental.column` is empty"));
+                return Err(invalid("`incremental.column` is empty").hint("name the column that grows, e.g. `id`"));
             }
             if initial.is_some() && param.is_none() {
                 return Err(Error::new(
@@ -436,7 +479,7 @@ impl Pagination {
             }
         }
         let named = |field: &str, value: &Option<String>, default: &str| match value.as_deref().unwrap_or(default) {
-            "" => Err(invalid(format!("`pagination.{field}` is empty"))),
+            "" => Err(invalid(format!("`pagination.{field}` is empty")).hint("name it, or remove the line")),
             name => Ok(name.to_owned()),
         };
         let paging = match kind {

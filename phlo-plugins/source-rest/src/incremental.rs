@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use chrono::DateTime;
 use phlo_plugin::prelude::*;
 use phlo_spec::types::ColumnType;
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,9 @@ pub(crate) struct Progress {
     column: Path,
     since: Option<Value>,
     newest: Option<Value>,
+    /// The last record's value, and whether each was at least that of the one before.
+    last: Option<Value>,
+    ascending: bool,
     known: Vec<(String, ColumnType)>,
 }
 
@@ -36,7 +40,8 @@ impl Progress {
     /// From the cursor of the last commit.
     pub(crate) fn new(config: &Incremental, cursor: Option<&Value>) -> Result<Self> {
         let column = Path::new(&config.column);
-        let Some(cursor) = cursor else { return Ok(Self { column, since: None, newest: None, known: Vec::new() }) };
+        let fresh = Self { column, since: None, newest: None, last: None, ascending: true, known: Vec::new() };
+        let Some(cursor) = cursor else { return Ok(fresh) };
         let mend = "rebuild the table with `--full-refresh`";
         let unreadable =
             || Error::new(Code::InvalidValue, "the cursor of the last pull is not one of this source").hint(mend);
@@ -50,7 +55,7 @@ impl Progress {
         }
         let known = cursor.columns.into_iter().map(|(name, kind)| Some((name, kind.as_str()?.parse().ok()?)));
         let known = known.collect::<Option<_>>().ok_or_else(unreadable)?;
-        Ok(Self { column, since: Some(cursor.value), newest: None, known })
+        Ok(Self { since: Some(cursor.value), known, ..fresh })
     }
 
     /// The value that the server is told; none in the first pull.
@@ -81,6 +86,8 @@ impl Progress {
             }),
             None => Ok(true),
         };
+        self.ascending &= self.last.as_ref().is_none_or(|last| compare(value, last) != Some(Ordering::Less));
+        self.last = Some(value.clone());
         if !beyond(&self.since)? {
             return Ok(false);
         }
@@ -88,6 +95,21 @@ impl Progress {
             self.newest = Some(value.clone());
         }
         Ok(true)
+    }
+
+    /// Refuses to remember a value behind which records were left unread: what comes next would have to be greater.
+    pub(crate) fn may_end_early(&self) -> Result<()> {
+        if self.ascending {
+            return Ok(());
+        }
+        let message = format!(
+            "`pagination.max_pages` ended the reading, and records of a lesser `{}` may be on the pages behind: they \
+             would never be read",
+            self.column
+        );
+        Err(Error::new(Code::InvalidValue, message).hint(
+            "have the API sort by that column, ascending, with a parameter under `params`; or remove `max_pages`",
+        ))
     }
 
     /// The cursor to be committed; none if no record was ever seen.
@@ -98,10 +120,14 @@ impl Progress {
     }
 }
 
-/// Numbers as numbers, texts by their characters; nothing for one of each.
+/// Numbers as numbers, moments with an offset as moments, other texts by their characters; nothing for a number and a text.
 fn compare(a: &Value, b: &Value) -> Option<Ordering> {
+    let moment = |text: &str| DateTime::parse_from_rfc3339(text).ok();
     match (a, b) {
-        (Value::String(a), Value::String(b)) => Some(a.cmp(b)),
+        (Value::String(a), Value::String(b)) => Some(match (moment(a), moment(b)) {
+            (Some(a), Some(b)) => a.cmp(&b),
+            _ => a.cmp(b),
+        }),
         (Value::Number(a), Value::Number(b)) => match (whole(a), whole(b)) {
             (Some(a), Some(b)) => Some(a.cmp(&b)),
             _ => a.as_f64()?.partial_cmp(&b.as_f64()?),
@@ -130,6 +156,9 @@ mod tests {
             (json!(9_007_199_254_740_993_i64), json!(9_007_199_254_740_992_i64), Some(Ordering::Greater)),
             (json!(u64::MAX), json!(-1), Some(Ordering::Greater)),
             (json!("2013-01-31T05:00:00Z"), json!("2013-02-01T05:00:00Z"), Some(Ordering::Less)),
+            (json!("2013-01-31T05:00:00Z"), json!("2013-01-31T05:00:00.5Z"), Some(Ordering::Less)),
+            (json!("2013-01-31T05:00:00-05:00"), json!("2013-01-31T09:00:00Z"), Some(Ordering::Greater)),
+            (json!("2013-01-31T05:00:00+00:00"), json!("2013-01-31T05:00:00Z"), Some(Ordering::Equal)),
             (json!("1"), json!(1), None),
         ] {
             assert_eq!(compare(&a, &b), want, "{a} and {b}");

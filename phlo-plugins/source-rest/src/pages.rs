@@ -14,12 +14,16 @@ use crate::config::{Paging, Plan};
 
 /// So many pages without a record, each promising another, are an API that never ends.
 const MAX_EMPTY_PAGES: u32 = 100;
+/// So many pages in a row that hold the same records are an API that never ends, whatever leads from one to the next.
+const MAX_SAME_PAGES: u32 = 3;
 
 /// A page.
 pub(crate) struct Page {
     /// Counted from 1, whatever the API calls it.
     pub(crate) number: u64,
     pub(crate) records: Vec<Value>,
+    /// Whether there is another, which `max_pages` leaves unread.
+    pub(crate) cut: bool,
 }
 
 /// Asks for one page after the other.
@@ -32,7 +36,13 @@ pub(crate) struct Pages {
     read: u64,
     records: u64,
     empty: u32,
+    /// What the last page held, and how many held the same.
+    same: (u64, u32),
     circle: Circle,
+    /// Whether it was ever there: what leads to the next page, and what says that there is one.
+    pointed: bool,
+    said_more: bool,
+    tells: bool,
 }
 
 impl Pages {
@@ -58,8 +68,18 @@ impl Pages {
             read: 0,
             records: 0,
             empty: 0,
+            same: (0, 0),
             circle: Circle::default(),
+            pointed: false,
+            said_more: false,
+            tells: false,
         }
+    }
+
+    /// The same, telling in the log what deserves a look: for a reading that counts.
+    pub(crate) fn telling(mut self) -> Self {
+        self.tells = true;
+        self
     }
 
     pub(crate) fn client(&self) -> &Arc<Client> {
@@ -75,12 +95,13 @@ impl Pages {
     pub(crate) async fn next(&mut self) -> Result<Option<Page>> {
         let Some(url) = self.next.take() else { return Ok(None) };
         self.read += 1;
-        let what = format!("reading page {} of {}", self.read, self.origin());
-        let records = self.turn(&url).await.map_err(|err| err.during(what))?;
-        Ok(Some(Page { number: self.read, records }))
+        let number = self.read;
+        let (records, cut) = self.turn(&url).await.map_err(|err| err.during(reading(number, &self.origin())))?;
+        Ok(Some(Page { number, records, cut }))
     }
 
-    async fn turn(&mut self, url: &Url) -> Result<Vec<Value>> {
+    /// A page's records, and whether `max_pages` ends the reading there.
+    async fn turn(&mut self, url: &Url) -> Result<(Vec<Value>, bool)> {
         let mut answer = self.client.fetch(url).await.map_err(|err| {
             let counted = matches!(self.plan.paging, Paging::Page { .. } | Paging::Offset { .. });
             if err.code() == Code::SourceNotFound && counted && self.read > 1 {
@@ -91,9 +112,12 @@ impl Pages {
             err
         })?;
         let more = self.plan.has_next.as_ref().and_then(|path| path.find(&answer.json)).map(is_true);
+        self.said_more |= more.is_some();
         let (pointer, place) = match &self.plan.paging {
             Paging::Cursor { path, .. } | Paging::NextUrl { path } => {
-                (pointer(path.find(&answer.json)), path.to_string())
+                let found = path.find(&answer.json);
+                self.pointed |= found.is_some();
+                (pointer(found), path.to_string())
             }
             Paging::LinkHeader => (Ok(answer.next_link.take()), "the `Link` header".to_owned()),
             Paging::Page { .. } | Paging::Offset { .. } | Paging::None => (Ok(None), String::new()),
@@ -101,12 +125,11 @@ impl Pages {
         let pointer = pointer.map_err(|found| {
             let found = cut(&self.client.clean(&found), 60);
             Error::new(Code::MalformedData, format!("`{place}` holds no pointer to the next page: {found}"))
+                .hint("check `pagination`: a cursor is a text or a number, a next page a URL, and null or an empty text ends the reading")
         })?;
+        let keys = self.keys(&answer.json);
         let records = self.take_records(&mut answer.json)?;
         self.records += records.len() as u64;
-        if self.plan.max_pages > 0 && self.read >= self.plan.max_pages {
-            return Ok(records);
-        }
         self.next = match &self.plan.paging {
             Paging::None => None,
             // A short page is no end: servers cap the page size.
@@ -127,22 +150,65 @@ impl Pages {
                 None => None,
             },
         };
+        if self.next.is_none() {
+            self.look_back(records.len(), more, &keys)?;
+        } else if self.plan.max_pages > 0 && self.read >= self.plan.max_pages {
+            self.next = None;
+            return Ok((records, true));
+        }
         if let Some(next) = &self.next {
+            let held = hash(&records);
+            self.same = if self.same.0 == held { (held, self.same.1 + 1) } else { (held, 1) };
             // A page number always changes, so what comes is compared; a pointer that leads back would lead there again.
             let mark = match &self.plan.paging {
-                Paging::Page { .. } | Paging::Offset { .. } => hash(&records),
+                Paging::Page { .. } | Paging::Offset { .. } => held,
                 _ => hash(next),
             };
             self.empty = if records.is_empty() { self.empty + 1 } else { 0 };
-            if self.circle.closes(mark) || self.empty >= MAX_EMPTY_PAGES {
-                return Err(self.endless());
+            let circle = self.circle.closes(mark);
+            let same = self.same.1 >= MAX_SAME_PAGES && !records.is_empty();
+            if circle || same || self.empty >= MAX_EMPTY_PAGES {
+                return Err(self.endless(circle));
             }
         }
-        Ok(records)
+        Ok((records, false))
+    }
+
+    /// At the end: whether it is one, or only a misspelt place where nothing was ever found.
+    fn look_back(&self, last: usize, more: Option<bool>, keys: &str) -> Result<()> {
+        if self.records == 0 {
+            return Ok(());
+        }
+        let (option, path, ends) = match &self.plan.paging {
+            Paging::Cursor { path, .. } if !self.pointed && more != Some(false) => ("cursor_path", path, true),
+            Paging::NextUrl { path } if !self.pointed => ("next_url_path", path, true),
+            _ => match &self.plan.has_next {
+                Some(path) if self.plan.has_next_is_set && !self.said_more => ("has_next_key", path, false),
+                _ => return Ok(()),
+            },
+        };
+        let message = format!("`{path}`, which `pagination.{option}` names, is in no answer");
+        if ends && self.plan.size.as_ref().is_some_and(|(_, size)| last as u64 >= *size) {
+            return Err(Error::new(Code::MalformedData, format!("{message}, and the page is full"))
+                .with("keys", keys)
+                .hint(format!("check `pagination.{option}`; a last page has null there, or is not full")));
+        }
+        if self.tells {
+            let keys = if keys.is_empty() { String::new() } else { format!(" (keys: {keys})") };
+            self.client.warn(&format!("{}: {message}{keys}; check that the reading is whole", self.origin()));
+        }
+        Ok(())
+    }
+
+    /// The answer's keys, for a message.
+    fn keys(&self, json: &Value) -> String {
+        let keys: Vec<_> = json.as_object().into_iter().flatten().map(|(key, _)| key.as_str()).take(20).collect();
+        cut(&self.client.clean(&keys.join(", ")), 200)
     }
 
     fn take_records(&self, json: &mut Value) -> Result<Vec<Value>> {
         let path = &self.plan.results;
+        let keys = self.keys(json);
         if json.is_array() {
             return Ok(into_list(json.take()));
         }
@@ -161,10 +227,7 @@ impl Pages {
             None => {
                 let error = Error::new(Code::MalformedData, format!("the answer holds no `{path}`"));
                 let error = match json {
-                    Value::Object(map) => {
-                        let keys: Vec<_> = map.keys().take(20).map(String::as_str).collect();
-                        error.with("keys", cut(&self.client.clean(&keys.join(", ")), 200))
-                    }
+                    Value::Object(_) => error.with("keys", keys),
                     _ => error.with("answer", what(json)),
                 };
                 Err(error.hint("say where the records are with `pagination.results_key`"))
@@ -172,7 +235,7 @@ impl Pages {
         }
     }
 
-    fn endless(&self) -> Error {
+    fn endless(&self, circle: bool) -> Error {
         let (message, hint) = match &self.plan.paging {
             Paging::Page { param, .. } | Paging::Offset { param } => (
                 "the same page came again, so the reading would never end".to_owned(),
@@ -184,6 +247,11 @@ impl Pages {
                 format!("{MAX_EMPTY_PAGES} pages in a row held no record and led to another"),
                 "check what the API sends on its last page".to_owned(),
             ),
+            _ if !circle => (
+                format!("{MAX_SAME_PAGES} pages in a row held the same records, so the reading would never end"),
+                "the API does not seem to heed what leads to the next page: check the options of `pagination`"
+                    .to_owned(),
+            ),
             _ => (
                 "the pages lead in a circle, so the reading would never end".to_owned(),
                 "check the options of `pagination`".to_owned(),
@@ -191,6 +259,11 @@ impl Pages {
         };
         Error::new(Code::MalformedData, message).hint(hint)
     }
+}
+
+/// What is being done, for the errors of a page.
+pub(crate) fn reading(page: u64, origin: &str) -> String {
+    format!("reading page {page} of {origin}")
 }
 
 /// The URL with one more parameter.
@@ -202,7 +275,10 @@ fn with(url: &Url, param: &str, value: impl ToString) -> Url {
 
 fn resolve(from: &Url, target: &str, place: &str) -> Result<Url> {
     let url = from.join(target).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-    url.ok_or_else(|| Error::new(Code::MalformedData, format!("{place} leads to no URL")))
+    url.ok_or_else(|| {
+        Error::new(Code::MalformedData, format!("{place} leads to no URL"))
+            .hint("where it stands should be an http or https URL, whole or relative: check `pagination`")
+    })
 }
 
 /// A cursor or URL, if there is one; the value that can be neither otherwise.

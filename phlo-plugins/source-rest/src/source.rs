@@ -13,7 +13,10 @@ use crate::client::{Client, cut};
 use crate::columns::{Columns, Misfit, Sample};
 use crate::config::{ExtraFields, RestConfig};
 use crate::incremental::Progress;
-use crate::pages::{Ahead, Page, Pages};
+use crate::pages::{Ahead, Page, Pages, reading};
+
+/// A batch ends early when its texts take this much.
+const BATCH_BYTES: usize = 16 << 20;
 
 /// So many records tell the columns that are not declared.
 const SAMPLE: usize = 1000;
@@ -58,7 +61,7 @@ impl Source for RestSource {
             Some(incremental) => Some(Progress::new(incremental, request.cursor.as_ref())?),
             None => None,
         };
-        let mut pages = pages(config, Client::new(config, context)?, progress.as_ref())?;
+        let mut pages = pages(config, Client::new(config, context)?, progress.as_ref())?.telling();
         let (first, sample) = match config.extra_fields {
             ExtraFields::Infer => first_pages(config, &mut pages).await?,
             ExtraFields::Refuse | ExtraFields::Ignore => (VecDeque::new(), Sample::default()),
@@ -72,6 +75,7 @@ impl Source for RestSource {
             first,
             pages: Ahead::of(pages),
             page: (0, Vec::new().into_iter().enumerate()),
+            cut: false,
             columns,
             progress,
             checkpoint: checkpoint.clone(),
@@ -113,6 +117,8 @@ struct Rows {
     pages: Ahead,
     /// The page at hand: its number, and what is left of it.
     page: (u64, Enumerate<vec::IntoIter<Value>>),
+    /// Whether `max_pages` left pages unread behind it.
+    cut: bool,
     columns: Columns,
     progress: Option<Progress>,
     checkpoint: Checkpoint,
@@ -122,12 +128,12 @@ struct Rows {
 impl Rows {
     async fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
         loop {
-            while self.columns.rows() < self.batch_size
+            while !self.is_full()
                 && let Some((index, record)) = self.page.1.next()
             {
                 self.take(&record).map_err(|misfit| self.refusal(misfit, index + 1))?;
             }
-            if self.columns.rows() >= self.batch_size {
+            if self.is_full() {
                 return self.columns.finish().map(Some);
             }
             let page = match self.first.pop_front() {
@@ -137,15 +143,25 @@ impl Rows {
                     None => break,
                 },
             };
+            self.cut = page.cut;
             self.page = (page.number, page.records.into_iter().enumerate());
         }
         if self.columns.rows() > 0 {
             return self.columns.finish().map(Some);
         }
+        if self.cut
+            && let Some(progress) = &self.progress
+        {
+            progress.may_end_early().map_err(|err| err.during(reading(self.page.0, &self.origin)))?;
+        }
         if let Some(cursor) = self.progress.as_ref().and_then(|progress| progress.cursor(self.columns.inferred())) {
             self.checkpoint.set(cursor);
         }
         Ok(None)
+    }
+
+    fn is_full(&self) -> bool {
+        self.columns.rows() >= self.batch_size || self.columns.bytes() >= BATCH_BYTES
     }
 
     fn take(&mut self, record: &Value) -> Result<(), Misfit> {
@@ -162,8 +178,8 @@ impl Rows {
 
     fn refusal(&self, misfit: Misfit, record: usize) -> Error {
         let mut error = Error::new(Code::MalformedData, self.client.clean(&misfit.message))
-            .during(format!("reading {}", self.origin));
-        error = error.with("page", self.page.0).with("record", record);
+            .during(reading(self.page.0, &self.origin))
+            .with("record", record);
         if let Some(value) = misfit.value {
             error = error.with("value", cut(&self.client.clean(&value), 60));
         }

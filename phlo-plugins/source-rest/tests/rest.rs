@@ -231,6 +231,10 @@ async fn pages_that_would_never_end_are_an_error() {
         "/cursor" => HttpResponse::json(&json!({"results": items(0..1), "next": "again"})),
         "/itself" => HttpResponse::json(&json!({"results": [], "next": "/itself?x=1"})),
         "/empty" => HttpResponse::json(&json!({"results": [], "next": request.number("cursor").unwrap_or(0) + 1})),
+        "/deaf" => {
+            let next = request.number("cursor").unwrap_or(0) + 1;
+            HttpResponse::json(&json!({"results": items(0..1), "next": next}))
+        }
         _ => HttpResponse::json(&items(0..1))
             .header("link", format!("<{}?at={}>; rel=next", request.path, (request.number("at").unwrap_or(0) + 1) % 2)),
     });
@@ -245,13 +249,133 @@ async fn pages_that_would_never_end_are_an_error() {
         ("wraps", "", "the same page came again", 12),
         ("cursor", "pagination: {kind: cursor, cursor_path: next}", "the pages lead in a circle", 3),
         ("itself", "pagination: {kind: next_url}", "the pages lead in a circle", 3),
-        ("links", "pagination: {kind: link_header}", "the pages lead in a circle", 6),
+        ("links", "pagination: {kind: link_header}", "would never end", 6),
+        ("deaf", "pagination: {kind: cursor, cursor_path: next}", "3 pages in a row held the same records", 3),
         ("empty", "pagination: {kind: cursor, cursor_path: next}", "100 pages in a row held no record", 100),
     ] {
         let before = server.requests().len();
         let err = pull(&config(&server, endpoint, options), &context(&[]), None).await.unwrap_err();
         expect(&told(&err), &["P3004", want]);
         assert!(server.requests().len() - before <= most, "{endpoint}: {}", server.requests().len() - before);
+    }
+}
+
+/// What a reading logs.
+fn listening() -> (SourceContext, Arc<Mutex<Vec<String>>>) {
+    let logged = Arc::new(Mutex::new(Vec::new()));
+    let emitter = Emitter::new({
+        let logged = logged.clone();
+        move |event| {
+            logged.lock().unwrap().push(format!("{:?}", event.payload));
+            Ok(())
+        }
+    });
+    (SourceContext { emitter, ..context(&[]) }, logged)
+}
+
+#[tokio::test]
+async fn a_misspelt_place_of_what_leads_on_does_not_pass_for_the_last_page() {
+    let server = HttpServer::start(api);
+    // The options, rows, and the warning; or the error.
+    type Case<'a> = (&'a str, &'a str, Result<(usize, &'a str), &'a [&'a str]>);
+    let cases: &[Case<'_>] = &[
+        (
+            "cursor",
+            "pagination: {kind: cursor, cursor_param: after, cursor_path: meta.nxt, page_size: 10}",
+            Err(&[
+                "P3004",
+                "`meta.nxt`, which `pagination.cursor_path` names, is in no answer",
+                "(keys: results, meta)",
+                "[check",
+            ]),
+        ),
+        (
+            "cursor",
+            "pagination: {kind: cursor, cursor_param: after, cursor_path: meta.nxt}",
+            Ok((10, "`meta.nxt`, which `pagination.cursor_path` names, is in no answer (keys: results, meta)")),
+        ),
+        ("next", "pagination: {kind: next_url}", Ok((10, "`next`, which `pagination.next_url_path` names"))),
+        (
+            "page",
+            "pagination: {has_next_key: more, page_size: 10}",
+            Ok((25, "`more`, which `pagination.has_next_key` names, is in no answer")),
+        ),
+        // Where it was there once, be it as null, nothing is amiss.
+        ("cursor", "pagination: {kind: cursor, cursor_param: after, cursor_path: meta.next}", Ok((25, ""))),
+        ("next", "pagination: {kind: next_url, next_url_path: paging.next}", Ok((25, ""))),
+        ("page", "pagination: {has_next_key: has_next}", Ok((25, ""))),
+        ("silent", "pagination: {page_size: 10}", Ok((25, ""))),
+    ];
+    for (endpoint, options, want) in cases {
+        let (context, logged) = listening();
+        let pulled = pull(&config(&server, endpoint, options), &context, None).await;
+        let logged = logged.lock().unwrap().concat();
+        match (pulled, want) {
+            (Ok(pulled), Ok((rows, warning))) => {
+                assert_eq!(pulled.rows.len(), *rows, "{options}");
+                assert!(logged.contains(warning) && logged.is_empty() == warning.is_empty(), "{options}: {logged}");
+            }
+            (Err(err), Err(want)) => expect(&told(&err), want),
+            (pulled, want) => panic!("{options}: {pulled:?}, not {want:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn max_pages_with_incremental_never_leaves_older_records_behind() {
+    // Ascending, or the newest first.
+    let server = HttpServer::start(|request| {
+        let (page, newest_first) = (request.number("page").unwrap(), request.path == "/newest");
+        let ids: Vec<_> = (0..30).filter(|id| request.number("since").is_none_or(|since| *id > since)).collect();
+        let ids: Vec<_> = if newest_first { ids.into_iter().rev().collect() } else { ids };
+        let records: Value = ids.iter().skip((page - 1) * 10).take(10).map(|id| json!({"id": id})).collect();
+        HttpResponse::json(&json!({"results": records}))
+    });
+    let options = "pagination: {max_pages: 2}\nincremental: {column: id, param: since}";
+    let first = pull(&config(&server, "oldest", options), &context(&[]), None).await.unwrap();
+    let second = pull(&config(&server, "oldest", options), &context(&[]), first.cursor.clone()).await.unwrap();
+    assert_eq!((first.ids(), second.ids()), ((0..20).collect(), (20..30).collect()));
+    let err = pull(&config(&server, "newest", options), &context(&[]), None).await.unwrap_err();
+    expect(
+        &told(&err),
+        &["P1004", "page 2", "`pagination.max_pages` ended the reading", "would never be read", "[have the API sort"],
+    );
+    // All that is new is on the pages that are read.
+    let whole = options.replace("max_pages: 2", "max_pages: 9");
+    assert_eq!(pull(&config(&server, "newest", &whole), &context(&[]), None).await.unwrap().rows.len(), 30);
+}
+
+#[tokio::test]
+async fn a_batch_is_no_larger_for_records_that_are() {
+    let server = HttpServer::start(|_| {
+        let records: Value = (0..6).map(|id| json!({"id": id, "text": "x".repeat(6 << 20)})).collect();
+        HttpResponse::json(&records)
+    });
+    let config = config(&server, "items", "pagination: {kind: none}");
+    let request = ReadRequest { batch_rows: 8192, ..ReadRequest::default() };
+    let mut reading = source().read(&config, &context(&[]), request).await.unwrap();
+    let batches: Vec<_> = reading.streams.pop().unwrap().try_collect().await.unwrap();
+    assert_eq!(batches.iter().map(RecordBatch::num_rows).collect::<Vec<_>>(), [3, 3]);
+}
+
+#[tokio::test]
+async fn a_timeout_is_a_time_span_or_a_map_of_both() {
+    let parse = |timeout: &str| {
+        let text = format!("base_url: http://a\nendpoint: x\ntimeout: {timeout}");
+        Node::parse(&text, "a.yaml", 1).unwrap().read::<phlo_source_rest::RestConfig>()
+    };
+    for (text, connect, request) in [
+        ("300ms", 10_000, 300),
+        ("45", 10_000, 45_000),
+        ("0.5", 10_000, 500),
+        ("{request: 2m, connect: 1}", 1_000, 120_000),
+    ] {
+        let timeout = parse(text).unwrap().timeout;
+        assert_eq!((timeout.connect.0.as_millis(), timeout.request.0.as_millis()), (connect, request), "{text}");
+    }
+    for (text, want) in [("soon", "`500ms`"), ("{reqest: 1}", "unknown key `reqest`"), ("[1]", "a time span such as")] {
+        let err = parse(text).unwrap_err();
+        assert!(format!("{err}").contains(want), "{text}: {err}");
     }
 }
 
@@ -292,8 +416,20 @@ async fn what_may_pass_is_tried_again_and_what_will_not_is_told_at_once() {
         ),
         (vec![status(429)], "retry: {max_attempts: 2, delay: 0.001}", &["P3006", "attempts: 2"], true, 2),
         (vec![status(500).body("boom")], "retry: {max_attempts: 1}", &["P3005", "answer: boom"], true, 1),
-        (vec![late(status(429), "3600"), good()], "", &["P3006", "asks to wait: 1h"], true, 1),
-        (vec![good().truncated()], "retry: {max_attempts: 1}", &["P3001", "the answer broke off"], true, 1),
+        (
+            vec![late(status(429), "3600"), good()],
+            "",
+            &["P3006", "asks to wait: 1h", "[run again after that"],
+            false,
+            1,
+        ),
+        (
+            vec![good().truncated()],
+            "retry: {max_attempts: 1}",
+            &["P3001", "the answer broke off", "[try again later"],
+            true,
+            1,
+        ),
         (
             vec![HttpResponse::never()],
             "timeout: {request: 0.2}\nretry: {max_attempts: 1}",
@@ -301,7 +437,28 @@ async fn what_may_pass_is_tried_again_and_what_will_not_is_told_at_once() {
             true,
             1,
         ),
+        (
+            vec![status(200), good().truncated()],
+            "retry: {max_attempts: 2, delay: 0}",
+            &["P3001", "the answer broke off"],
+            true,
+            2,
+        ),
+        (
+            vec![status(200)],
+            "retry: {max_attempts: 2, delay: 0}",
+            &["P3004", "the server answered 200 OK and sent nothing", "[try again later"],
+            true,
+            2,
+        ),
         // Not tried again.
+        (
+            vec![HttpResponse::status(200).body(r#"{"results": [1;"#)],
+            "",
+            &["P3004", "the answer is not JSON", "[check `base_url`"],
+            false,
+            1,
+        ),
         (
             vec![status(400).body("page must be\na number"), good()],
             "",
@@ -339,10 +496,10 @@ async fn what_may_pass_is_tried_again_and_what_will_not_is_told_at_once() {
         ),
         (
             vec![HttpResponse::status(200).body(r#"{"results": [1"#)],
-            "",
-            &["P3004", "the answer is not JSON", "line 1 column 14"],
-            false,
-            1,
+            "retry: {max_attempts: 2, delay: 0}",
+            &["P3004", "the answer ends in the middle (bytes: 14", "line 1 column 14", "[try again later"],
+            true,
+            2,
         ),
         (
             vec![HttpResponse::json(&json!({"data": [], "total": 0}))],
@@ -372,21 +529,21 @@ async fn what_may_pass_is_tried_again_and_what_will_not_is_told_at_once() {
         (
             vec![HttpResponse::json(&json!([1]))],
             "pagination: {kind: none}",
-            &["P3004", "the record is no object: it is a number (page: 1, record: 1, value: 1)"],
+            &["P3004", "reading page 1 of http", "the record is no object: it is a number (record: 1, value: 1)"],
             false,
             1,
         ),
         (
             vec![HttpResponse::json(&json!({"results": [], "next": "http://["}))],
             "pagination: {kind: next_url}",
-            &["P3004", "next leads to no URL"],
+            &["P3004", "next leads to no URL", "[where it stands"],
             false,
             1,
         ),
         (
             vec![HttpResponse::json(&json!({"results": [], "next": ["x"]}))],
             "pagination: {kind: next_url}",
-            &["P3004", "`next` holds no pointer to the next page"],
+            &["P3004", "`next` holds no pointer to the next page", "[check `pagination`"],
             false,
             1,
         ),
@@ -400,11 +557,17 @@ async fn what_may_pass_is_tried_again_and_what_will_not_is_told_at_once() {
         (
             vec![status(302).header("location", "/items")],
             "",
-            &["P3005", "the server redirects more than 10 times"],
+            &["P3005", "the server redirects more than 10 times", "[set `base_url`"],
             false,
             11,
         ),
-        (vec![status(302).header("location", "file:///etc/hosts")], "", &["P3005", "302 Found to nowhere"], false, 1),
+        (
+            vec![status(302).header("location", "file:///etc/hosts")],
+            "",
+            &["P3005", "302 Found to nowhere", "[it redirects"],
+            false,
+            1,
+        ),
     ];
     for (answers, options, want, retryable, requests) in cases {
         let server = script(answers);
@@ -567,7 +730,7 @@ async fn secrets_are_in_no_error_log_origin_or_debug_output() {
         let config = config(&server, endpoint, &format!("{options}\nretry: {{delay: 0, max_attempts: 2}}"));
         let err = pull(&config, &context, None).await.unwrap_err();
         let logged = logged.lock().unwrap().concat();
-        assert_eq!(logged.is_empty(), endpoint != "broken", "{logged}");
+        assert!(endpoint != "broken" || !logged.is_empty());
         let all = format!("{debug} {logged} {} {err:?} {:?}", told(&err), err.context());
         for secret in secrets {
             assert!(!all.contains(secret), "{endpoint}: {all}");
@@ -629,7 +792,7 @@ async fn every_value_arrives_in_its_column_or_is_an_error_at_its_place() {
             "extra_fields: refuse",
             Err(&[
                 "P3004",
-                "the field `b` is not declared (page: 1, record: 1, value: 2)",
+                "the field `b` is not declared (record: 1, value: 2)",
                 "[declare it: `columns: {b: int64}`, or set `extra_fields: ignore`]",
             ]),
         ),
@@ -639,7 +802,7 @@ async fn every_value_arrives_in_its_column_or_is_an_error_at_its_place() {
             "",
             Err(&[
                 "P3004",
-                "the field `new` first appears after the records that tell the columns (page: 2, record: 2, value: \"x\")",
+                "the field `new` first appears after the records that tell the columns (record: 2, value: \"x\")",
                 "[declare it: `columns: {new: string}`]",
             ]),
         ),
@@ -649,7 +812,7 @@ async fn every_value_arrives_in_its_column_or_is_an_error_at_its_place() {
             "",
             Err(&[
                 "P3004",
-                "a value does not fit the column `id` of type int64 (page: 2, record: 1, value: 1.5)",
+                "a value does not fit the column `id` of type int64 (record: 1, value: 1.5)",
                 "`columns: {id: float64}`",
             ]),
         ),
@@ -664,7 +827,7 @@ async fn every_value_arrives_in_its_column_or_is_an_error_at_its_place() {
             vec![json!([{"at": "soon"}])],
             &[("at", "timestamp")],
             "",
-            Err(&["P3004", "does not fit the column `at` of type timestamp (page: 1, record: 1, value: \"soon\")"]),
+            Err(&["P3004", "does not fit the column `at` of type timestamp (record: 1, value: \"soon\")"]),
         ),
         (vec![json!([{"a": 1}])], &[("a", "binary")], "", Err(&["P1004", "the column `a` is declared as binary"])),
         (vec![json!([{"a": 1}])], &[], "extra_fields: ignore", Err(&["P1004", "`extra_fields` leaves no column"])),
@@ -773,15 +936,15 @@ async fn a_cursor_that_cannot_be_followed_is_an_error() {
             "id",
             json!({"id": "2"}),
             cursor.clone(),
-            "`id`, which `incremental` follows, is a text here and was a number before (page: 1, record: 1)",
+            "`id`, which `incremental` follows, is a text here and was a number before (record: 1)",
         ),
         (
             "id",
             json!({"id": null}),
             cursor.clone(),
-            "`id`, which `incremental` follows, is null (page: 1, record: 1) [follow a column that every record has]",
+            "`id`, which `incremental` follows, is null (record: 1) [follow a column that every record has]",
         ),
-        ("id", json!({"at": "y"}), cursor, "`id`, which `incremental` follows, is not there (page: 1, record: 1)"),
+        ("id", json!({"at": "y"}), cursor, "`id`, which `incremental` follows, is not there (record: 1)"),
         (
             "id",
             json!({"id": 2}),
@@ -916,6 +1079,9 @@ fn a_config_that_cannot_work_is_refused_before_any_request() {
         let Err(err) = source().parse(&Node::parse(text, "a.yaml", 1).unwrap()) else { panic!("{text}") };
         let all = format!("{}: {}", err.place().unwrap(), told(&err));
         expect(&all, &[want]);
+        // What is missing or not of the wanted type says so; everything else says what to do.
+        let says = ["missing key", "expected "].iter().any(|what| all.contains(what));
+        assert!(says || !err.hints().is_empty(), "no next step: {all}");
         assert!(!all.contains("hunter2"), "{all}");
     }
 }

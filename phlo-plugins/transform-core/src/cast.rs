@@ -90,7 +90,8 @@ impl Transform for Cast {
                 return Err(invalid(format!(
                     "`columns` casts `{name}` from {} to {wanted}, which is not possible",
                     type_name(from)
-                )));
+                ))
+                .hint("cast it to string first, or compute it with `derive`"));
             }
             let nullable = fields[at].is_nullable() || safe;
             fields[at] = fields[at].clone().with_data_type(to.clone()).with_nullable(nullable);

@@ -80,7 +80,7 @@ pub(crate) fn positions(input: &Schema, field: &str, columns: &[String]) -> Resu
     for column in columns {
         let at = position(input, column)?;
         if found.contains(&at) {
-            return Err(invalid(format!("`{field}` names `{column}` twice")));
+            return Err(invalid(format!("`{field}` names `{column}` twice")).hint("remove one of them"));
         }
         found.push(at);
     }

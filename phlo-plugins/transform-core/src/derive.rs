@@ -31,10 +31,11 @@ impl Transform for Derive {
         for (name, expression) in &params.columns.0 {
             let expression = expression.trim();
             if name.trim().is_empty() {
-                return Err(invalid("`columns` has a column with an empty name"));
+                return Err(invalid("`columns` has a column with an empty name").hint("name the column"));
             }
             if expression.is_empty() {
-                return Err(invalid(format!("`columns` has no expression for `{name}`")));
+                return Err(invalid(format!("`columns` has no expression for `{name}`"))
+                    .hint("write an SQL expression, e.g. `arr_time - dep_time`"));
             }
             // On lines of its own, so that a comment at its end comments out nothing else.
             let item = format!("(\n{expression}\n) AS {}", quote(name));

@@ -26,7 +26,7 @@ impl Transform for Drop {
         let dropped = columns::positions(input, "columns", &params.columns)?;
         let kept: Vec<_> = (0..input.fields().len()).filter(|at| !dropped.contains(at)).collect();
         if kept.is_empty() {
-            return Err(invalid("`columns` names every column, and none would be left"));
+            return Err(invalid("`columns` names every column, and none would be left").hint("keep one at least"));
         }
         columns::project(input, kept)
     }

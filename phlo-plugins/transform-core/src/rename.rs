@@ -31,7 +31,8 @@ impl Transform for Rename {
         let mut fields: Vec<Field> = input.fields().iter().map(|field| field.as_ref().clone()).collect();
         for (old, new) in &params.columns.0 {
             if new.trim().is_empty() {
-                return Err(invalid(format!("`columns` gives `{old}` an empty name")));
+                return Err(invalid(format!("`columns` gives `{old}` an empty name"))
+                    .hint("write its new name, or leave the column out with `drop`"));
             }
             fields[position(input, old)?].set_name(new.clone());
         }

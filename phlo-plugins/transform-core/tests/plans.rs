@@ -198,5 +198,13 @@ fn bad_parameters_are_refused_at_their_place_and_the_message_names_them() {
     ] {
         let got = plan(text, &input().schema()).map(|plan| format!("{plan:?}")).unwrap_err();
         assert!(got.starts_with(want), "{text}\n got {got}\nwant {want}");
+        // What is not of the wanted type says so; everything else says what to do.
+        assert!(
+            got.ends_with(']')
+                || got.contains("expected ")
+                || got.contains("missing key")
+                || got.contains("unknown column type"),
+            "no next step: {got}"
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! A block of CSV as a record batch.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow_array::types::{
@@ -13,6 +14,7 @@ use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder, Buffer, NullBuffer, Offs
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
 
 use super::scan::{Dialect, Fields, WrongWidth, unquoted};
+use crate::kinds::inferred;
 use crate::values::{self, Text};
 
 /// The texts that mean a missing value.
@@ -71,13 +73,17 @@ pub(crate) struct Decoder {
     dialect: Dialect,
     nulls: Nulls,
     schema: SchemaRef,
+    // For each column, whether its type was inferred.
+    inferred: Vec<bool>,
     fields: Fields,
 }
 
 impl Decoder {
-    /// The schema's types must be those that columns can be declared with.
-    pub(crate) fn new(dialect: Dialect, nulls: Nulls, schema: SchemaRef) -> Self {
-        Self { dialect, nulls, schema, fields: Fields::default() }
+    /// The schema's types must be those that columns can be declared with. Columns that are not `declared` take only values that
+    /// inference would have taken for their type.
+    pub(crate) fn new(dialect: Dialect, nulls: Nulls, schema: SchemaRef, declared: &BTreeSet<String>) -> Self {
+        let inferred = schema.fields().iter().map(|field| !declared.contains(field.name())).collect();
+        Self { dialect, nulls, schema, inferred, fields: Fields::default() }
     }
 
     /// Decodes `data[..len]`: whole records, each ended by a line end.
@@ -116,8 +122,16 @@ const SHORT: usize = 32;
 
 impl Column<'_> {
     fn decode(self, data_type: &DataType) -> Result<ArrayRef, Fault> {
+        let is_inferred = self.decoder.inferred[self.index];
         match data_type {
-            DataType::Boolean => self.booleans(),
+            DataType::Boolean if is_inferred => self.booleans(inferred::boolean),
+            DataType::Boolean => self.booleans(values::boolean),
+            DataType::Int64 if is_inferred => self.primitives::<Int64Type>(data_type, inferred::int64),
+            DataType::Float64 if is_inferred => self.primitives::<Float64Type>(data_type, inferred::float64),
+            DataType::Timestamp(TimeUnit::Microsecond, zone) if is_inferred => {
+                let naive = zone.is_none();
+                self.primitives::<TimestampMicrosecondType>(data_type, |text| inferred::timestamp_of(text, naive))
+            }
             DataType::Int8 => self.primitives::<Int8Type>(data_type, |text| values::int64(text)?.try_into().ok()),
             DataType::Int16 => self.primitives::<Int16Type>(data_type, |text| values::int64(text)?.try_into().ok()),
             DataType::Int32 => self.primitives::<Int32Type>(data_type, |text| values::int64(text)?.try_into().ok()),
@@ -206,9 +220,9 @@ impl Column<'_> {
         Ok(Arc::new(array.with_data_type(data_type.clone())))
     }
 
-    fn booleans(self) -> Result<ArrayRef, Fault> {
+    fn booleans(self, parse: impl Fn(Text<'_>) -> Option<bool>) -> Result<ArrayRef, Fault> {
         let mut values = vec![false; self.rows];
-        let nulls = self.each(false, |row, text| match values::boolean(text) {
+        let nulls = self.each(false, |row, text| match parse(text) {
             Some(value) => {
                 values[row] = value;
                 true

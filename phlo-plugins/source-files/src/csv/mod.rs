@@ -39,7 +39,7 @@ impl Split for CsvSplit {
 }
 
 /// The first record of a file and where it ends in the file's first block; `None` if there is none.
-pub(crate) fn first_record(dialect: Dialect, block: &Block) -> Option<(Vec<String>, usize)> {
+pub(crate) fn first_record(dialect: Dialect, block: &Block) -> Option<(Vec<Vec<u8>>, usize)> {
     let mut reader = dialect.reader();
     let data = &block.data[..block.len];
     let (mut out, mut ends) = (vec![0; data.len()], vec![0; 64]);
@@ -57,7 +57,7 @@ pub(crate) fn first_record(dialect: Dialect, block: &Block) -> Option<(Vec<Strin
     }
     let mut start = 0;
     let texts = ends[..fields].iter().map(|&end| {
-        let text = String::from_utf8_lossy(&out[start..end]).into_owned();
+        let text = out[start..end].to_vec();
         start = end;
         text
     });
@@ -66,7 +66,7 @@ pub(crate) fn first_record(dialect: Dialect, block: &Block) -> Option<(Vec<Strin
 
 /// The names of a file's columns, from its header or by their place.
 pub(crate) fn column_names(
-    record: Vec<String>,
+    record: Vec<Vec<u8>>,
     header: bool,
     names: Option<&[String]>,
     file: &str,
@@ -76,7 +76,9 @@ pub(crate) fn column_names(
         return match names {
             Some(names) if names.len() != width => {
                 let message = format!("`names` has {} names and the file {width} columns", names.len());
-                Err(Error::new(Code::MalformedData, message).in_file(file, 0))
+                Err(Error::new(Code::MalformedData, message)
+                    .in_file(file, 1)
+                    .hint("name each column in order; `delimiter` and `quote` say how the file is written"))
             }
             Some(names) => Ok(names.to_vec()),
             None => Ok((1..=width).map(|number| format!("column_{number}")).collect()),
@@ -85,8 +87,17 @@ pub(crate) fn column_names(
     let names: Vec<_> = record
         .into_iter()
         .enumerate()
-        .map(|(index, name)| if name.is_empty() { format!("column_{}", index + 1) } else { name })
-        .collect();
+        .map(|(index, name)| match String::from_utf8(name) {
+            Ok(name) if name.is_empty() => Ok(format!("column_{}", index + 1)),
+            Ok(name) => Ok(name),
+            Err(name) => Err(Error::new(
+                Code::MalformedData,
+                format!("the header's name {} is not UTF-8", shown(name.as_bytes())),
+            )
+            .in_file(file, 1)
+            .hint("convert the file to UTF-8, e.g. with `iconv -f latin1 -t utf8`")),
+        })
+        .collect::<Result<_>>()?;
     for (at, name) in names.iter().enumerate() {
         if names[..at].contains(name) {
             return Err(Error::new(Code::MalformedData, format!("the header names the column `{name}` twice"))
@@ -101,7 +112,9 @@ pub(crate) fn column_names(
 pub(crate) fn layout(names: &[String], columns: &[String], header: bool, file: &str) -> Result<Layout> {
     if !header && names.len() != columns.len() {
         let message = format!("the file has {} columns where others have {}", names.len(), columns.len());
-        return Err(Error::new(Code::MalformedData, message).in_file(file, 0));
+        return Err(Error::new(Code::MalformedData, message).in_file(file, 0).hint(
+            "without header fields are told apart by their place: read files of each width as an asset of their own",
+        ));
     }
     if let Some(unknown) = names.iter().find(|name| !columns.contains(name)) {
         return Err(Error::new(
@@ -136,6 +149,7 @@ pub(crate) fn explain(fault: Fault, block: &Block, start: usize, width: usize, s
             .hint("convert the file to UTF-8, e.g. with `iconv -f latin1 -t utf8`"),
         FaultKind::TooLong(column) => {
             error(format!("column `{}`: the texts of a block exceed 2 GiB", schema.field(column).name()))
+                .hint("look for a quote that is never closed")
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Blocks, however they are cut, against readers of the whole text: csv-core for the structure, arrow-csv for the values.
 
+use std::collections::BTreeSet;
 use std::io::{Cursor, Read};
 use std::sync::Arc;
 
@@ -64,7 +65,8 @@ fn decode(
     size: usize,
 ) -> Result<RecordBatch, Fault> {
     let mut blocks = BlockReader::new(text, Box::new(CsvSplit::new(dialect)));
-    let mut decoder = Decoder::new(dialect, Nulls::new(nulls), schema.clone());
+    let declared: BTreeSet<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
+    let mut decoder = Decoder::new(dialect, Nulls::new(nulls), schema.clone(), &declared);
     let width = schema.fields().len();
     let layout = Layout { width, fields: (0..width).map(Some).collect() };
     let mut batches = Vec::new();

@@ -3,6 +3,7 @@
 //! arrow-json decodes the structure and every scalar as a text; the texts then become values by the same definition as those of
 //! CSV. Its own conversions are not used: they take `1.5` for the integer 1 and drop the time of day from a date.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -21,7 +22,8 @@ use serde_json::Value;
 
 use crate::blocks::{Block, lines};
 use crate::json::infer::Shape;
-use crate::kinds::shown;
+use crate::json::split::string_len;
+use crate::kinds::{inferred, shown};
 use crate::values::{self, Text};
 
 /// Decodes blocks.
@@ -31,6 +33,10 @@ pub(crate) struct Decoder {
     schema: SchemaRef,
     // The records' schema, with objects that have no fields.
     seen: SchemaRef,
+    // Columns whose types were not inferred.
+    declared: Arc<BTreeSet<String>>,
+    // Whether each record is to be on a line of its own.
+    lines: bool,
     texts: arrow_json::reader::Decoder,
 }
 
@@ -40,7 +46,14 @@ struct Misfit;
 
 impl Decoder {
     /// A decoder of records of the schema `seen` into batches of `schema`, which has the same columns but those without values.
-    pub(crate) fn new(schema: SchemaRef, seen: SchemaRef, batch_rows: usize) -> Result<Self> {
+    /// Columns that are not `declared` take only values that inference would have taken for their type.
+    pub(crate) fn new(
+        schema: SchemaRef,
+        seen: SchemaRef,
+        declared: Arc<BTreeSet<String>>,
+        lines: bool,
+        batch_rows: usize,
+    ) -> Result<Self> {
         let texts = Schema::new(seen.fields().iter().map(|field| as_texts(field)).collect::<Fields>());
         let decoder = arrow_json::ReaderBuilder::new(Arc::new(texts))
             .with_batch_size(batch_rows.max(1))
@@ -48,12 +61,13 @@ impl Decoder {
             .with_strict_mode(true)
             .build_decoder()
             .map_err(|err| Error::internal("no decoder for the records' schema").because(err))?;
-        Ok(Self { schema, seen, texts: decoder })
+        Ok(Self { schema, seen, declared, lines, texts: decoder })
     }
 
     /// Decodes whole records.
     pub(crate) fn decode(&mut self, block: &Block, file: &str) -> Result<Vec<RecordBatch>> {
-        self.try_decode(&block.data[..block.len]).map_err(|cause| explain(Some(&self.seen), block, file, cause))
+        self.try_decode(&block.data[..block.len])
+            .map_err(|cause| explain(Some((&self.seen, &self.declared)), self.lines, block, file, cause))
     }
 
     fn try_decode(&mut self, mut data: &[u8]) -> Result<Vec<RecordBatch>, String> {
@@ -69,8 +83,12 @@ impl Decoder {
             }
             if let Some(batch) = self.texts.flush().map_err(told)? {
                 let texts = StructArray::from(batch);
-                let columns =
-                    fill(&texts, self.schema.fields()).map_err(|Misfit| "a value is not of its type".to_owned())?;
+                let column = |field: &Arc<Field>| {
+                    let texts = texts.column_by_name(field.name()).ok_or(Misfit)?;
+                    convert(texts, field.data_type(), !self.declared.contains(field.name()))
+                };
+                let columns = self.schema.fields().iter().map(column).collect::<Result<Vec<_>, _>>();
+                let columns = columns.map_err(|Misfit| "a value is not of its type".to_owned())?;
                 let batch = RecordBatch::try_new(self.schema.clone(), columns);
                 batches.push(batch.map_err(told)?);
             }
@@ -91,22 +109,20 @@ fn as_texts(field: &Field) -> Field {
     Field::new(field.name(), data_type, true)
 }
 
-fn fill(texts: &StructArray, fields: &Fields) -> Result<Vec<ArrayRef>, Misfit> {
-    let column = |field: &Arc<Field>| convert(texts.column_by_name(field.name()).ok_or(Misfit)?, field.data_type());
-    fields.iter().map(column).collect()
-}
-
-/// Texts as values of a type.
-fn convert(texts: &ArrayRef, to: &DataType) -> Result<ArrayRef, Misfit> {
+/// Texts as values of a type, which was inferred or declared.
+fn convert(texts: &ArrayRef, to: &DataType, is_inferred: bool) -> Result<ArrayRef, Misfit> {
     match to {
         DataType::Struct(fields) => {
             let texts = texts.as_struct();
-            let columns = fill(texts, fields)?;
+            let column = |field: &Arc<Field>| {
+                convert(texts.column_by_name(field.name()).ok_or(Misfit)?, field.data_type(), is_inferred)
+            };
+            let columns = fields.iter().map(column).collect::<Result<Vec<_>, _>>()?;
             Ok(Arc::new(StructArray::new(fields.clone(), columns, texts.nulls().cloned())))
         }
         DataType::List(item) => {
             let texts = texts.as_list::<i32>();
-            let values = convert(texts.values(), item.data_type())?;
+            let values = convert(texts.values(), item.data_type(), is_inferred)?;
             Ok(Arc::new(ListArray::new(item.clone(), texts.offsets().clone(), values, texts.nulls().cloned())))
         }
         DataType::Utf8 => Ok(texts.clone()),
@@ -114,8 +130,14 @@ fn convert(texts: &ArrayRef, to: &DataType) -> Result<ArrayRef, Misfit> {
             let texts = texts.as_string::<i32>();
             match to {
                 DataType::Boolean => {
-                    let values = each(texts, values::boolean)?;
-                    Ok(Arc::new(BooleanArray::from(values)))
+                    let parse = if is_inferred { inferred::boolean } else { values::boolean };
+                    Ok(Arc::new(BooleanArray::from(each(texts, parse)?)))
+                }
+                DataType::Int64 if is_inferred => primitive::<Int64Type>(texts, to, inferred::int64),
+                DataType::Float64 if is_inferred => primitive::<Float64Type>(texts, to, inferred::float64),
+                DataType::Timestamp(TimeUnit::Microsecond, zone) if is_inferred => {
+                    let naive = zone.is_none();
+                    primitive::<TimestampMicrosecondType>(texts, to, |text| inferred::timestamp_of(text, naive))
                 }
                 DataType::Binary => {
                     let (offsets, values, nulls) = texts.clone().into_parts();
@@ -162,62 +184,114 @@ fn primitive<T: ArrowPrimitiveType>(
     Ok(Arc::new(values.with_data_type(to.clone())))
 }
 
-/// The shape of a block's first records, and how many there were, at most `rows`.
-pub(crate) fn sample(block: &Block, rows: usize, file: &str) -> Result<(Shape, usize)> {
+/// The shape of a block's first records, and how many there were, at most `rows`. `lines` says that each should be on a line of
+/// its own.
+pub(crate) fn sample(block: &Block, lines: bool, rows: usize, file: &str) -> Result<(Shape, usize)> {
     let (mut shape, mut count) = (Shape::Nothing, 0);
     let records = serde_json::Deserializer::from_slice(&block.data[..block.len]).into_iter::<Value>();
     for record in records.take(rows) {
         match record {
             Ok(Value::Object(map)) => shape = shape.or(Shape::of(&Value::Object(map))),
             // The place is found by the one who also explains what does not decode.
-            Ok(_) | Err(_) => return Err(explain(None, block, file, String::new())),
+            Ok(_) | Err(_) => return Err(explain(None, lines, block, file, String::new())),
         }
         count += 1;
     }
     Ok((shape, count))
 }
 
-/// Finds the record that does not decode, or is not of the schema, and says why. Slow, and only ever done once.
-fn explain(seen: Option<&Schema>, block: &Block, file: &str, cause: String) -> Error {
+/// Finds the record that does not decode, or is not of the schema, and says why. Slow, and only ever done once. `seen` is the
+/// records' schema and its declared columns.
+fn explain(
+    seen: Option<(&Schema, &BTreeSet<String>)>,
+    each_on_a_line: bool,
+    block: &Block,
+    file: &str,
+    cause: String,
+) -> Error {
     let data = &block.data[..block.len];
-    let at = |offset: usize| {
-        let blank = data[offset..].iter().take_while(|b| b.is_ascii_whitespace()).count();
-        block.line + lines(&data[..offset + blank])
-    };
     let error = |line: u64, message: String| Error::new(Code::MalformedData, message).in_file(file, line);
-    let mut records = serde_json::Deserializer::from_slice(data).into_iter::<Value>();
-    loop {
-        let offset = records.byte_offset();
-        match records.next() {
-            Some(Ok(record)) => {
-                if let Err((message, hint)) = check(&record, seen) {
-                    return error(at(offset), message).hint(hint);
+    // Where a record begins that is not JSON is only known if it has a line of its own.
+    let parts: Vec<&[u8]> = if each_on_a_line { data.split_inclusive(|b| *b == b'\n').collect() } else { vec![data] };
+    let mut first = block.line;
+    for part in parts {
+        let mut records = serde_json::Deserializer::from_slice(part).into_iter::<Value>();
+        loop {
+            let offset = records.byte_offset();
+            match records.next() {
+                Some(Ok(record)) => {
+                    if let Err((message, hint)) = check(&record, seen) {
+                        let blank = part[offset..].iter().take_while(|b| b.is_ascii_whitespace()).count();
+                        return error(first + lines(&part[..offset + blank]), message).hint(hint);
+                    }
                 }
+                Some(Err(err)) => {
+                    // The end of a line is before the line that follows it.
+                    let (line, column) = if err.column() == 0 {
+                        (err.line().saturating_sub(2), String::new())
+                    } else {
+                        (err.line() - 1, format!(" (column {})", err.column()))
+                    };
+                    let text = err.to_string();
+                    let message = text.rsplit_once(" at line ").map_or(&*text, |(message, _)| message);
+                    let hint = if each_on_a_line {
+                        "mend the record; NDJSON wants one whole object on each line, `format: json` also reads others"
+                    } else {
+                        "mend the record there"
+                    };
+                    return error(first + line as u64, format!("not JSON: {message}{column}")).hint(hint);
+                }
+                None => break,
             }
-            Some(Err(err)) => {
-                let line = block.line + err.line() as u64 - 1;
-                let text = err.to_string();
-                let message = text.rsplit_once(" at line ").map_or(&*text, |(message, _)| message);
-                return error(line, format!("not JSON: {message} (column {})", err.column())).hint(
-                    "mend the record; NDJSON wants one whole object on each line, `format: json` also reads others",
-                );
-            }
-            None => return error(block.line, format!("the records do not decode: {cause}")),
         }
+        first += lines(part);
     }
+    // The reader above takes it for a float.
+    if let Some((at, number)) = beyond_64_bits(data) {
+        let message = format!("{} is a whole number beyond 64 bits, which loses digits as float64", shown(number));
+        return error(block.line + lines(&data[..at]), message)
+            .hint("declare its column under the asset's `columns`, as string or as decimal(38, 0)");
+    }
+    error(block.line, format!("the records do not decode: {cause}"))
+        .hint("look for a key that an object has twice, or report it with the file")
+}
+
+/// The first whole number of JSON that no integer holds, and where it is.
+fn beyond_64_bits(data: &[u8]) -> Option<(usize, &[u8])> {
+    let mut at = 0;
+    while let Some(byte) = data.get(at) {
+        let len = match byte {
+            b'"' => string_len(&data[at..])?,
+            b'-' | b'0'..=b'9' => {
+                let of_number = |b: &&u8| matches!(b, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
+                data[at..].iter().take_while(of_number).count()
+            }
+            _ => 1,
+        };
+        let token = &data[at..at + len];
+        let digits = token.strip_prefix(b"-").unwrap_or(token);
+        if digits.len() > 18 && digits.iter().all(u8::is_ascii_digit) && values::int64(Text::from(token)).is_none() {
+            return Some((at, token));
+        }
+        at += len;
+    }
+    None
 }
 
 type Complaint = (String, String);
 
-fn check(record: &Value, seen: Option<&Schema>) -> Result<(), Complaint> {
+fn check(record: &Value, seen: Option<(&Schema, &BTreeSet<String>)>) -> Result<(), Complaint> {
     if !record.is_object() {
         let hint = "each record must be an object, e.g. {\"id\": 1}";
         return Err((format!("the record is {}, not an object", what(record)), hint.to_owned()));
     }
-    seen.map_or(Ok(()), |seen| check_value(record, &DataType::Struct(seen.fields().clone()), ""))
+    seen.map_or(Ok(()), |(seen, declared)| {
+        let is_inferred = |path: &str| !declared.contains(path.split(['.', '[']).next().unwrap_or(path));
+        check_value(record, &DataType::Struct(seen.fields().clone()), "", &is_inferred)
+    })
 }
 
-fn check_value(value: &Value, to: &DataType, path: &str) -> Result<(), Complaint> {
+fn check_value(value: &Value, to: &DataType, path: &str, is_inferred: &impl Fn(&str) -> bool) -> Result<(), Complaint> {
     let wrong = |wanted: &str| {
         let column = path.split(['.', '[']).next().unwrap_or(path);
         let hint = match to {
@@ -235,7 +309,7 @@ fn check_value(value: &Value, to: &DataType, path: &str) -> Result<(), Complaint
         (Value::Object(map), DataType::Struct(fields)) => map.iter().try_for_each(|(name, value)| {
             let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
             match fields.find(name) {
-                Some((_, field)) => check_value(value, field.data_type(), &path),
+                Some((_, field)) => check_value(value, field.data_type(), &path, is_inferred),
                 None => Err((
                     format!("`{path}` is in none of the records that were sampled"),
                     format!("raise `infer_rows`, or declare it under the asset's `columns`, e.g. `{name}: string`"),
@@ -244,7 +318,7 @@ fn check_value(value: &Value, to: &DataType, path: &str) -> Result<(), Complaint
         }),
         (_, DataType::Struct(_)) => wrong("an object"),
         (Value::Array(items), DataType::List(item)) => {
-            items.iter().try_for_each(|value| check_value(value, item.data_type(), &format!("{path}[]")))
+            items.iter().try_for_each(|value| check_value(value, item.data_type(), &format!("{path}[]"), is_inferred))
         }
         (_, DataType::List(_)) => wrong("a list"),
         (Value::Object(_) | Value::Array(_), _) => wrong(&format!("of type {}", type_name(to))),
@@ -254,7 +328,7 @@ fn check_value(value: &Value, to: &DataType, path: &str) -> Result<(), Complaint
                 other => other.to_string(),
             };
             let texts: ArrayRef = Arc::new(StringArray::from(vec![text]));
-            match convert(&texts, to) {
+            match convert(&texts, to, is_inferred(path)) {
                 Ok(_) => Ok(()),
                 Err(Misfit) => wrong(&format!("of type {}", type_name(to))),
             }

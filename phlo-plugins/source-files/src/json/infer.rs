@@ -26,10 +26,13 @@ impl Shape {
         match value {
             Value::Null => Self::Nothing,
             Value::Bool(_) => Self::Scalar(Kinds::BOOLEAN),
-            Value::Number(number) if number.is_i64() => Self::Scalar(Kinds::INTEGER),
-            // As a float it would lose its last digits.
-            Value::Number(number) if number.is_u64() => Self::Scalar(Kinds::TEXT),
-            Value::Number(_) => Self::Scalar(Kinds::FLOAT),
+            Value::Number(number) => Self::Scalar(match number.as_i64() {
+                Some(integer) => Kinds::of_integer(integer),
+                // As a float it would lose its last digits.
+                None if number.is_u64() => Kinds::TEXT,
+                // Or it is an integer beyond 64 bits, which is refused when it is decoded.
+                None => Kinds::FLOAT,
+            }),
             Value::String(text) => Self::Scalar(Kinds::of_time(text.as_bytes()).unwrap_or(Kinds::TEXT)),
             Value::Array(items) => Self::List(Box::new(items.iter().map(Self::of).fold(Self::Nothing, Self::or))),
             Value::Object(map) => {

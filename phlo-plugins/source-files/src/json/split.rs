@@ -121,7 +121,7 @@ fn value_len(text: &[u8], last: bool) -> Result<Option<usize>, usize> {
 }
 
 /// The length of the string that begins the text, quotes included.
-fn string_len(text: &[u8]) -> Option<usize> {
+pub(crate) fn string_len(text: &[u8]) -> Option<usize> {
     let mut at = 1;
     loop {
         at += memchr2(b'"', b'\\', text.get(at..)?)?;
