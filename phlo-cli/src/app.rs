@@ -1,6 +1,6 @@
 //! What every command has at hand: the printer, the environment, the project when it is wanted, and a runtime for those that wait.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,8 +23,6 @@ pub(crate) struct App {
     environment: Environment,
     project: RefCell<Option<PathBuf>>,
     opened: RefCell<Option<Opened>>,
-    /// Whether the project's secrets are known to the printer.
-    knows_secrets: Cell<bool>,
 }
 
 /// A project that could be opened, mistakes and all.
@@ -40,13 +38,7 @@ pub(crate) struct Open {
 impl App {
     /// `project` is the folder that the command line seems to name.
     pub(crate) fn new(printer: Arc<Printer>, environment: Environment, project: Option<PathBuf>) -> Self {
-        Self {
-            printer,
-            environment,
-            project: RefCell::new(project),
-            opened: RefCell::default(),
-            knows_secrets: Cell::new(false),
-        }
+        Self { printer, environment, project: RefCell::new(project), opened: RefCell::default() }
     }
 
     /// The command line has been read: this is what it says for sure.
@@ -87,7 +79,6 @@ impl App {
         let opened = Platform::open(&root, environment, phlo_bundle::KNOWN);
         if let Some(platform) = &opened.platform {
             self.printer.redact_with(platform.redactor().clone());
-            self.knows_secrets.set(true);
         }
         Ok(opened)
     }
@@ -154,7 +145,7 @@ impl App {
         let clean = |text: &str| self.printer.clean(text);
         for one in told {
             let line = one.place.as_ref().and_then(|p| texts.line(&p.file, p.span.line));
-            let line = line.filter(|line| self.knows_secrets.get() || !may_hold_secret(line));
+            let line = line.filter(|line| !may_hold_secret(line));
             let text = one.text(line, &clean);
             match one.severity {
                 Severity::Error => self.printer.error(&format!("{text}\n")),

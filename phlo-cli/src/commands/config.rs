@@ -11,7 +11,7 @@ use crate::render::table::{Cell, Table};
 pub(crate) fn run(app: &App, args: &Config) -> Result<Exit, Failure> {
     let Config::Show = args;
     let open = app.open_to_look()?;
-    let shown = open.platform.project().show();
+    let shown = open.platform.config();
     app.printer.answer(
         || {
             let mut document = serde_json::json!({ "status": "ok" });

@@ -4,12 +4,14 @@
 //! - the value of a variable whose name holds one of [`SECRET_WORDS`] (not the shell's own `PWD`), once a file uses it;
 //! - each value of `.env` of [`DOTENV_MIN`] or more characters, used or not, unless it is harmless (a number, a boolean, a URL
 //!   without user info), is the same as the default of a variable that is not secret, or sets up phlo itself (`PHLO_…`);
-//! - the password in a URL;
+//! - the password in a URL, and what its query holds under a secret's name or as a signature;
 //! - values of `storage.options`, except harmless ones and regions;
-//! - a text written plainly under a key such as `password` or `api_key`, and the default of a secret variable, unless it is one
-//!   lower-case word: replacing `postgres` wherever it stands would hide more than it protects.
+//! - a text or a number written plainly under a key such as `password` or `api_key`, and the default of a secret variable, unless
+//!   it is one lower-case word: replacing `postgres` wherever it stands would hide more than it protects. Of `Bearer X` under
+//!   `Authorization`, also the `X`.
 //!
-//! `config show` masks all of these at their places, whatever their length and look.
+//! `config show` masks all of these at their places, whatever their length and look, and everything below `headers`, `storage`'s
+//! `options` and a key that a plugin's schema calls `writeOnly`.
 
 use std::borrow::Cow;
 
@@ -29,6 +31,7 @@ const SECRET_KEYS: &[&str] = &[
     "credential",
     "credentials",
     "authorization",
+    "cookie",
     "api_key",
     "apikey",
     "access_key",
@@ -49,6 +52,17 @@ pub(crate) fn is_secret_variable(name: &str) -> bool {
 pub(crate) fn is_secret_key(key: &str) -> bool {
     let key = key.to_ascii_lowercase().replace('-', "_");
     SECRET_KEYS.iter().any(|word| key.ends_with(word))
+}
+
+/// Whether everything below this key is masked where it is shown: what a header or an option is for, only the other side knows.
+pub(crate) fn is_secret_section(key: &str) -> bool {
+    matches!(key.to_ascii_lowercase().as_str(), "headers" | "options")
+}
+
+/// Whether a parameter of a URL's query lets somebody in.
+fn is_secret_parameter(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    is_secret_key(&name) || name == "sig" || name == "key" || name.ends_with("signature")
 }
 
 fn is_boolean(value: &str) -> bool {
@@ -104,12 +118,18 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
+    /// One that tells this redactor.
+    pub(crate) fn of(redactor: Redactor) -> Self {
+        Self { redactor, open_defaults: Vec::new() }
+    }
+
     /// The value of a secret variable.
     pub(crate) fn variable(&self, value: &str) {
         if is_boolean(value) {
             return;
         }
         self.redactor.add(value);
+        self.scheme(value);
         // A key file's lines may come back one by one.
         if value.contains('\n') {
             value.lines().map(str::trim).filter(|line| line.len() >= 16).for_each(|line| self.redactor.add(line));
@@ -120,6 +140,16 @@ impl Keeper {
     pub(crate) fn literal(&self, value: &str) {
         if !is_plain_word(value) && !is_boolean(value) {
             self.redactor.add(value);
+            self.scheme(value);
+        }
+    }
+
+    // `Bearer X`: a server may tell the X alone.
+    fn scheme(&self, value: &str) {
+        if let Some((scheme, credentials)) = value.split_once(' ')
+            && ["bearer", "basic", "token", "apikey"].contains(&scheme.to_ascii_lowercase().as_str())
+        {
+            self.redactor.add(credentials.trim());
         }
     }
 
@@ -130,10 +160,20 @@ impl Keeper {
         }
     }
 
-    /// Any text, which may be a URL with a password.
+    /// Any text, which may be a URL with a password or a signature.
     pub(crate) fn url(&self, text: &str) {
         if let (_, Some(password)) = without_password(text) {
             self.redactor.add(password);
+        }
+        let query = text.split_once("://").and_then(|(_, rest)| rest.split_once('?'));
+        for (written, (name, value)) in query.into_iter().flat_map(|(_, query)| {
+            let query = query.split('#').next().unwrap_or_default();
+            query.split('&').filter(|pair| !pair.is_empty()).zip(url::form_urlencoded::parse(query.as_bytes()))
+        }) {
+            if is_secret_parameter(&name) {
+                self.redactor.add(&value);
+                self.redactor.add(written.split_once('=').map_or("", |(_, value)| value));
+            }
         }
     }
 
@@ -195,6 +235,15 @@ mod tests {
         ] {
             assert_eq!(without_password(text).0, masked);
         }
+    }
+
+    #[test]
+    fn what_lets_somebody_in_is_found_in_headers_and_queries() {
+        let keeper = Keeper::default();
+        keeper.literal("Bearer abc-DEF");
+        keeper.url("https://h/x?page=seven&sig=a%2Fb%3D1&X-Amz-Signature=0123beef#top");
+        let told = "abc-DEF seven a/b=1 a%2Fb%3D1 0123beef top";
+        assert_eq!(keeper.redactor.clean(told), "*** seven *** *** *** top");
     }
 
     #[test]

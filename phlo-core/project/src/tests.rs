@@ -1,5 +1,7 @@
 //! Whole projects in temporary folders: what they resolve to, what each mistake is told as, and that secrets stay inside.
 
+use std::collections::BTreeSet;
+
 use phlo_spec::asset::AssetBody;
 use phlo_spec::{AssetKey, CapabilityType, CheckSeverity, Diagnostic, Node, PluginKind, WriteStrategy};
 use serde_json::json;
@@ -566,7 +568,7 @@ fn big() -> (tempfile::TempDir, Loaded) {
 fn a_valid_project_resolves_with_every_default_filled_in() {
     let (dir, loaded) = big();
     assert_eq!(loaded.diagnostics.0.iter().map(rendered).collect::<Vec<_>>(), [""; 0]);
-    assert_eq!(loaded.texts.iter().map(|(file, _)| file).collect::<Vec<_>>().len(), 5);
+    assert_eq!(loaded.texts.0.len(), 5);
     assert_eq!(loaded.texts.get("assets/bronze/flights.yaml"), Some(FLIGHTS));
     let project = loaded.project.unwrap();
     assert_eq!(project.root, dir.path());
@@ -649,7 +651,7 @@ fn a_valid_project_resolves_with_every_default_filled_in() {
 #[test]
 fn show_tells_each_value_and_its_source() {
     let (dir, loaded) = big();
-    let shown = loaded.project.unwrap().show();
+    let shown = loaded.project.unwrap().show(&BTreeSet::new());
     let storage = url::Url::from_directory_path(dir.path().join("lake")).unwrap();
     assert_eq!(
         shown["config"],
@@ -691,7 +693,7 @@ fn secrets_stay_inside() {
     let resolved = loaded.project.as_ref().unwrap();
     let secrets = ["file-token", "process-token", "open-sesame", "aws/secret+1", "plain-Key-1"];
     let debug = format!("{loaded:?} {resolved:?} {:?} {:?}", resolved.environment, resolved.redactor);
-    let shown = resolved.show().to_string();
+    let shown = resolved.show(&BTreeSet::new()).to_string();
     for secret in secrets {
         assert!(!debug.contains(secret) && !shown.contains(secret), "{secret}");
         assert_eq!(resolved.redactor.clean(&format!("a {secret} b")), "a *** b", "{secret}");

@@ -12,6 +12,7 @@ mod platform;
 mod query;
 mod report;
 mod run;
+mod secrets;
 mod select;
 
 pub use phlo_engine_api::{TableInfo, TableVersion};

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::bus::Bus;
 use crate::graph::{Graph, Node};
 use crate::report::{PluginHealth, PluginRow};
+use crate::secrets;
 
 /// A project that was opened, or why not.
 pub struct Opened {
@@ -93,6 +94,7 @@ impl Platform {
             let found = named.and_then(|n| place(&n));
             err.at(found)
         })?;
+        secrets::learn(&project, &registry);
         Ok(Self { inner: Arc::new(Inner { project, registry, bus, texts, parallelism }) })
     }
 

@@ -255,15 +255,49 @@ impl Platform {
 pub(crate) fn origin(source: &phlo_spec::SourceSpec) -> String {
     let text = |key: &str| source.config.get(key).and_then(|n| n.as_str().map(str::to_owned));
     match (text("path"), text("base_url"), text("endpoint")) {
-        (Some(path), _, _) => path,
+        (Some(path), _, _) => bare(&path),
         (None, Some(base), endpoint) => {
-            let base = url::Url::parse(&base).map_or(base, |mut url| {
-                let _ = url.set_password(None);
-                let _ = url.set_username("");
-                url.to_string()
-            });
-            format!("{}/{}", base.trim_end_matches('/'), endpoint.unwrap_or_default().trim_start_matches('/'))
+            let endpoint = endpoint.unwrap_or_default();
+            let endpoint = endpoint.split(['?', '#']).next().unwrap_or_default();
+            format!("{}/{}", bare(&base).trim_end_matches('/'), endpoint.trim_start_matches('/'))
         }
         _ => format!("source:{}", source.plugin),
+    }
+}
+
+// Who may read a URL stands in its user info or its query (a signature), and neither is what it names.
+fn bare(text: &str) -> String {
+    if !text.contains("://") {
+        return text.to_owned();
+    }
+    let Ok(mut url) = url::Url::parse(text) else {
+        return text.split(['?', '#']).next().unwrap_or_default().to_owned();
+    };
+    if matches!(url.scheme(), "http" | "https") {
+        url.set_query(None);
+        url.set_fragment(None);
+    }
+    let _ = url.set_password(None);
+    let _ = url.set_username("");
+    url.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use phlo_spec::{Node, SourceSpec};
+
+    #[test]
+    fn an_origin_tells_nothing_that_lets_somebody_in() {
+        for (config, want) in [
+            ("path: data/x?.csv", "data/x?.csv"),
+            ("path: https://u:p@h/x.csv?sig=abc", "https://h/x.csv"),
+            ("path: s3://b/x?.csv", "s3://b/x?.csv"),
+            ("{base_url: 'https://u:p@h/v1/?key=k', endpoint: /x?token=t}", "https://h/v1/x"),
+            ("{}", "source:p"),
+        ] {
+            let config = Node::parse(config, "f", 1).unwrap();
+            assert_eq!(origin(&SourceSpec { plugin: "p".to_owned(), plugin_place: None, config }), want);
+        }
     }
 }
