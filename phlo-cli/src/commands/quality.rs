@@ -16,7 +16,7 @@ use crate::render::run::failed_check;
 use crate::render::table::{Cell, Table};
 use crate::render::{Tone, check_outcome, indent, number};
 
-/// More results than one run can have.
+/// More results than one run can have of an asset.
 const RESULTS: usize = 10_000;
 
 pub(crate) fn run(app: &App, args: &Quality) -> Result<Exit, Failure> {
@@ -47,14 +47,21 @@ fn audit(app: &App, asset: &str) -> Result<Exit, Failure> {
 fn show(app: &App, asset: &str, rows: Option<usize>) -> Result<Exit, Failure> {
     let platform = app.open_to_look()?.platform;
     let key = named(&platform, asset)?;
-    let all = platform.history()?.checks(&key, RESULTS)?;
+    let history = platform.history()?;
     // Newest first: the first one's run is the latest that had any.
-    let latest = all.first().map(|(run, at, _)| (run.clone(), *at));
-    let mut shown: Vec<Shown> = all
-        .into_iter()
-        .filter(|(run, ..)| latest.as_ref().is_some_and(|(latest, _)| latest == run))
-        .map(|(_, _, result)| Shown { result, rows: None })
-        .collect();
+    let latest = history.checks(&key, 1)?.into_iter().next().map(|(run, at, _)| (run, at));
+    let record = latest.as_ref().map(|(run, _)| history.run(run)).transpose()?.flatten();
+    let asset_run = record.and_then(|record| record.assets.into_iter().find(|a| a.asset == key));
+    let results = match asset_run.map(|run| run.checks) {
+        Some(checks) if !checks.is_empty() => checks,
+        // The run has not ended the asset, or never will.
+        _ => {
+            let all = history.checks(&key, RESULTS)?.into_iter();
+            let of_latest = all.filter(|(run, ..)| latest.as_ref().is_some_and(|(latest, _)| latest == run));
+            of_latest.map(|(_, _, result)| result).collect()
+        }
+    };
+    let mut shown: Vec<Shown> = results.into_iter().map(|result| Shown { result, rows: None }).collect();
     if let Some(limit) = rows {
         let runtime = app.runtime()?;
         for one in shown.iter_mut().filter(|s| s.result.violations > 0) {
@@ -84,10 +91,15 @@ impl Shown {
         match &self.rows {
             Some(Ok(batches)) => {
                 let lines = batches.iter().filter_map(|b| json_lines(b).ok()).collect::<String>();
+                document["rows_from"] = json!("table");
                 document["rows"] = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).collect();
             }
             // The stage that held them is swept after a time; the sample stays.
-            Some(Err(_)) => document["rows"] = json!(self.result.sample),
+            Some(Err(err)) => {
+                document["rows"] = json!(self.result.sample);
+                document["rows_from"] = json!("sample");
+                document["rows_error"] = json!(err.record());
+            }
             None => {}
         }
         document

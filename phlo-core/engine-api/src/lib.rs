@@ -2,6 +2,8 @@
 //!
 //! Providers hand them to the platform as `Provider::new::<dyn TableStore>(..)` and `Provider::new::<dyn QueryEngine>(..)`.
 
+pub mod guarded;
+
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;

@@ -77,7 +77,7 @@ pub struct Event {
     /// What it belongs to.
     #[serde(default)]
     pub correlation: Correlation,
-    /// The run's and the asset's tags; hooks filter by them.
+    /// The run's tags with their values, and the asset's, each with an empty one; hooks filter by them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
     /// What happened.
