@@ -188,7 +188,7 @@ fn a_mistake_in_the_project_file_is_told_at_its_place() {
             "name: x\nplugins: { settings: { hook: { history: { keep_dais: 5 } } } }\n",
             "phlo.yaml:2:43",
             "P1002",
-            "known keys",
+            "did you mean `keep_runs`?",
         ),
         ("name: x\nplugins: { settings: { source: { files: { x: 5 } } } }\n", "phlo.yaml:2:43", "P1002", "x"),
         ("name: x\nplugins: { settings: { resource: { delta: { nope: 5 } } } }\n", "phlo.yaml:2:45", "P1002", "nope"),

@@ -43,7 +43,7 @@ fn no_output_and_no_file_ever_shows_a_secret() {
     let url = careless_server();
     let asset = |endpoint: &str| {
         format!(
-            "source: {{ connection: api, endpoint: {endpoint}, params: {{ pass: \"${{API_TOKEN}}\" }}, retry: {{ max_attempts: 1 }} }}\n\
+            "source: {{ connection: api, endpoint: {endpoint}, params: {{ pass: \"${{API_TOKEN}}\" }}, pagination: {{ kind: none }}, retry: {{ max_attempts: 1 }} }}\n\
              retry: {{ max_attempts: 1 }}\n"
         )
     };
