@@ -268,10 +268,11 @@ pub(crate) enum Quality {
         #[arg(long, default_value_t = 20, value_name = "N", requires = "rows", value_parser = some)]
         limit: usize,
     },
-    /// Audit a published table now, the whole of it
+    /// Audit published tables now, the whole of each
     Run {
-        /// The asset
-        asset: String,
+        /// The assets, by name or as a selection
+        #[arg(value_name = "SELECT", required = true)]
+        select: Vec<String>,
     },
 }
 
@@ -327,6 +328,14 @@ pub(crate) enum Plugin {
 pub(crate) enum Config {
     /// Every value and where it came from; secrets are masked
     Show,
+    /// Write the project as the definitions of an orchestrator that runs assets itself, e.g. Dagster
+    Export {
+        /// The folder for the files
+        dir: PathBuf,
+        /// The orchestrator; the project's unless given
+        #[arg(long, value_name = "NAME")]
+        orchestrator: Option<String>,
+    },
 }
 
 /// `phlo explain`.

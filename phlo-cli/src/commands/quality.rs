@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use phlo_plugin::Error;
 use phlo_runtime::Platform;
-use phlo_spec::CheckResult;
+use phlo_spec::{AssetKey, CheckResult};
 use serde_json::{Value, json};
 
 use crate::app::{App, asset as named};
@@ -22,23 +22,41 @@ const RESULTS: usize = 10_000;
 pub(crate) fn run(app: &App, args: &Quality) -> Result<Exit, Failure> {
     match args {
         Quality::Show { asset, rows, limit } => show(app, asset, rows.then_some(*limit)),
-        Quality::Run { asset } => audit(app, asset),
+        Quality::Run { select } => audit(app, select),
     }
 }
 
-fn audit(app: &App, asset: &str) -> Result<Exit, Failure> {
+fn audit(app: &App, select: &[String]) -> Result<Exit, Failure> {
     let open = app.open_to_work()?;
-    let key = named(&open.platform, asset)?;
-    let results = app.wait(open.platform.quality(&key)).map_err(|f| f.with_texts(&open.texts))?;
-    let blocked = results.iter().any(CheckResult::blocks);
+    let keys = open.platform.select(select).map_err(|problems| Failure::in_files(problems, &open.texts))?;
+    let runtime = app.runtime()?;
+    let mut all = Vec::new();
+    for key in keys {
+        let results = runtime.block_on(open.platform.quality(&key));
+        all.push((key, results.map_err(|problems| Failure::in_files(problems, &open.texts))?));
+    }
+    let blocks = |results: &[CheckResult]| results.iter().any(CheckResult::blocks);
+    let status = |blocked: bool| if blocked { "blocked" } else { "ok" };
+    let blocked = all.iter().any(|(_, results)| blocks(results));
     app.printer.answer(
-        || json!({ "status": if blocked { "blocked" } else { "ok" }, "asset": key, "checks": results.iter().map(document).collect::<Vec<_>>() }),
         || {
-            if results.is_empty() {
-                return format!("{key} has no checks\n");
-            }
-            let failed: String = results.iter().filter(|r| !r.passed()).map(|r| format!("\n{}", failed_check(&app.printer, r))).collect();
-            table(app, &results.iter().collect::<Vec<_>>()) + &failed
+            let assets = all.iter().map(|(key, results)| {
+                let checks: Vec<_> = results.iter().map(document).collect();
+                json!({ "asset": key, "status": status(blocks(results)), "checks": checks })
+            });
+            json!({ "status": status(blocked), "assets": assets.collect::<Vec<_>>() })
+        },
+        || {
+            let text = |(key, results): &(AssetKey, Vec<CheckResult>)| {
+                if results.is_empty() {
+                    return format!("{key} has no checks\n");
+                }
+                let failed = results.iter().filter(|r| !r.passed());
+                let failed: String = failed.map(|r| format!("\n{}", failed_check(&app.printer, r))).collect();
+                let heading = if all.len() > 1 { format!("{}\n", Tone::Strong.paint(key)) } else { String::new() };
+                heading + &table(app, &results.iter().collect::<Vec<_>>()) + &failed
+            };
+            all.iter().map(text).collect::<Vec<_>>().join("\n")
         },
     )?;
     Ok(if blocked { Exit::Blocked } else { Exit::Done })

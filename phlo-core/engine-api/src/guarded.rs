@@ -148,3 +148,164 @@ impl StageWriter for GuardedWriter {
         guard_async(&self.name, "ending a stream of rows", self.inner.close()).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::WriteMode;
+    use arrow_schema::Schema;
+    use phlo_spec::{Code, SchemaPolicy};
+    use std::time::Duration;
+
+    /// Works until it is asked for what `at` names.
+    #[derive(Debug, Clone, Copy)]
+    struct Breaks {
+        at: &'static str,
+    }
+
+    impl Breaks {
+        fn reach(self, here: &str) {
+            assert!(self.at != here, "boom in {here}");
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the query engine's provider")]
+    impl QueryEngine for Breaks {
+        fn session(&self) -> Result<SessionContext> {
+            self.reach("session");
+            Ok(SessionContext::new())
+        }
+    }
+
+    #[async_trait]
+    impl TableStore for Breaks {
+        fn support(&self) -> TableSupport {
+            self.reach("support");
+            TableSupport { merge: false, schema_evolution: false, time_travel: false }
+        }
+        async fn list(&self) -> Result<Vec<AssetKey>> {
+            self.reach("list");
+            Ok(vec![])
+        }
+        async fn describe(&self, _: &AssetKey, _: Option<u64>) -> Result<Option<TableInfo>> {
+            self.reach("describe");
+            Ok(None)
+        }
+        async fn history(&self, _: &AssetKey, _: usize) -> Result<Vec<TableVersion>> {
+            self.reach("history");
+            Ok(vec![])
+        }
+        async fn provider(&self, _: &AssetKey, _: Option<u64>) -> Result<Option<Arc<dyn TableProvider>>> {
+            self.reach("provider");
+            Ok(None)
+        }
+        async fn begin(&self, _: StageRequest) -> Result<Box<dyn Stage>> {
+            self.reach("begin");
+            Ok(Box::new(*self))
+        }
+    }
+
+    #[async_trait]
+    impl Stage for Breaks {
+        fn base_version(&self) -> Option<u64> {
+            Some(1)
+        }
+        fn schema(&self) -> SchemaRef {
+            self.reach("schema");
+            Arc::new(Schema::empty())
+        }
+        fn notes(&self) -> Vec<String> {
+            vec![]
+        }
+        async fn writer(&self) -> Result<Box<dyn StageWriter>> {
+            self.reach("writer");
+            Ok(Box::new(*self))
+        }
+        async fn resolve(&mut self, _: &SessionContext) -> Result<StageSummary> {
+            self.reach("resolve");
+            Ok(StageSummary::default())
+        }
+        async fn staged(&self, _: &SessionContext) -> Result<Arc<dyn TableProvider>> {
+            panic!("boom in staged")
+        }
+        async fn candidate(&self, _: &SessionContext) -> Result<Arc<dyn TableProvider>> {
+            panic!("boom in candidate")
+        }
+        async fn commit(&mut self, _: CommitRequest) -> Result<CommitOutcome> {
+            self.reach("commit");
+            Ok(CommitOutcome::Moved { version: 7 })
+        }
+        async fn keep(self: Box<Self>, _: &str) -> Result<KeptStage> {
+            self.reach("keep");
+            Ok(KeptStage { id: String::new(), files: vec![] })
+        }
+        async fn discard(self: Box<Self>) -> Result<()> {
+            self.reach("discard");
+            Ok(())
+        }
+    }
+
+    #[async_trait]
+    impl StageWriter for Breaks {
+        async fn write(&mut self, _: RecordBatch) -> Result<()> {
+            self.reach("write");
+            Ok(())
+        }
+        async fn close(self: Box<Self>) -> Result<()> {
+            self.reach("close");
+            Ok(())
+        }
+    }
+
+    // Everything that the platform does with a store and an engine, but for tables that are shown.
+    async fn all(at: &'static str) -> Result<()> {
+        let session = query_engine("wobbly", Arc::new(Breaks { at })).session()?;
+        let store = table_store("wobbly", Arc::new(Breaks { at }))?;
+        let table = AssetKey::new("a.b").unwrap();
+        store.list().await?;
+        store.describe(&table, None).await?;
+        store.history(&table, 1).await?;
+        store.provider(&table, None).await?;
+        let begin = || {
+            store.begin(StageRequest {
+                table: table.clone(),
+                run_id: "r".to_owned(),
+                schema: Arc::new(Schema::empty()),
+                mode: WriteMode::Append,
+                schema_policy: SchemaPolicy::Freeze,
+                lock_wait: Duration::ZERO,
+                description: None,
+            })
+        };
+        let mut stage = begin().await?;
+        let mut writer = stage.writer().await?;
+        writer.write(RecordBatch::new_empty(stage.schema())).await?;
+        writer.close().await?;
+        stage.resolve(&session).await?;
+        assert_eq!(stage.base_version(), Some(1));
+        stage.commit(CommitRequest::default()).await?;
+        assert_eq!(stage.base_version(), Some(7), "a stage that moved says what it builds on");
+        stage.keep("").await?;
+        let stage = begin().await?;
+        for shown in [stage.staged(&session).await, stage.candidate(&session).await] {
+            assert_eq!(shown.err().map(|err| err.code()), Some(Code::PluginPanicked));
+        }
+        stage.discard().await
+    }
+
+    #[tokio::test]
+    async fn a_provider_that_panics_anywhere_is_told_with_its_name() {
+        all("").await.unwrap();
+        for at in [
+            "session", "support", "list", "describe", "history", "provider", "begin", "schema", "writer", "write",
+            "close", "resolve", "commit", "keep", "discard",
+        ] {
+            let err = all(at).await.unwrap_err();
+            let told = format!("{}: {}", err.code(), err.message());
+            assert!(
+                told.starts_with("P2005: the plugin `wobbly` panicked") && told.ends_with(&format!("boom in {at}")),
+                "{told}"
+            );
+        }
+    }
+}

@@ -120,6 +120,25 @@ mod tests {
     }
 
     #[test]
+    fn hooks_filter_by_the_tags_of_runs_and_of_assets() {
+        let bus = Bus::default();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let keep = seen.clone();
+        let mut filter = HookFilter::all();
+        filter.tags = [("nightly".to_owned(), String::new()), ("team".to_owned(), "core".to_owned())].into();
+        let hook = HookRegistration::new("keeps", filter, move |event| {
+            keep.lock().unwrap().push(event.tags.clone());
+            Ok(())
+        });
+        bus.install(vec![("p".to_owned(), hook)]);
+        let emitter = bus.emitter().tagged([("team".to_owned(), "core".to_owned())].into());
+        emitter.log(LogLevel::Info, "of the run");
+        let tags = ["nightly", "team"].map(str::to_owned);
+        emitter.with_asset_tags(&tags).log(LogLevel::Info, "of the asset");
+        assert_eq!(seen.lock().unwrap().len(), 1, "the run's value of a tag stays");
+    }
+
+    #[test]
     fn no_hook_sees_a_secret() {
         let redactor = Redactor::default();
         redactor.add("hunter22");

@@ -5,6 +5,7 @@
 mod audit;
 mod bus;
 mod check;
+mod export;
 mod graph;
 mod materialize;
 mod partition;

@@ -14,9 +14,9 @@ use phlo_plugin::source::BatchStream;
 use phlo_plugin::{Error, Result};
 use phlo_spec::{AssetBody, AssetKey, CheckResult, Code, Diagnostics};
 
-use crate::audit;
 use crate::platform::Platform;
 use crate::report::{AssetState, Freshness, Lineage, TableRow};
+use crate::{audit, select};
 
 /// Rows that answer a query.
 pub struct SqlAnswer {
@@ -122,6 +122,19 @@ impl Platform {
         let session = self.engine(None, None)?.session()?;
         let rows = head(&session, provider, limit).await?;
         Ok(SqlAnswer { schema: rows.schema, stream: futures::stream::iter(rows.streams).flatten().boxed() })
+    }
+
+    /// The assets that selections name, sorted.
+    ///
+    /// # Errors
+    /// The project or a selection is wrong.
+    pub fn select(&self, selections: &[String]) -> Result<Vec<AssetKey>, Diagnostics> {
+        let (graph, problems) = self.graph();
+        if problems.has_errors() {
+            return Err(problems.sorted());
+        }
+        let selected = select::select(&graph, selections, &[]);
+        Ok(selected.map_err(|err| Diagnostics(vec![err.into_diagnostic()]))?.into_iter().collect())
     }
 
     /// Audits a published table now, every check over the whole of it.
