@@ -341,3 +341,45 @@ fn a_damaged_table_hides_no_other() {
     let said = project.phlo(&["table", "list", "--json"]).exits(1).json();
     assert_eq!(said["tables"].as_array().map(Vec::len), Some(2), "{said:#}");
 }
+
+#[test]
+fn what_people_write_about_an_asset_is_shown() {
+    let project = Project::new().write("data.csv", CSV).write(
+        "assets/raw/x.yaml",
+        "description: Orders of the shop\nowner: ada\nsource: { plugin: files, path: data.csv }\n\
+         checks:\n  - range: { column: amount, max: 1, severity: warn, description: Nobody pays more }\n",
+    );
+    project.phlo(&["run"]).exits(0);
+    let shown = project.phlo(&["quality", "show", "raw.x", "--json"]).exits(0).json();
+    assert_eq!(shown["checks"][0]["description"], "Nobody pays more", "{shown:#}");
+    assert!(project.phlo(&["quality", "show", "raw.x"]).exits(0).stdout.contains("Nobody pays more"));
+    let audited = project.phlo(&["quality", "run", "raw.*", "--json"]).exits(0).json();
+    assert_eq!(audited["assets"][0]["checks"][0]["violations"], 1, "{audited:#}");
+    let shown = project.phlo(&["table", "show", "raw.x"]).exits(0).stdout;
+    assert!(shown.contains("ada") && shown.contains("Orders of the shop"), "{shown}");
+}
+
+#[test]
+fn a_partition_is_cut_from_what_the_transforms_leave() {
+    let project = Project::new().write("data.csv", "id,t\n1,2026-01-01T03:00:00Z\n2,2026-01-02T03:00:00Z\n").write(
+        "assets/raw/x.yaml",
+        "source: { plugin: files, path: data.csv }\ntransforms:\n  - rename: { columns: { t: at } }\n\
+             partitions: { kind: daily, column: at, start: 2026-01-01, timezone: America/New_York }\n",
+    );
+    project.phlo(&["run", "--partition", "2026-01-01"]).exits(0);
+    assert_eq!(project.one("select min(id) * 10 + max(id) from raw.x"), 22, "the day begins at five in UTC");
+}
+
+#[test]
+fn a_command_line_that_asks_for_two_things_or_for_nothing_is_refused() {
+    let project = Project::new();
+    for args in [
+        &["lineage", "raw.x", "--format", "dot", "--json"][..],
+        &["runs", "--limit", "0"],
+        &["init", "--project", "elsewhere"],
+        &["config", "export", "out"],
+    ] {
+        let said = project.phlo(args).exits(2);
+        assert!(said.all().contains("P1016"), "{args:?}: {}", said.all());
+    }
+}
