@@ -129,7 +129,7 @@ fn a_mistake_beside_a_secret_does_not_tell_the_secret() {
 #[test]
 fn an_innocent_value_of_dotenv_neither_breaks_history_nor_lets_a_secret_through() {
     let project = Project::new()
-        .write(".env", "LAYER=bronze\nSTATE=success\nKIND=telemetry\n")
+        .write(".env", "LAYER=bronze.x\nSTATE=\"success\"\nSTATE_TOKEN=success\nKIND_TOKEN=telemetry\n")
         .write("d.csv", "id\n1\n")
         .write("assets/bronze/x.yaml", "source: { plugin: files, path: d.csv }\nchecks: [{ not_null: [id] }]\n");
     project.phlo(&["run"]).exits(0);

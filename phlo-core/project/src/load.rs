@@ -131,9 +131,11 @@ impl Project {
         }
     }
 
-    /// Learns a secret that only a plugin's schema calls one; by the rules for what a file holds in plain text.
-    pub fn learn_secret(&self, text: &str) {
-        Keeper::of(self.redactor.clone()).literal(text);
+    /// Learns a secret that only a plugin's schema calls one, by the rules for what a file holds in plain text. `of_many` is one
+    /// whose name the plugin does not know.
+    pub fn learn_secret(&self, text: &str, of_many: bool) {
+        let keeper = Keeper::of(self.redactor.clone());
+        if of_many { keeper.one_of_many(text) } else { keeper.literal(text) }
     }
 
     /// The asset with this key.

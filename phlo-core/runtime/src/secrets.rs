@@ -16,7 +16,7 @@ impl Platform {
     /// The resolved configuration, each value with where it came from, without secrets.
     pub fn config(&self) -> Value {
         let mut paths = BTreeSet::new();
-        of_project(&self.inner.project, &self.inner.registry, &mut |path, _| {
+        of_project(&self.inner.project, &self.inner.registry, &mut |path, _, _| {
             paths.insert(path.to_owned());
         });
         self.inner.project.show(&paths)
@@ -25,10 +25,10 @@ impl Platform {
 
 /// Tells the redactor what stands, in whatever file, where a plugin takes a secret.
 pub(crate) fn learn(project: &Project, registry: &Registry) {
-    let learn = &mut |_: &str, node: &Node| match &node.kind {
-        NodeKind::Str(text) => project.learn_secret(text),
-        NodeKind::Int(number) => project.learn_secret(&number.to_string()),
-        NodeKind::Float(number) => project.learn_secret(&number.to_string()),
+    let learn = &mut |_: &str, node: &Node, of_many: bool| match &node.kind {
+        NodeKind::Str(text) => project.learn_secret(text, of_many),
+        NodeKind::Int(number) => project.learn_secret(&number.to_string(), of_many),
+        NodeKind::Float(number) => project.learn_secret(&number.to_string(), of_many),
         _ => {}
     };
     of_project(project, registry, learn);
@@ -36,23 +36,23 @@ pub(crate) fn learn(project: &Project, registry: &Registry) {
         if let AssetBody::Ingest(source) = &asset.body
             && let Some(schema) = config(registry, &source.plugin)
         {
-            visit(&schema, &schema, &source.config, "", DEPTH, learn);
+            Walk { root: &schema, see: learn }.visit(&schema, &source.config, "", false, DEPTH);
         }
     }
 }
 
 // The values of `phlo.yaml`, with their paths.
-fn of_project(project: &Project, registry: &Registry, see: &mut impl FnMut(&str, &Node)) {
+fn of_project(project: &Project, registry: &Registry, see: &mut impl FnMut(&str, &Node, bool)) {
     for (name, node) in &project.connections {
         let plugin = node.get("source").and_then(Node::as_str).unwrap_or_default();
         if let Some(schema) = config(registry, plugin) {
-            visit(&schema, &schema, node, &format!("connections.{name}"), DEPTH, see);
+            Walk { root: &schema, see }.visit(&schema, node, &format!("connections.{name}"), false, DEPTH);
         }
     }
     for ((kind, name), node) in &project.plugin_settings {
         let entry = registry.find(name).find(|e| e.registration.kind == *kind);
         if let Some(schema) = entry.map(|e| (e.registration.settings)().to_value()) {
-            visit(&schema, &schema, node, &format!("plugins.settings.{kind}.{name}"), DEPTH, see);
+            Walk { root: &schema, see }.visit(&schema, node, &format!("plugins.settings.{kind}.{name}"), false, DEPTH);
         }
     }
 }
@@ -62,31 +62,43 @@ fn config(registry: &Registry, source: &str) -> Option<Value> {
     Some((entry.registration.config?)().to_value())
 }
 
-fn visit(root: &Value, schema: &Value, node: &Node, path: &str, left: usize, see: &mut impl FnMut(&str, &Node)) {
-    let Some(left) = left.checked_sub(1) else { return };
-    if schema["writeOnly"] == true {
-        see(path, node);
-    }
-    if let Some(target) = schema["$ref"].as_str().and_then(|r| root.pointer(r.strip_prefix('#')?)) {
-        visit(root, target, node, path, left, see);
-    }
-    for branch in ["anyOf", "oneOf", "allOf"].iter().filter_map(|key| schema[key].as_array()).flatten() {
-        visit(root, branch, node, path, left, see);
-    }
-    match &node.kind {
-        NodeKind::Map(entries) => {
-            for (key, value) in entries {
-                let name = key.as_str().unwrap_or_default();
-                let below = schema["properties"].get(name).unwrap_or(&schema["additionalProperties"]);
-                visit(root, below, value, &format!("{path}.{name}"), left, see);
-            }
+// Calls `see` for each value that the schema calls secret, with its path and whether it stands under a name that the plugin does not
+// know.
+struct Walk<'a, F> {
+    root: &'a Value,
+    see: &'a mut F,
+}
+
+impl<F: FnMut(&str, &Node, bool)> Walk<'_, F> {
+    fn visit(&mut self, schema: &Value, node: &Node, path: &str, of_many: bool, left: usize) {
+        let Some(left) = left.checked_sub(1) else { return };
+        if schema["writeOnly"] == true {
+            (self.see)(path, node, of_many);
         }
-        NodeKind::Seq(items) => {
-            for (at, item) in items.iter().enumerate() {
-                visit(root, &schema["items"], item, &format!("{path}[{at}]"), left, see);
-            }
+        if let Some(target) = schema["$ref"].as_str().and_then(|r| self.root.pointer(r.strip_prefix('#')?)) {
+            self.visit(target, node, path, of_many, left);
         }
-        _ => {}
+        for branch in ["anyOf", "oneOf", "allOf"].iter().filter_map(|key| schema[key].as_array()).flatten() {
+            self.visit(branch, node, path, of_many, left);
+        }
+        match &node.kind {
+            NodeKind::Map(entries) => {
+                for (key, value) in entries {
+                    let name = key.as_str().unwrap_or_default();
+                    let path = format!("{path}.{name}");
+                    match schema["properties"].get(name) {
+                        Some(below) => self.visit(below, value, &path, of_many, left),
+                        None => self.visit(&schema["additionalProperties"], value, &path, true, left),
+                    }
+                }
+            }
+            NodeKind::Seq(items) => {
+                for (at, item) in items.iter().enumerate() {
+                    self.visit(&schema["items"], item, &format!("{path}[{at}]"), of_many, left);
+                }
+            }
+            _ => {}
+        }
     }
 }
 
@@ -107,9 +119,10 @@ mod tests {
         });
         let node = Node::parse("pat: a\nmore: {x: [b, c]}\nloop: d\nopen: e\nelse: f\n", "f.yaml", 1).unwrap();
         let mut found = Vec::new();
-        visit(&schema, &schema, &node, "p", DEPTH, &mut |path, node| {
-            found.push(format!("{path}={}", node.as_str().unwrap_or_default()));
-        });
-        assert_eq!(found, ["p.pat=a", "p.more.x[0]=b", "p.more.x[1]=c"]);
+        let see = &mut |path: &str, node: &Node, of_many: bool| {
+            found.push(format!("{path}={} {of_many}", node.as_str().unwrap_or_default()));
+        };
+        Walk { root: &schema, see }.visit(&schema, &node, "p", false, DEPTH);
+        assert_eq!(found, ["p.pat=a false", "p.more.x[0]=b true", "p.more.x[1]=c true"]);
     }
 }
