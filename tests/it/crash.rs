@@ -1,6 +1,7 @@
 //! `kill -9` at any moment of a run: readers find the old table or the new one, and the next run neither loses nor repeats a row.
 
 use std::collections::BTreeMap;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::fixture::Project;
@@ -87,13 +88,10 @@ fn killed_at_any_moment_the_table_is_the_old_one_or_the_new_one_and_the_next_run
             let old = sums(&model);
             arrive(&project, strategy, round, &mut model);
             let new = sums(&model);
-            let wait = Duration::from_micros(random.below(whole.as_micros() as u64));
-            let mut child = project
-                .command(&["run"])
-                .stdout(std::process::Stdio::null())
-                .stderr(std::process::Stdio::null())
-                .spawn()
-                .unwrap();
+            // The first fifth is the process's start.
+            let start = whole.as_micros() as u64 / 5;
+            let wait = Duration::from_micros(start + random.below(4 * start));
+            let mut child = project.command(&["run"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
             std::thread::sleep(wait);
             child.kill().unwrap();
             let ended = child.wait().unwrap().success();
@@ -131,4 +129,48 @@ fn killed_at_any_moment_the_table_is_the_old_one_or_the_new_one_and_the_next_run
     println!("{} kills, seed {seed}: {found:?}", 3 * KILLS);
     // Otherwise the kills were not spread over the run, and this test would tell little.
     assert!(found["old"] >= 3 && found["ended"] < 2 * KILLS, "{found:?}");
+}
+
+/// Steps that change what is on the disk; the process is killed as it takes one.
+const STEPS: [&str; 7] = ["mkdir", "rename", "linkat", "unlink", "fsync", "ftruncate", "pwrite64"];
+/// Of one thread, for each kind of step.
+const STEPS_OF_A_THREAD: usize = 6;
+
+#[test]
+fn killed_at_any_step_on_the_disk_nothing_is_lost_repeated_or_half_there() {
+    if !crate::fixture::tool("strace") {
+        return;
+    }
+    let (mut kills, mut committed) = (0, 0);
+    for step in STEPS {
+        for nth in 1..=STEPS_OF_A_THREAD {
+            let project = project("append");
+            let mut model = Model::new();
+            for round in 0..2 {
+                arrive(&project, "append", round, &mut model);
+                if round == 0 {
+                    project.phlo(&["run"]).exits(0);
+                }
+            }
+            let (old, new) = ((ROWS, ROWS, seen(&project).2), sums(&model));
+            let kill = format!("inject={step}:signal=KILL:when={nth}");
+            let trace = format!("trace={step}");
+            let mut traced =
+                project.wrapped("strace", &["-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &kill], &["run"]);
+            let ended = traced.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success();
+            let after = seen(&project);
+            assert!(after == old || after == new, "{step} {nth}: {after:?} is neither {old:?} nor {new:?}");
+            kills += usize::from(!ended);
+            committed += usize::from(!ended && after == new);
+            project.phlo(&["run"]).exits(0);
+            assert_eq!(seen(&project), new, "{step} {nth}: after the next run");
+            assert_eq!(project.one("select total from mart.total"), new.2, "{step} {nth}");
+            if ended {
+                // No thread takes so many steps of this kind.
+                break;
+            }
+        }
+    }
+    println!("{kills} kills, {committed} of them behind the commit");
+    assert!(kills >= 15 && committed >= 2 && committed < kills, "{kills} kills, {committed} behind the commit");
 }

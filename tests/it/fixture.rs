@@ -101,6 +101,20 @@ impl Project {
         command
     }
 
+    /// `phlo` here, run by another program.
+    pub(crate) fn wrapped(&self, program: &str, options: &[&str], args: &[&str]) -> Command {
+        let inner = self.command(args);
+        let mut outer = Command::new(program);
+        outer.args(options).arg(inner.get_program()).args(inner.get_args()).current_dir(self.path());
+        for (name, value) in inner.get_envs() {
+            match value {
+                Some(value) => outer.env(name, value),
+                None => outer.env_remove(name),
+            };
+        }
+        outer
+    }
+
     /// Runs `phlo` here.
     pub(crate) fn phlo(&self, args: &[&str]) -> Said {
         self.said(&mut self.command(args))
@@ -135,6 +149,22 @@ impl Project {
         assert_eq!(rows.len(), 1, "{rows:?}");
         rows[0].as_object().unwrap().values().next().unwrap().clone()
     }
+}
+
+/// Whether a program that a test needs is there; where it is not, it is installed. Under `CI` it must be.
+#[expect(clippy::print_stdout, reason = "a test that is not run must say so")]
+pub(crate) fn tool(program: &str) -> bool {
+    let there = || Command::new(program).arg("--version").output().is_ok_and(|o| o.status.success());
+    if there() {
+        return true;
+    }
+    let _ = Command::new("apt-get").args(["install", "-y", "-qq", program]).output();
+    if there() {
+        return true;
+    }
+    assert!(std::env::var("CI").is_err(), "{program} is not there and could not be installed");
+    println!("not run: {program} is not there");
+    false
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -168,6 +168,86 @@ fn a_second_phlo_on_the_same_table_waits_or_fails_clearly() {
     assert_eq!(project.one("select count(*) from raw.orders"), 3_000_000);
 }
 
+fn daily(write: &str) -> Project {
+    Project::new()
+        .write(
+            "assets/raw/days.yaml",
+            &format!(
+                "source: {{ plugin: files, path: \"in/*.csv\" }}\nwrite: {write}\npartitions: {{ kind: daily, column: day, start: 2026-01-01 }}\n"
+            ),
+        )
+        .write("in/1.csv", "id,day\n1,2026-01-01\n2,2026-01-02\n3,2026-01-03\n")
+}
+
+#[test]
+fn a_partition_brings_its_rows_and_takes_none_from_the_others() {
+    let project = daily("{ strategy: merge, unique_key: [id] }");
+    let count = || project.one("select count(*) from raw.days");
+    project.phlo(&["run", "--partition", "2026-01-02"]).exits(0);
+    assert_eq!(count(), 1);
+    // The files were read for one day alone: for the others they are still new.
+    project.phlo(&["run", "--partition", "2026-01-01"]).exits(0);
+    assert_eq!(count(), 2);
+    project.phlo(&["run", "--partition", "2026-01-01"]).exits(0);
+    assert_eq!(count(), 2, "the same partition twice is there once");
+    project.phlo(&["run"]).exits(0);
+    assert_eq!(count(), 3);
+    // And after a whole run a partition is read again, though the files are known.
+    project.put("in/1.csv", "id,day\n1,2026-01-01\n2,2026-01-02\n4,2026-01-02\n3,2026-01-03\n");
+    project.phlo(&["run", "--partition", "2026-01-02"]).exits(0);
+    assert_eq!(count(), 4);
+
+    let said = project.phlo(&["run", "--full-refresh", "--partition", "2026-01-02"]).exits(2);
+    assert!(said.all().contains("--full-refresh"), "{}", said.all());
+    assert_eq!(count(), 4, "no partition ever replaces the table");
+    let project = daily("{ strategy: append }");
+    let said = project.phlo(&["run", "--partition", "2026-01-02"]).exits(2);
+    assert!(said.all().contains("would be there twice"), "{}", said.all());
+}
+
+#[test]
+fn a_check_may_join_another_assets_table() {
+    let project = orders("append").write("in_customers.csv", "id\n1\n2\n").write(
+        "assets/ref/customers.yaml",
+        "source: { plugin: files, path: in_customers.csv }\nwrite: { strategy: overwrite }\n",
+    );
+    project.put(
+        "assets/raw/orders.yaml",
+        "source: { plugin: files, path: \"in/*.csv\" }\nchecks:\n  - sql: { query: \"select id from this where id not in (select id from ref.customers)\", name: known }\n",
+    );
+    project.phlo(&["run", "ref.customers"]).exits(0);
+    let said = project.phlo(&["run", "raw.orders"]).exits(3);
+    assert!(said.all().contains("1 of 3 rows"), "{}", said.all());
+    project.put("in_customers.csv", "id\n1\n2\n3\n");
+    project.phlo(&["run", "ref.customers"]).exits(0);
+    project.phlo(&["run", "raw.orders"]).exits(0);
+}
+
+#[test]
+fn a_rebuild_from_a_source_that_is_empty_now_does_not_hide_what_comes_later() {
+    let project = orders("append").write(
+        "assets/raw/orders.yaml",
+        "source: { plugin: files, path: \"in/*.csv\" }\ncolumns: { id: int64, amount: int64 }\n",
+    );
+    project.phlo(&["run"]).exits(0);
+    project.put("in/1.csv", "id,amount\n");
+    project.phlo(&["run", "--full-refresh", "raw.orders"]).exits(0);
+    assert_eq!(project.one("select count(*) from raw.orders"), 0);
+    project.put("in/1.csv", "id,amount\n1,10\n2,20\n");
+    project.phlo(&["run", "raw.orders"]).exits(0);
+    assert_eq!(project.one("select count(*) from raw.orders"), 2);
+}
+
+#[test]
+fn a_header_in_another_case_is_the_same_column() {
+    let project = orders("append");
+    project.phlo(&["run", "raw.orders"]).exits(0);
+    project.put("in/2.csv", "ID,Amount\n4,40\n");
+    std::fs::remove_file(project.path().join("in/1.csv")).unwrap();
+    project.phlo(&["run", "raw.orders"]).exits(0);
+    assert_eq!(project.one("select sum(amount) from raw.orders"), 100);
+}
+
 impl Project {
     /// What a query that must fail says.
     #[track_caller]

@@ -302,6 +302,8 @@ fn checks_may_read_tables_of_assets_that_come_later() {
         (&"raw.a".into(), &"raw.z".into()),
         "{plan:#}"
     );
+    let record = project.phlo(&["run", "--json"]).exits(0).json();
+    assert_eq!(record["assets"][1]["checks"][0]["outcome"], "passed", "{record:#}");
 }
 
 #[test]

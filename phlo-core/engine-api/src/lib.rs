@@ -277,6 +277,6 @@ pub enum CommitOutcome {
 pub struct KeptStage {
     /// Its id.
     pub id: String,
-    /// Its data files: absolute paths or URLs that `phlo sql` can read.
-    pub files: Vec<String>,
+    /// Where `phlo sql` reads its rows: an absolute path, a pattern of such, or a URL; `None` if it has no rows.
+    pub rows: Option<String>,
 }

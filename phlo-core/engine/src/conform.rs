@@ -5,6 +5,8 @@ use std::sync::Arc;
 use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array};
 use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use datafusion::arrow::compute::kernels::cmp::not_distinct;
+use datafusion::common::nested_struct::{self, validate_data_type_compatibility};
 use phlo_plugin::schema::type_name;
 use phlo_plugin::{Error, Result};
 use phlo_spec::Code;
@@ -82,14 +84,19 @@ impl Conform {
                 _ => None,
             }
         };
+        // As the table store matches them: the exact name, or the one that differs in case alone.
+        let find = |name: &str| {
+            input.column_with_name(name).or_else(|| {
+                let mut fields = input.fields().iter().enumerate();
+                fields.find(|(_, f)| f.name().eq_ignore_ascii_case(name)).map(|(at, f)| (at, f.as_ref()))
+            })
+        };
         let steps = target
             .fields()
             .iter()
-            .map(|field| match input.column_with_name(field.name()) {
+            .map(|field| match find(field.name()) {
                 Some((at, have)) if have.data_type() == field.data_type() => Ok(Step::Keep(at)),
-                Some((at, have)) if arrow_cast::can_cast_types(have.data_type(), field.data_type()) => {
-                    Ok(Step::Cast(at, field.data_type().clone()))
-                }
+                Some((at, have)) if can_become(have, field) => Ok(Step::Cast(at, field.data_type().clone())),
                 Some((_, have)) => Err(Error::new(
                     Code::SchemaMismatch,
                     format!(
@@ -144,26 +151,61 @@ fn repeat(value: &ArrayRef, rows: usize) -> Result<ArrayRef> {
         .map_err(|err| Error::internal("a constant column cannot be repeated").because(err))
 }
 
+fn can_become(have: &Field, want: &Field) -> bool {
+    if want.data_type().is_nested() {
+        // By name at every depth, which plain casts do not.
+        return validate_data_type_compatibility(want.name(), have.data_type(), want.data_type()).is_ok();
+    }
+    arrow_cast::can_cast_types(have.data_type(), want.data_type())
+}
+
 fn cast_column(column: &ArrayRef, to: &DataType, name: &str) -> Result<ArrayRef> {
-    let strict = CastOptions { safe: false, ..CastOptions::default() };
-    cast_with_options(column, to, &strict).map_err(|err| {
-        // Which row: the first that the forgiving cast turns into null.
-        let forgiving = CastOptions { safe: true, ..CastOptions::default() };
-        let culprit = cast_with_options(column, to, &forgiving).ok().and_then(|cast| {
-            let row = (0..cast.len()).find(|i| cast.is_null(*i) && !column.is_null(*i))?;
-            arrow_cast::display::array_value_to_string(column, row).ok()
-        });
+    let does_not_fit = |row: Option<usize>| {
         let error = Error::new(
             Code::MalformedData,
             format!("a value of the column `{name}` does not fit its type {}", type_name(to)),
-        );
-        match culprit {
-            Some(value) => error
-                .with("value", value)
-                .hint("cast or clean the column with a transform, or declare another type under `columns:`"),
-            None => error.because(err),
+        )
+        .hint("cast or clean the column with a transform, or declare another type under `columns:`");
+        match row.and_then(|row| arrow_cast::display::array_value_to_string(column, row).ok()) {
+            Some(value) => error.with("value", value),
+            None => error,
         }
-    })
+    };
+    let strict = CastOptions { safe: false, ..CastOptions::default() };
+    if to.is_nested() {
+        return nested_struct::cast_column(column, to, &strict).map_err(|err| does_not_fit(None).because(err));
+    }
+    let cast = cast_with_options(column, to, &strict).map_err(|err| {
+        // Which row: the first that the forgiving cast turns into null.
+        let forgiving = CastOptions { safe: true, ..CastOptions::default() };
+        let row = cast_with_options(column, to, &forgiving)
+            .ok()
+            .and_then(|cast| (0..cast.len()).find(|i| cast.is_null(*i) && !column.is_null(*i)));
+        if row.is_some() { does_not_fit(row) } else { does_not_fit(None).because(err) }
+    })?;
+    if may_lose(column.data_type(), to) {
+        // The kernel cuts digits off in silence; what does not come back the same has lost some.
+        let back = cast_with_options(&cast, column.data_type(), &strict);
+        let same = back.and_then(|back| not_distinct(&back, column));
+        let same = same.map_err(|err| does_not_fit(None).because(err))?;
+        if same.false_count() > 0 {
+            return Err(does_not_fit(same.iter().position(|same| same == Some(false))));
+        }
+    }
+    Ok(cast)
+}
+
+/// Whether a cast between these cuts off digits instead of failing. Texts are parsed, and floats narrowed, as everywhere in SQL.
+fn may_lose(from: &DataType, to: &DataType) -> bool {
+    use DataType::{Date32, Date64, Time32, Time64, Timestamp};
+    let whole = |t: &DataType| t.is_integer() || matches!(t, Date32);
+    match (from, to) {
+        (from, to) if from.is_floating() => whole(to),
+        (from, to) if from.is_decimal() => whole(to) || to.is_decimal(),
+        (Timestamp(..) | Date64, to) => matches!(to, Timestamp(..) | Date32 | Date64),
+        (Time32(_) | Time64(_), to) => matches!(to, Time32(_) | Time64(_)),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -192,6 +234,55 @@ mod tests {
             assert_eq!(out.column(2).null_count(), rows);
             assert_eq!(out.column(3).as_any().downcast_ref::<StringArray>().unwrap().value(rows - 1), "r1");
         }
+    }
+
+    fn fit(from: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
+        let input = Arc::new(Schema::new(vec![Field::new("Amount", from.data_type().clone(), true)]));
+        let wanted = Arc::new(Schema::new(vec![Field::new("amount", to.clone(), true)]));
+        let mut conform = Conform::new(&input, &wanted, None)?;
+        Ok(conform.apply(RecordBatch::try_new(input, vec![from.clone()]).unwrap())?.column(0).clone())
+    }
+
+    #[test]
+    fn a_column_is_found_whatever_the_case_of_its_name() {
+        let values: ArrayRef = Arc::new(Int64Array::from(vec![7]));
+        assert_eq!(&fit(&values, &DataType::Int64).unwrap(), &values);
+    }
+
+    #[test]
+    fn no_cast_cuts_off_digits_in_silence() {
+        let day = DataType::Date32;
+        let millis = DataType::Timestamp(TimeUnit::Millisecond, None);
+        let floats = |v: &[Option<f64>]| -> ArrayRef { Arc::new(arrow_array::Float64Array::from(v.to_vec())) };
+        let micros = |v: &[i64]| -> ArrayRef { Arc::new(TimestampMicrosecondArray::from(v.to_vec())) };
+        let decimals = |v: &[i128]| -> ArrayRef {
+            Arc::new(arrow_array::Decimal128Array::from(v.to_vec()).with_precision_and_scale(10, 2).unwrap())
+        };
+        const DAY: i64 = 86_400_000_000;
+        for (good, bad, to) in [
+            (floats(&[Some(2.0), None]), floats(&[Some(2.0), Some(1.5)]), &DataType::Int64),
+            (floats(&[Some(2.0)]), floats(&[Some(f64::NAN)]), &DataType::Int32),
+            (micros(&[DAY, 0]), micros(&[DAY, DAY + 1]), &day),
+            (micros(&[5000]), micros(&[5001]), &millis),
+            (decimals(&[150]), decimals(&[155]), &DataType::Decimal128(10, 1)),
+            (decimals(&[100]), decimals(&[150]), &DataType::Int64),
+        ] {
+            fit(&good, to).unwrap();
+            assert_eq!(fit(&bad, to).unwrap_err().code(), Code::MalformedData, "{bad:?} as {to}");
+        }
+    }
+
+    #[test]
+    fn structs_are_matched_by_name_at_every_depth() {
+        let number = |name: &str| Field::new(name, DataType::Int64, true);
+        let fields = |names: &[&str]| DataType::Struct(names.iter().map(|n| number(n)).collect());
+        let one: ArrayRef = Arc::new(arrow_array::StructArray::from(vec![(
+            Arc::new(number("b")),
+            Arc::new(Int64Array::from(vec![1])) as ArrayRef,
+        )]));
+        let wide = fit(&one, &fields(&["a", "b"])).unwrap();
+        assert_eq!(wide.data_type(), &fields(&["a", "b"]));
+        assert!(fit(&one, &DataType::Int64).is_err());
     }
 
     #[test]

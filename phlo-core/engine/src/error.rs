@@ -67,7 +67,12 @@ fn engine_failed(error: &DataFusionError) -> Error {
 /// The message alone: no kind prefixes, no backtraces.
 pub fn text(error: &DataFusionError) -> String {
     let message = error.strip_backtrace();
-    let mut message = message.trim();
+    if let Some((_, unmatched)) = message.rsplit_once("No function matches the given name and argument types ") {
+        return no_such_function(unmatched);
+    }
+    // Whose fault it is, and where to report it, is told by phlo.
+    let mut message =
+        message.split("This issue was likely caused by a bug in DataFusion").next().unwrap_or_default().trim();
     loop {
         let prefixes = [
             "Error during planning: ",
@@ -78,6 +83,7 @@ pub fn text(error: &DataFusionError) -> String {
             "type_coercion\ncaused by\n",
             "External error: ",
             "Arrow error: ",
+            "Internal error: ",
             "This feature is not implemented: ",
         ];
         match prefixes.iter().find_map(|p| message.strip_prefix(p)) {
@@ -87,4 +93,29 @@ pub fn text(error: &DataFusionError) -> String {
     }
     let message = message.strip_prefix("ParserError(\"").and_then(|m| m.strip_suffix("\")")).unwrap_or(message);
     message.trim_end_matches('.').to_owned()
+}
+
+// `'sum(Utf8)'. You might need to add explicit type casts.`, then a line for each signature.
+fn no_such_function(unmatched: &str) -> String {
+    const SHOWN: usize = 8;
+    let call = unmatched.split('\'').nth(1).unwrap_or_default();
+    let candidates: Vec<_> =
+        unmatched.lines().skip(1).map(str::trim).filter(|line| !line.is_empty() && !line.ends_with(':')).collect();
+    let more = if candidates.len() > SHOWN { ", …" } else { "" };
+    let candidates = candidates[..candidates.len().min(SHOWN)].join(", ");
+    format!("no function takes `{call}`; a cast may help, there are: {candidates}{more}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    #[expect(clippy::disallowed_methods, reason = "a bare session is all that a message needs")]
+    async fn a_function_that_does_not_fit_is_told_in_one_line_and_blames_nobody() {
+        let session = datafusion::prelude::SessionContext::new();
+        let told = text(&session.sql("select sum('x' || 'y')").await.unwrap_err());
+        assert!(told.starts_with("no function takes `sum(Utf8"), "{told}");
+        assert!(told.contains("sum(Int64)") && !told.contains('\n') && !told.contains("bug"), "{told}");
+    }
 }

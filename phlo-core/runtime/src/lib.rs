@@ -6,6 +6,7 @@ mod audit;
 mod bus;
 mod check;
 mod export;
+mod frontier;
 mod graph;
 mod materialize;
 mod partition;

@@ -15,7 +15,9 @@ use phlo_engine::conform::Metadata;
 use phlo_engine::session::register;
 use phlo_engine::stream::{Rows, execute, extend_plan, transform};
 use phlo_engine::{Check, Conform, RowAudit, RowTally, Session};
-use phlo_engine_api::{CommitOutcome, CommitRequest, KeptStage, Stage, StageRequest, StageSummary, WriteMode};
+use phlo_engine_api::{
+    CommitOutcome, CommitRequest, KeptStage, Stage, StageRequest, StageSummary, TableInfo, WriteMode,
+};
 use phlo_plugin::registry::guard_async;
 use phlo_plugin::source::{BatchStream, Checkpoint, ReadRequest};
 use phlo_plugin::{Emitter, Error, Result};
@@ -24,6 +26,7 @@ use phlo_spec::{
     AssetBody, AssetKey, AssetRun, AssetSpec, AssetStatus, CheckOutcome, CheckResult, Code, Payload, WriteStrategy,
 };
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::audit;
 use crate::graph::{Graph, Node};
@@ -33,6 +36,8 @@ use crate::run::{Observer, RunOptions};
 
 /// How often an asset is audited again because somebody else committed meanwhile.
 const MAX_MOVES: usize = 5;
+/// The longest pause between two attempts, whoever asks for it.
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
 /// Rows per batch.
 const BATCH_ROWS: usize = 8192;
 
@@ -125,9 +130,9 @@ pub(crate) async fn materialize(job: Job) -> AssetRun {
             break;
         }
         let backoff = Duration::from_secs_f64(
-            (node.spec.retry.delay * f64::from(1_u32 << (attempt - 1).min(10))).clamp(0.0, 3600.0),
+            (node.spec.retry.delay * f64::from(1_u32 << (attempt - 1).min(10))).clamp(0.0, LONGEST_WAIT.as_secs_f64()),
         );
-        let wait = err.wait().unwrap_or(backoff).max(backoff);
+        let wait = err.wait().unwrap_or(backoff).max(backoff).min(LONGEST_WAIT);
         emitter.log(
             LogLevel::Warn,
             format!(
@@ -185,10 +190,14 @@ impl Work<'_> {
 
         let (store, _) = platform.table_store(Some(spec), Some(&job.options.tags))?;
         let session = platform.engine(Some(spec), Some(&job.options.tags))?.session()?;
-        let info = store.describe(&spec.key, None).await?;
+        let mut info = store.describe(&spec.key, None).await?;
         let rebuild = job.options.full_refresh || strategy == WriteStrategy::Overwrite;
-        let cursor = if rebuild { None } else { info.as_ref().and_then(|i| i.cursor.clone()) };
-        let incoming = self.open(&session, cursor.clone()).await?;
+        // One partition says nothing about how far the source came as a whole: it is read from its beginning, and the cursor stays.
+        let from_start = rebuild || self.partition.is_some();
+        let cursor_of =
+            |info: &Option<TableInfo>| info.as_ref().filter(|_| !from_start).and_then(|info| info.cursor.clone());
+        let mut cursor = cursor_of(&info);
+        let mut incoming = self.open(&session, cursor.clone()).await?;
 
         if let Some(err) = platform.check_columns(spec, &incoming.rows.schema).into_iter().next() {
             return Err(err);
@@ -204,25 +213,33 @@ impl Work<'_> {
             (false, WriteStrategy::Merge) => WriteMode::Merge { keys: spec.write.unique_key.clone() },
             (false, WriteStrategy::Append) => WriteMode::Append,
         };
-        let mut stage = store
-            .begin(StageRequest {
-                table: spec.key.clone(),
-                run_id: job.run_id.clone(),
-                schema: written,
-                mode: mode.clone(),
-                schema_policy: spec.write.schema,
-                lock_wait: Duration::from_secs(spec.write.lock_wait),
-                description: spec.description.clone(),
-            })
-            .await?;
-        // The cursor was read before the lock was taken: somebody may have moved it in between.
+        let request = StageRequest {
+            table: spec.key.clone(),
+            run_id: job.run_id.clone(),
+            schema: written,
+            mode: mode.clone(),
+            schema_policy: spec.write.schema,
+            lock_wait: Duration::from_secs(spec.write.lock_wait),
+            description: spec.description.clone(),
+        };
+        let mut stage = unless(&job.options.cancel, store.begin(request)).await?;
+        // The cursor was read before the lock was taken. Whoever held it may have committed: then the source is read from there.
         if stage.base_version() != info.as_ref().map(|i| i.version) {
-            stage.discard().await?;
-            return Err(Error::new(
-                Code::CommitConflict,
-                format!("`{}` was committed to while its run began", spec.key),
-            )
-            .retryable());
+            info = match stage.base_version() {
+                Some(version) => store.describe(&spec.key, Some(version)).await?,
+                None => None,
+            };
+            cursor = cursor_of(&info);
+            let again = self.open(&session, cursor.clone()).await?;
+            if again.rows.schema != incoming.rows.schema {
+                stage.discard().await?;
+                return Err(Error::new(
+                    Code::CommitConflict,
+                    format!("`{}` was committed to while its run began, and its columns changed", spec.key),
+                )
+                .retryable());
+            }
+            incoming = again;
         }
         for note in stage.notes() {
             self.emitter.log(LogLevel::Warn, note.clone());
@@ -245,8 +262,11 @@ impl Work<'_> {
             Ok(Verdict::Committed(version)) => {
                 self.run.status = AssetStatus::Success;
                 self.run.version = Some(version);
-                self.point_results(&[], &mode, false);
-                self.lineage(origins)?;
+                self.point_results(None, &mode, false);
+                // It is committed, whatever a hook says of its lineage.
+                if let Err(err) = self.lineage(origins) {
+                    self.run.notes.push(format!("a hook refused the lineage: {}", err.chain().join(": ")));
+                }
                 Ok(())
             }
             Ok(Verdict::Unchanged) => {
@@ -256,8 +276,8 @@ impl Work<'_> {
             }
             Ok(Verdict::Blocked) => {
                 let failed: Vec<_> = self.run.checks.iter().filter(|c| c.blocks()).map(|c| c.name.clone()).collect();
-                let KeptStage { id, files } = stage.keep(&format!("blocked by {}", failed.join(", "))).await?;
-                self.point_results(&files, &mode, info.is_some());
+                let KeptStage { id, rows } = stage.keep(&format!("blocked by {}", failed.join(", "))).await?;
+                self.point_results(rows.as_deref(), &mode, info.is_some());
                 self.run.status = AssetStatus::Blocked;
                 self.run.notes.push(format!("the rejected rows are kept as stage {id}"));
                 let error = Error::new(Code::CheckFailed, format!("blocked by {}", failed.join(", ")))
@@ -277,7 +297,8 @@ impl Work<'_> {
         let (platform, spec) = (&self.job.platform, &self.node.spec);
         match (&self.node.source, &self.node.query) {
             (Some((source, config)), _) => {
-                let context = platform.source_context(spec, false, self.job.options.cancel.clone());
+                let mut context = platform.source_context(spec, false, self.job.options.cancel.clone());
+                context.emitter = self.emitter.clone();
                 let request = ReadRequest { cursor, parallelism: platform.inner.parallelism, batch_rows: BATCH_ROWS };
                 let reading = source.read(config, &context, request).await?;
                 let steps = platform.steps(session, spec, &reading.schema, self.partition.as_deref()).await?;
@@ -323,12 +344,13 @@ impl Work<'_> {
         let spec = &self.node.spec;
         let schema = stage.schema();
         let checks = Arc::new(audit::checks_or_first(&platform.inner.registry, spec, Some(&schema))?);
+        platform.register_published(session, spec).await?;
         for check in checks.iter() {
             check.verify(session, &schema).await?;
         }
         let audit = Arc::new(RowAudit::compile(session, &schema, &checks));
         let tallies = self.write(stage.as_ref(), rows, metadata, &audit).await?;
-        let cursor_now = checkpoint.and_then(Checkpoint::get);
+        let cursor_now = checkpoint.filter(|_| self.partition.is_none()).and_then(Checkpoint::get);
         if self.run.rows_in == 0
             && exists
             && *mode != WriteMode::Overwrite
@@ -338,12 +360,11 @@ impl Work<'_> {
         }
         let row_results = audit.results(&checks, tallies);
         for _ in 0..MAX_MOVES {
-            self.interrupted()?;
-            let summary = stage.resolve(session).await?;
+            let cancel = &self.job.options.cancel;
+            let summary = unless(cancel, stage.resolve(session)).await?;
             self.count(&summary);
             let candidate = stage.candidate(session).await?;
-            platform.register_published(session, spec).await?;
-            let (_, table_results) = audit_table(session, &candidate, &checks).await?;
+            let (_, table_results) = unless(cancel, audit_table(session, &candidate, &checks)).await?;
             let mut results = row_results.clone();
             results.extend(table_results);
             results.sort_by_key(|(at, _)| *at);
@@ -430,12 +451,18 @@ impl Work<'_> {
         }
         let mut tallies = Vec::new();
         while let Some(joined) = streams.join_next().await {
-            // Leaving early drops the set, which ends the other streams.
-            let tally = joined.map_err(|err| {
+            let tally = joined.unwrap_or_else(|err| {
                 let what = if err.is_panic() { "panicked" } else { "was stopped" };
-                Error::internal(format!("a stream of `{}` {what}", self.job.key))
-            })??;
-            tallies.push(tally);
+                Err(Error::internal(format!("a stream of `{}` {what}", self.job.key)))
+            });
+            match tally {
+                Ok(tally) => tallies.push(tally),
+                Err(err) => {
+                    // Ended, not only told to end: the stage must find all its files when it removes them.
+                    streams.shutdown().await;
+                    return Err(err);
+                }
+            }
         }
         self.run.rows_in = written.load(Ordering::Relaxed);
         Ok(tallies)
@@ -452,27 +479,26 @@ impl Work<'_> {
     }
 
     /// Makes the results' SQL runnable: new rows are in the kept files, or, once committed, in the table.
-    fn point_results(&mut self, kept: &[String], mode: &WriteMode, exists: bool) {
+    fn point_results(&mut self, kept: Option<&str>, mode: &WriteMode, exists: bool) {
         let table = self.job.key.as_str();
-        let (rows, whole) = if kept.is_empty() {
-            (table.to_owned(), table.to_owned())
+        let rows = kept.map_or_else(|| table.to_owned(), |address| format!("'{}'", address.replace('\'', "''")));
+        let whole = if kept.is_some() && *mode == WriteMode::Append && exists {
+            format!("(SELECT * FROM {table} UNION ALL BY NAME SELECT * FROM {rows})")
         } else {
-            let files: Vec<_> = kept.iter().map(|f| format!("SELECT * FROM '{}'", f.replace('\'', "''"))).collect();
-            let rows = if let [file] = kept {
-                format!("'{}'", file.replace('\'', "''"))
-            } else {
-                format!("({})", files.join(" UNION ALL BY NAME "))
-            };
-            let whole = if *mode == WriteMode::Append && exists {
-                format!("(SELECT * FROM {table} UNION ALL BY NAME {})", files.join(" UNION ALL BY NAME "))
-            } else {
-                rows.clone()
-            };
-            (rows, whole)
+            rows.clone()
         };
         for check in &mut self.run.checks {
             check.sql = check.sql.take().map(|sql| sql.replace(ROWS, &rows).replace(TABLE, &whole));
         }
+    }
+}
+
+/// What the work answers, unless the run is interrupted before.
+async fn unless<T>(cancel: &CancellationToken, work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(interruption()),
+        done = work => done,
     }
 }
 
@@ -492,7 +518,7 @@ struct OneStream {
     written: Arc<AtomicU64>,
     observer: Arc<dyn Observer>,
     key: AssetKey,
-    cancel: tokio_util::sync::CancellationToken,
+    cancel: CancellationToken,
 }
 
 impl OneStream {

@@ -13,11 +13,12 @@ use phlo_spec::event::{Correlation, RunEnd, RunStart};
 use phlo_spec::run::ErrorRecord;
 use phlo_spec::{
     AssetKey, AssetRun, AssetStatus, CapabilityType, Code, Diagnostics, Event, Payload, PluginKind, RunRecord,
-    RunStatus,
+    RunStatus, WriteStrategy,
 };
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::frontier::Frontier;
 use crate::graph::Graph;
 use crate::materialize::{self, Job};
 use crate::platform::Platform;
@@ -72,6 +73,15 @@ impl Platform {
         }
         let selected = select(&graph, &options.select, &options.exclude).map_err(told)?;
         if let Some(partition) = &options.partition {
+            if options.full_refresh {
+                return Err(told(
+                    Error::new(
+                        Code::Usage,
+                        "`--full-refresh` rebuilds whole tables, and `--partition` runs a part of one",
+                    )
+                    .hint("leave one of them out"),
+                ));
+            }
             let parts: Vec<_> =
                 selected.iter().filter_map(|k| graph.get(k)).filter(|n| n.spec.partitions.is_some()).collect();
             if parts.is_empty() {
@@ -84,19 +94,16 @@ impl Platform {
                 if let Some(spec) = &node.spec.partitions {
                     crate::partition::predicate(spec, partition, false).map_err(told)?;
                 }
-                if node.spec.write.strategy == Some(phlo_spec::WriteStrategy::Overwrite) {
-                    return Err(told(
-                        Error::new(
-                            Code::Unsupported,
-                            format!(
-                                "`{}` is overwritten as a whole; one partition of it cannot be run alone",
-                                node.spec.key
-                            ),
-                        )
+                let refused = match materialize::strategy(&node.spec) {
+                    WriteStrategy::Merge => continue,
+                    WriteStrategy::Overwrite => "is overwritten as a whole; one partition of it cannot be run alone",
+                    WriteStrategy::Append => "is appended to; a partition that is run twice would be there twice",
+                };
+                return Err(told(
+                    Error::new(Code::Usage, format!("`{}` {refused}", node.spec.key))
                         .at(node.spec.place.clone())
                         .hint("use `write: {strategy: merge, unique_key: […]}`"),
-                    ));
-                }
+                ));
             }
         }
         let definitions = Definitions {
@@ -128,14 +135,13 @@ impl Platform {
                 .hint("run here with `--tag phlo/capability/orchestrator=native`"),
             ));
         };
-        // An upstream that is not selected is taken as it stands; but through it an order may still hold.
+        let near = nearest_selected(&graph, &selected);
         let steps: Vec<_> = steps
             .into_iter()
             .filter(|(key, _)| selected.contains(key))
             .map(|(key, after)| {
-                let after: BTreeSet<_> = after.into_iter().collect();
-                let all = graph.reach(&BTreeSet::from([key.clone()]), |n| &n.upstream);
-                let after = all.into_iter().chain(after).filter(|k| selected.contains(k)).collect();
+                let upstream = near.get(&key).into_iter().flatten().cloned();
+                let after = upstream.chain(after.into_iter().filter(|k| selected.contains(k))).collect();
                 (key, after)
             })
             .collect();
@@ -275,50 +281,23 @@ impl Platform {
     ) -> Vec<AssetRun> {
         let jobs = options.jobs.or(self.inner.project.file.run.jobs).unwrap_or(self.inner.parallelism).max(1);
         let graph = Arc::new(plan.graph);
-        let mut waiting: Vec<(AssetKey, BTreeSet<AssetKey>)> = plan.steps;
-        let mut ended: BTreeMap<AssetKey, AssetStatus> = BTreeMap::new();
+        let mut frontier = Frontier::new(plan.steps);
         let mut runs: Vec<AssetRun> = Vec::new();
         let mut running: JoinSet<AssetRun> = JoinSet::new();
         let mut names: BTreeMap<tokio::task::Id, AssetKey> = BTreeMap::new();
+        let without_run = |key: &AssetKey, status: AssetStatus, error: Option<ErrorRecord>| {
+            let mut run = materialize::empty_run(key, status, options.partition.as_deref());
+            run.error = error;
+            // What a hook says of an asset that never ran changes nothing.
+            let _ = materialize::emit_end(graph.get(key), emitter, &run);
+            run
+        };
         loop {
-            // Whatever waits for something that failed is skipped, and so is what waits for that.
-            while let Some(at) =
-                waiting.iter().position(|(_, after)| after.iter().any(|k| ended.get(k).is_some_and(|s| !s.is_ok())))
-            {
-                let (key, after) = waiting.remove(at);
-                let because = after
-                    .iter()
-                    .find(|k| ended.get(*k).is_some_and(|s| !s.is_ok()))
-                    .map(ToString::to_string)
-                    .unwrap_or_default();
-                let status =
-                    if options.cancel.is_cancelled() { AssetStatus::Interrupted } else { AssetStatus::Skipped };
-                let mut run = materialize::empty_run(&key, status, options.partition.as_deref());
-                run.error = Some(ErrorRecord {
-                    code: Code::UpstreamFailed,
-                    messages: vec![format!("`{because}`, which it depends on, did not end well")],
-                    hints: vec![],
-                    place: None,
-                });
-                materialize::emit_end(graph.get(&key), emitter, &run);
-                ended.insert(key, status);
-                runs.push(run);
-            }
             if options.cancel.is_cancelled() {
-                for (key, _) in waiting.drain(..) {
-                    let run = materialize::empty_run(&key, AssetStatus::Interrupted, options.partition.as_deref());
-                    materialize::emit_end(graph.get(&key), emitter, &run);
-                    ended.insert(key, AssetStatus::Interrupted);
-                    runs.push(run);
-                }
+                runs.extend(frontier.rest().iter().map(|key| without_run(key, AssetStatus::Interrupted, None)));
             }
             while running.len() < jobs {
-                let Some(at) =
-                    waiting.iter().position(|(_, after)| after.iter().all(|k| ended.get(k).is_some_and(|s| s.is_ok())))
-                else {
-                    break;
-                };
-                let (key, _) = waiting.remove(at);
+                let Some(key) = frontier.start() else { break };
                 let job = Job {
                     platform: self.clone(),
                     graph: graph.clone(),
@@ -336,24 +315,47 @@ impl Platform {
                 Ok((_, run)) => run,
                 Err(err) => {
                     // A panic outside every guarded call: the asset failed, the run goes on, the stage was dropped unseen.
-                    let key = names.get(&err.id()).cloned();
                     let message = if err.is_panic() { "it panicked" } else { "it was stopped" };
-                    let Some(key) = key else { continue };
-                    let mut run = materialize::empty_run(&key, AssetStatus::Failed, options.partition.as_deref());
-                    run.error = Some(
-                        Error::internal(format!("`{key}`: {message}"))
-                            .hint("please report this with the log of the run")
-                            .record(),
-                    );
-                    materialize::emit_end(graph.get(&key), emitter, &run);
-                    run
+                    let Some(key) = names.get(&err.id()) else { continue };
+                    let error = Error::internal(format!("`{key}`: {message}"));
+                    let error = error.hint("please report this with the log of the run");
+                    without_run(key, AssetStatus::Failed, Some(error.record()))
                 }
             };
-            ended.insert(run.asset.clone(), run.status);
+            let lost = frontier.ended(&run.asset, run.status.is_ok());
+            let because = run.asset.clone();
             runs.push(run);
+            let status = if options.cancel.is_cancelled() { AssetStatus::Interrupted } else { AssetStatus::Skipped };
+            runs.extend(lost.iter().map(|key| {
+                let error =
+                    Error::new(Code::UpstreamFailed, format!("`{because}`, which it depends on, did not end well"));
+                without_run(key, status, Some(error.record()))
+            }));
         }
+        runs.extend(frontier.rest().iter().map(|key| {
+            let error = Error::internal(format!("the orchestrator lets `{key}` wait for itself"));
+            without_run(key, AssetStatus::Failed, Some(error.record()))
+        }));
         runs
     }
+}
+
+/// The selected assets that each asset comes after. An upstream that is not selected is taken as it stands; but through it an
+/// order may still hold.
+fn nearest_selected(graph: &Graph, selected: &BTreeSet<AssetKey>) -> BTreeMap<AssetKey, BTreeSet<AssetKey>> {
+    let mut near: BTreeMap<AssetKey, BTreeSet<AssetKey>> = BTreeMap::new();
+    for key in graph.order() {
+        let mut before = BTreeSet::new();
+        for upstream in graph.get(key).into_iter().flat_map(|node| &node.upstream) {
+            if selected.contains(upstream) {
+                before.insert(upstream.clone());
+            } else {
+                before.extend(near.get(upstream).into_iter().flatten().cloned());
+            }
+        }
+        near.insert(key.clone(), before);
+    }
+    near
 }
 
 fn overall(runs: &[AssetRun], cancelled: bool) -> RunStatus {

@@ -1,12 +1,15 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod compact;
+mod pool;
+
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use phlo_engine_api::QueryEngine;
 use phlo_plugin::prelude::*;
@@ -25,6 +28,11 @@ pub struct Settings {
     /// Where queries spill to, relative to the project; `.phlo/tmp` unless set.
     pub spill_dir: Option<PathBuf>,
 }
+
+/// DataFusion's own rows per batch.
+const DEFAULT_BATCH: usize = 8192;
+/// Of a thread's part of the memory, what one row of a batch stands for: some ten batches of wide rows fit.
+const ROW_SHARE: usize = 16 << 10;
 
 /// The plugin: one runtime, shared by all sessions.
 #[derive(Debug)]
@@ -72,9 +80,6 @@ impl Engine {
         if let Some(runtime) = self.runtime.get() {
             return Ok(runtime.clone());
         }
-        // Fair: assets run side by side, and one big sort must not starve the others. Tracked: an error names who holds the memory.
-        let pool =
-            TrackConsumersPool::new(FairSpillPool::new(self.memory), std::num::NonZeroUsize::MIN.saturating_add(4));
         let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Directories(vec![self.spill_dir.clone()]));
         let failed = |err: datafusion::error::DataFusionError| {
             Error::new(Code::EngineFailed, "the query engine cannot be set up")
@@ -87,7 +92,7 @@ impl Engine {
                 .because(err)
         })?;
         let built = RuntimeEnvBuilder::new()
-            .with_memory_pool(Arc::new(pool))
+            .with_memory_pool(pool::pool(self.memory))
             .with_disk_manager_builder(disk)
             .build_arc()
             .map_err(failed)?;
@@ -96,16 +101,25 @@ impl Engine {
 }
 
 impl QueryEngine for Engine {
-    #[expect(clippy::disallowed_methods, reason = "this is the query engine that sessions come from")]
     fn session(&self) -> Result<SessionContext> {
-        let mut config = SessionConfig::new().with_target_partitions(self.threads).with_information_schema(false);
+        let mut config = SessionConfig::new()
+            .with_target_partitions(self.threads)
+            .with_information_schema(false)
+            // Each thread's operators hold some batches, whatever the pool: a small one takes smaller batches.
+            .with_batch_size((self.memory / self.threads / ROW_SHARE).clamp(256, DEFAULT_BATCH));
         let options = config.options_mut();
         // Problems in SQL are told with line and column.
         options.sql_parser.collect_spans = true;
         options.execution.parquet.pushdown_filters = true;
         // A sort that spills merges with this much in hand; the default is larger than a small pool.
-        options.execution.sort_spill_reservation_bytes = (self.memory / 16).clamp(1 << 20, 10 << 20);
-        Ok(SessionContext::new_with_config_rt(config, self.runtime()?))
+        options.execution.sort_spill_reservation_bytes = (self.memory / 16 / self.threads).clamp(512 << 10, 10 << 20);
+        let state = SessionStateBuilder::new()
+            .with_config(config)
+            .with_runtime_env(self.runtime()?)
+            .with_default_features()
+            .with_physical_optimizer_rule(Arc::new(compact::CompactSortedRuns))
+            .build();
+        Ok(SessionContext::new_with_state(state))
     }
 }
 

@@ -42,3 +42,26 @@ fn settings_that_cannot_work_are_refused() {
     let settings = Settings { memory_mib: Some(1), ..Settings::default() };
     assert_eq!(DataFusion::create(settings, &InitContext::at(dir.path())).unwrap_err().code(), Code::InvalidValue);
 }
+
+#[tokio::test]
+async fn a_sort_larger_than_the_memory_spills_and_succeeds() {
+    for (memory, threads) in [(32, 2), (64, 2), (64, 8), (16, 1)] {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = Settings { memory_mib: Some(memory), threads: Some(threads), spill_dir: None };
+        let session = engine(settings, dir.path()).session().unwrap();
+        // A million rows of some 150 bytes.
+        let rows =
+            "select value, repeat(cast(value * 7919 % 1000003 as varchar), 20) as t from generate_series(1, 1000000)";
+        let plan = session.sql(&format!("select t, value from ({rows}) order by t")).await.unwrap();
+        let mut stream = plan.execute_stream().await.unwrap();
+        let (mut count, mut last) = (0, String::new());
+        while let Some(batch) = futures::StreamExt::next(&mut stream).await {
+            let batch = batch.unwrap_or_else(|err| panic!("{memory} MiB, {threads} threads: {err}"));
+            count += batch.num_rows();
+            let text = arrow_cast::display::array_value_to_string(batch.column(0), batch.num_rows() - 1).unwrap();
+            assert!(text >= last);
+            last = text;
+        }
+        assert_eq!(count, 1_000_000);
+    }
+}

@@ -94,8 +94,9 @@ pub(crate) fn query(operation: impl Into<String>, cause: datafusion::error::Data
             let kind = inner.kind();
             io(operation, "a file that the query reads or spills to", std::io::Error::new(kind, cause.to_string()))
         }
-        D::ObjectStore(_) => {
-            Error::new(Code::StorageFailed, "storage failed").during(operation).retryable().because(cause)
+        D::ObjectStore(inner) => {
+            let retry = matches!(**inner, StoreError::Generic { .. });
+            finish(Error::new(Code::StorageFailed, "storage failed").during(operation), None, retry).because(cause)
         }
         _ => Error::new(Code::EngineFailed, "the query failed").during(operation).because(cause),
     }

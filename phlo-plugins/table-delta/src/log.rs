@@ -191,7 +191,9 @@ pub(crate) async fn land(folder: &Folder, version: u64, bytes: &Bytes, stage: &s
     // A request whose answer was lost may have done its work, and its repetition then finds the version taken: by ourselves.
     match commit_info(folder.log.as_ref(), version).await {
         Ok(Some(info)) if info.stage() == Some(stage) => Ok(Landing::Landed),
-        _ => attempt,
+        Ok(_) => attempt,
+        // Whether it landed is not known: neither is to be told as if it were.
+        Err(unknown) => Err(attempt.err().unwrap_or(unknown)),
     }
 }
 
@@ -331,6 +333,7 @@ impl ObjectStore for Overlay {
         let (mut all, base) =
             (self.top.list_with_delimiter(prefix).await?, self.base.list_with_delimiter(prefix).await?);
         all.objects.extend(base.objects);
+        front(&mut all.objects);
         all.common_prefixes.extend(base.common_prefixes);
         all.common_prefixes.sort();
         all.common_prefixes.dedup();
@@ -342,6 +345,12 @@ impl ObjectStore for Overlay {
     }
 }
 
+/// Sorts by path, and of two with one path keeps the first: what lies in front hides what another writer committed meanwhile.
+fn front(objects: &mut Vec<ObjectMeta>) {
+    objects.sort_by(|a, b| a.location.cmp(&b.location));
+    objects.dedup_by(|later, kept| later.location == kept.location);
+}
+
 /// Two listings as one, in order of path: Delta's reader relies on the order.
 fn both(
     top: BoxStream<'static, object_store::Result<ObjectMeta>>,
@@ -349,7 +358,7 @@ fn both(
 ) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
     let sorted = async move {
         let mut all: Vec<ObjectMeta> = top.chain(base).try_collect().await?;
-        all.sort_by(|a, b| a.location.cmp(&b.location));
+        front(&mut all);
         Ok::<_, object_store::Error>(stream::iter(all.into_iter().map(Ok)))
     };
     stream::once(sorted).try_flatten().boxed()

@@ -46,6 +46,11 @@ pub(crate) fn data_file(stage: &str, number: u32) -> String {
     format!("part-{stage}-{number:05}.zstd.parquet")
 }
 
+/// A pattern of the names of a stage's data files.
+pub(crate) fn all_data_files(stage: &str) -> String {
+    format!("part-{stage}-*.parquet")
+}
+
 /// The names of all data files of a stage, finished or not.
 pub(crate) async fn data_files(folder: &Folder, stage: &str) -> Result<Vec<String>> {
     let prefix = format!("part-{stage}-");

@@ -18,6 +18,7 @@ impl Plugin for Delta {
 
     fn create(settings: Settings, context: &InitContext) -> Result<Self> {
         settings.check()?;
+        let settings = settings.sharing(context.memory_bytes, context.parallelism);
         DeltaStore::new(&context.storage, settings).map(Self)
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
@@ -30,7 +31,7 @@ use crate::config::Settings;
 use crate::folder::Folder;
 use crate::lock::TableLock;
 use crate::log::{self, CURSOR, Landing};
-use crate::marker::{Kept, Marker, data_file, data_files};
+use crate::marker::{Kept, Marker, all_data_files, data_file, data_files};
 use crate::schema::{self, Evolution};
 use crate::writer::{FileWriter, OpenFile, StagedFile, Sync};
 use crate::{error, merge, protocol};
@@ -101,6 +102,11 @@ impl Base {
 
     fn version(&self) -> u64 {
         self.state.version()
+    }
+
+    /// The source's cursor as of this version, as it is kept.
+    fn cursor(&self) -> Option<&String> {
+        self.state.metadata().configuration().get(CURSOR)
     }
 
     /// Rows, if every file tells.
@@ -209,9 +215,10 @@ impl DeltaStage {
     /// Builds on the table as it is now, after another's commit.
     async fn rebase(&mut self) -> Result<()> {
         self.resolved = None;
-        self.base = Base::load(&self.shared.folder).await?;
+        let old = std::mem::replace(&mut self.base, Base::load(&self.shared.folder).await?);
         if let Some(base) = &self.base {
             writable(base, &self.request.mode)?;
+            self.refuse_repetition(old.as_ref(), base).await?;
         }
         self.evolution = plan(self.base.as_ref(), &self.request)?;
         if !schema::reads_as(&self.written, &self.evolution.schema) {
@@ -226,8 +233,41 @@ impl DeltaStage {
         Ok(())
     }
 
+    /// Refuses to go on where the rows of this stage may be in the table already: another run committed what the source had, or
+    /// an earlier attempt of this run did, whose answer was lost.
+    async fn refuse_repetition(&self, old: Option<&Base>, new: &Base) -> Result<()> {
+        let from = old.map_or(0, |old| old.version() + 1);
+        for version in from..=new.version() {
+            let info = log::commit_info(self.shared.folder.log.as_ref(), version).await?.unwrap_or_default();
+            if info.run_id() == Some(&self.request.run_id) {
+                return Err(Error::new(Code::CommitConflict, "an earlier attempt of this run was committed after all")
+                    .with("table", &self.request.table)
+                    .with("version", version)
+                    .hint("run again: what is published is found as it is"));
+            }
+        }
+        if old.and_then(Base::cursor) != new.cursor() {
+            return Err(Error::new(Code::CommitConflict, "another run committed what the source had meanwhile")
+                .with("table", &self.request.table)
+                .with("version", new.version())
+                .hint("run again: the source is then read from where that run came to")
+                .retryable());
+        }
+        Ok(())
+    }
+
+    /// Waits for writers whose task was ended in the middle of a step: until then they may open a file, or hold one.
+    async fn writers_gone(&self) {
+        const PATIENCE: Duration = Duration::from_secs(10);
+        let start = Instant::now();
+        while Arc::strong_count(&self.open) > 1 && start.elapsed() < PATIENCE {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
     /// Removes rewritten files of an earlier attempt, and those of writers that were dropped.
     async fn clear_leftovers(&self) -> Result<()> {
+        self.writers_gone().await;
         let names = {
             let mut pile = self.shared.pile();
             let mut names = std::mem::take(&mut pile.garbage);
@@ -494,15 +534,16 @@ impl Stage for DeltaStage {
         }
 
         let cursor = commit.cursor.map(|cursor| cursor.to_string());
-        let cursor_changed = cursor.is_some() && cursor.as_ref() != resolved.metadata.configuration().get(CURSOR);
+        let old = resolved.metadata.configuration().get(CURSOR);
+        let no_json = |e| Error::internal("a cursor has no JSON").because(e);
         let metadata = match cursor {
-            Some(cursor) if cursor_changed => Some(
-                resolved
-                    .metadata
-                    .clone()
-                    .add_config_key(CURSOR.to_owned(), cursor)
-                    .map_err(|e| Error::internal("a cursor has no JSON").because(e))?,
-            ),
+            Some(cursor) if Some(&cursor) != old => {
+                Some(resolved.metadata.clone().add_config_key(CURSOR.to_owned(), cursor).map_err(no_json)?)
+            }
+            // Rows that are replaced as a whole leave nothing that a source could go on from.
+            None if old.is_some() && self.request.mode == WriteMode::Overwrite => {
+                Some(resolved.metadata.clone().remove_config_key(CURSOR).map_err(no_json)?)
+            }
             _ => resolved.metadata_changed.then(|| resolved.metadata.clone()),
         };
         let StageSummary { inserted, updated, deleted, bytes, files, .. } = resolved.summary;
@@ -535,7 +576,7 @@ impl Stage for DeltaStage {
 
     async fn keep(mut self: Box<Self>, reason: &str) -> Result<KeptStage> {
         if self.done {
-            return Ok(KeptStage { id: self.shared.stage.clone(), files: Vec::new() });
+            return Ok(KeptStage { id: self.shared.stage.clone(), rows: None });
         }
         self.clear_leftovers().await?;
         let fresh: Vec<String> = self.fresh().into_iter().map(|f| f.name).collect();
@@ -546,17 +587,23 @@ impl Stage for DeltaStage {
         let id = self.shared.stage.clone();
         if fresh.is_empty() {
             self.remove_all().await?;
-            return Ok(KeptStage { id, files: Vec::new() });
+            return Ok(KeptStage { id, rows: None });
         }
         let until = Utc::now() + chrono::TimeDelta::hours(self.shared.settings.keep_failed_hours.min(24 * 366) as i64);
         self.marker.kept = Some(Kept { reason: reason.to_owned(), until });
         self.marker.write(&folder).await?;
         self.done = true;
-        Ok(KeptStage { id, files: fresh.iter().map(|name| folder.address(name)).collect() })
+        // What is left of the stage's files are these.
+        let name = if let [file] = &*fresh { file.clone() } else { all_data_files(&id) };
+        Ok(KeptStage { id, rows: Some(folder.address(&name)) })
     }
 
     async fn discard(mut self: Box<Self>) -> Result<()> {
-        if self.done { Ok(()) } else { self.remove_all().await }
+        if self.done {
+            return Ok(());
+        }
+        self.writers_gone().await;
+        self.remove_all().await
     }
 }
 

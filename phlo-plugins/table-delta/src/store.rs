@@ -10,8 +10,8 @@ use deltalake_core::delta_datafusion::{DeltaScanNext, TableProviderBuilder};
 use deltalake_core::kernel::engine::arrow_conversion::TryIntoArrow as _;
 use futures::TryStreamExt as _;
 use phlo_engine_api::{Stage, StageRequest, TableInfo, TableStore, TableSupport, TableVersion};
-use phlo_plugin::{Result, Storage};
-use phlo_spec::AssetKey;
+use phlo_plugin::{Error, Result, Storage};
+use phlo_spec::{AssetKey, Code};
 
 use crate::config::Settings;
 use crate::error;
@@ -68,7 +68,14 @@ impl TableStore for DeltaStore {
             .try_into_arrow()
             .map_err(|e| error::delta("reading the table's columns", e.into()))?;
         let (facts, run_id) = log::last_run(log, snapshot.version()).await?;
-        let cursor = snapshot.metadata().configuration().get(CURSOR).and_then(|text| serde_json::from_str(text).ok());
+        let cursor = snapshot.metadata().configuration().get(CURSOR).map(|text| serde_json::from_str(text)).transpose();
+        let cursor = cursor.map_err(|e| {
+            // As if there were none, everything that the source has would come a second time.
+            Error::new(Code::TableDamaged, "the cursor in the table's metadata is not JSON")
+                .with("table", table)
+                .hint("read everything again with `--full-refresh`")
+                .because(e)
+        })?;
         Ok(Some(TableInfo {
             table: table.clone(),
             location: folder.location(),

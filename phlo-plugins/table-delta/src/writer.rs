@@ -238,7 +238,7 @@ fn properties(settings: &Settings) -> Result<WriterProperties> {
         .set_created_by(concat!("phlo ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(Compression::ZSTD(level))
         .set_max_row_group_row_count(Some(settings.row_group_rows))
-        .set_max_row_group_bytes(Some(settings.row_group_bytes))
+        .set_max_row_group_bytes(settings.row_group_bytes)
         // Statistics of pages cost time for every value; chunks and files are what readers skip by.
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_statistics_truncate_length(Some(64))

@@ -180,14 +180,15 @@ async fn a_kept_stage_stays_for_its_time() {
     open.resolve(&session()).await.unwrap();
     let kept = open.keep("`not_null(id)` failed").await.unwrap();
     write(&store, table, WriteMode::Append, "id:int64", &["3"]).await.unwrap();
-    assert!(kept.files.iter().all(|f| Path::new(f).exists()));
+    let there = || files(&folder).iter().filter(|f| f.contains(&kept.id) && f.starts_with("part-")).count();
+    assert!(there() > 0);
     let marker = folder.join(format!("_phlo/stages/{}.json", kept.id));
     let mut text: serde_json::Value = serde_json::from_slice(&std::fs::read(&marker).unwrap()).unwrap();
     assert_eq!(text["kept"]["reason"], "`not_null(id)` failed");
     text["kept"]["until"] = "2020-01-01T00:00:00Z".into();
     std::fs::write(&marker, text.to_string()).unwrap();
     write(&store, table, WriteMode::Append, "id:int64", &["4"]).await.unwrap();
-    assert!(kept.files.iter().all(|f| !Path::new(f).exists()) && !marker.exists());
+    assert!(there() == 0 && !marker.exists());
     assert_eq!(rows(&store, table).await, ["3", "4"]);
 }
 
@@ -207,6 +208,9 @@ async fn another_writers_commit_means_a_new_audit_never_a_silent_rebase() {
         let mut open = stage(&store, request(table, mode, &new), &new).await.unwrap();
         open.resolve(&session()).await.unwrap();
         foreign_append(&folder, batch("id:int64 v:string", &["2|c", "3|x"])).await;
+        // The audit looks at the version that it builds on, though there is another of that number now.
+        let audited = query(open.candidate(&session()).await.unwrap(), "select * from t").await;
+        assert!(!audited.contains(&"3|x".to_owned()), "{name}: {audited:?}");
         assert_eq!(open.commit(CommitRequest::default()).await.unwrap(), CommitOutcome::Moved { version: 1 });
         assert_eq!(rows(&store, table).await, ["1|a", "2|c", "3|x"], "{name}");
         assert_eq!(

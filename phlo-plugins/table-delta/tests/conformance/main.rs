@@ -53,6 +53,7 @@ conformance! {
     schemas_evolve_freeze_and_discard
     merges_meet_composite_and_null_keys_and_refuse_duplicates
     two_writers_of_one_table_wait_fail_or_audit_again
+    rows_that_another_run_committed_are_not_committed_again
     a_writer_waits_for_the_lock
 }
 

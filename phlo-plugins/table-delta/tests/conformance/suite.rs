@@ -9,7 +9,7 @@ use arrow_array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{DataType, Field, Schema};
 use datafusion::catalog::TableProvider;
-use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
+use datafusion::prelude::{SessionConfig, SessionContext};
 use phlo_engine_api::{CommitOutcome, CommitRequest, Stage, StageRequest, StageSummary, TableStore, WriteMode};
 use phlo_plugin::Result;
 use phlo_spec::{AssetKey, Code, SchemaPolicy};
@@ -197,7 +197,7 @@ pub async fn a_first_build_that_is_not_committed_leaves_the_table_absent(store: 
         assert_eq!(query(stage.candidate(&session()).await.unwrap(), "select count(*) from t").await, ["2"]);
         match end {
             "discard" => stage.discard().await.unwrap(),
-            "keep" => assert!(!stage.keep("a check failed").await.unwrap().files.is_empty()),
+            "keep" => assert!(stage.keep("a check failed").await.unwrap().rows.is_some()),
             _ => drop(stage),
         }
         assert!(absent(store, table).await, "{end}");
@@ -211,15 +211,23 @@ pub async fn a_kept_stage_can_be_read_from_its_files(store: &dyn TableStore) {
     let table = &key("kept");
     write(store, table, WriteMode::Append, "id:int64", &["1"]).await.unwrap();
     let new = batch("id:int64", &["7", "8", "9"]);
-    let mut stage = stage(store, request(table, WriteMode::Append, &new), &new).await.unwrap();
-    stage.resolve(&session()).await.unwrap();
-    let provider = stage.staged(&session()).await.unwrap();
-    let kept = stage.keep("a check failed").await.unwrap();
-    // The provider reads the same files; where they are local paths, anything can.
-    assert_eq!(query(provider, "select count(*) from t").await, ["3"]);
-    if kept.files.iter().all(|f| f.starts_with('/')) {
-        let frame = session().read_parquet(kept.files.clone(), ParquetReadOptions::default()).await.unwrap();
-        assert_eq!(frame.count().await.unwrap(), 3);
+    for (writers, rows) in [(1, "3"), (2, "6")] {
+        let mut stage = store.begin(request(table, WriteMode::Append, &new)).await.unwrap();
+        for _ in 0..writers {
+            let mut writer = stage.writer().await.unwrap();
+            writer.write(new.clone()).await.unwrap();
+            writer.close().await.unwrap();
+        }
+        stage.resolve(&session()).await.unwrap();
+        let provider = stage.staged(&session()).await.unwrap();
+        let kept = stage.keep("a check failed").await.unwrap().rows.unwrap();
+        // The provider reads the same files; where they are local paths, anything can.
+        assert_eq!(query(provider, "select count(*) from t").await, [rows]);
+        if kept.starts_with('/') {
+            let session = session().enable_url_table();
+            let frame = session.sql(&format!("select * from '{kept}'")).await.unwrap();
+            assert_eq!(frame.count().await.unwrap().to_string(), rows);
+        }
     }
     assert_eq!(rows(store, table).await, ["1"]);
     // It does not stand in the way.
@@ -424,7 +432,8 @@ pub async fn two_writers_of_one_table_wait_fail_or_audit_again(store: &dyn Table
         }
         Ok(second) => {
             second.discard().await.unwrap();
-            let mut second = stage(store, request(table, WriteMode::Append, &two), &two).await.unwrap();
+            let other = StageRequest { run_id: "run-2".to_owned(), ..request(table, WriteMode::Append, &two) };
+            let mut second = stage(store, other, &two).await.unwrap();
             second.resolve(&session()).await.unwrap();
             assert_eq!(first.commit(CommitRequest::default()).await.unwrap(), CommitOutcome::Committed { version: 1 });
             assert_eq!(second.commit(CommitRequest::default()).await.unwrap(), CommitOutcome::Moved { version: 1 });
@@ -435,6 +444,30 @@ pub async fn two_writers_of_one_table_wait_fail_or_audit_again(store: &dyn Table
         }
     }
     assert_eq!(rows(store, table).await, ["1", "2", "3"]);
+}
+
+pub async fn rows_that_another_run_committed_are_not_committed_again(store: &dyn TableStore) {
+    let table = &key("repetition");
+    let new = batch("id:int64", &["1"]);
+    let from = |run: &str| StageRequest { run_id: run.to_owned(), ..request(table, WriteMode::Append, &new) };
+    let mut first = stage(store, from("run-1"), &new).await.unwrap();
+    // Where there is a lock, there are no two stages.
+    let Ok(second) = store.begin(from("run-2")).await else { return first.discard().await.unwrap() };
+    second.discard().await.unwrap();
+    let (mut second, mut again) =
+        (stage(store, from("run-2"), &new).await.unwrap(), stage(store, from("run-1"), &new).await.unwrap());
+    for open in [&mut first, &mut second, &mut again] {
+        open.resolve(&session()).await.unwrap();
+    }
+    // Both runs read the source from the same cursor, and so the same rows.
+    let came_to = |at: i64| CommitRequest { cursor: Some(at.into()), metadata: Vec::new() };
+    assert_eq!(first.commit(came_to(1)).await.unwrap(), CommitOutcome::Committed { version: 0 });
+    let err = second.commit(came_to(1)).await.unwrap_err();
+    assert!(err.code() == Code::CommitConflict && err.is_retryable(), "{err:?}");
+    // An attempt whose answer was lost, and the one after it.
+    let err = again.commit(came_to(1)).await.unwrap_err();
+    assert!(err.code() == Code::CommitConflict && !err.is_retryable(), "{err:?}");
+    assert_eq!(rows(store, table).await, ["1"]);
 }
 
 pub async fn a_writer_waits_for_the_lock(store: &dyn TableStore) {
