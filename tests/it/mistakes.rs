@@ -366,6 +366,7 @@ fn a_partition_is_cut_from_what_the_transforms_leave() {
     let project = Project::new().write("data.csv", "id,t\n1,2026-01-01T03:00:00Z\n2,2026-01-02T03:00:00Z\n").write(
         "assets/raw/x.yaml",
         "source: { plugin: files, path: data.csv }\ntransforms:\n  - rename: { columns: { t: at } }\n\
+             write: { strategy: merge, unique_key: [id] }\n\
              partitions: { kind: daily, column: at, start: 2026-01-01, timezone: America/New_York }\n",
     );
     project.phlo(&["run", "--partition", "2026-01-01"]).exits(0);

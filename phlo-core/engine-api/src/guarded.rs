@@ -237,7 +237,7 @@ mod tests {
         }
         async fn keep(self: Box<Self>, _: &str) -> Result<KeptStage> {
             self.reach("keep");
-            Ok(KeptStage { id: String::new(), files: vec![] })
+            Ok(KeptStage { id: String::new(), rows: None })
         }
         async fn discard(self: Box<Self>) -> Result<()> {
             self.reach("discard");
