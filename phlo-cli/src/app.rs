@@ -1,13 +1,14 @@
 //! What every command has at hand: the printer, the environment, the project when it is wanted, and a runtime for those that wait.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use phlo_plugin::Error;
 use phlo_project::{Environment, PROJECT_FILE, Texts};
 use phlo_runtime::{Opened, Platform};
-use phlo_spec::{AssetKey, Code, Diagnostics, Severity, nearest};
+use phlo_spec::run::ErrorRecord;
+use phlo_spec::{AssetKey, Code, Diagnostics, Severity};
 use tokio::runtime::Runtime;
 
 use crate::args::Global;
@@ -23,8 +24,6 @@ pub(crate) struct App {
     environment: Environment,
     project: RefCell<Option<PathBuf>>,
     opened: RefCell<Option<Opened>>,
-    /// Whether the project's secrets are known to the printer.
-    knows_secrets: Cell<bool>,
 }
 
 /// A project that could be opened, mistakes and all.
@@ -40,13 +39,7 @@ pub(crate) struct Open {
 impl App {
     /// `project` is the folder that the command line seems to name.
     pub(crate) fn new(printer: Arc<Printer>, environment: Environment, project: Option<PathBuf>) -> Self {
-        Self {
-            printer,
-            environment,
-            project: RefCell::new(project),
-            opened: RefCell::default(),
-            knows_secrets: Cell::new(false),
-        }
+        Self { printer, environment, project: RefCell::new(project), opened: RefCell::default() }
     }
 
     /// The command line has been read: this is what it says for sure.
@@ -54,6 +47,11 @@ impl App {
         let Global { project, json, quiet, verbose, no_color } = global;
         self.printer.settle(Wishes { json, quiet, verbose, color: if no_color { Some(false) } else { color } });
         self.project.replace(project);
+    }
+
+    /// Whether the command line names the project's folder.
+    pub(crate) fn names_project(&self) -> bool {
+        self.project.borrow().is_some()
     }
 
     /// The project's folder; `None` outside of any.
@@ -87,7 +85,6 @@ impl App {
         let opened = Platform::open(&root, environment, phlo_bundle::KNOWN);
         if let Some(platform) = &opened.platform {
             self.printer.redact_with(platform.redactor().clone());
-            self.knows_secrets.set(true);
         }
         Ok(opened)
     }
@@ -133,7 +130,8 @@ impl App {
         if open.diagnostics.has_errors() {
             return Err(Failure::in_files(open.diagnostics, &open.texts));
         }
-        let warnings: Vec<_> = open.diagnostics.0.iter().cloned().map(Told::from).collect();
+        let warnings = open.diagnostics.0.iter().cloned().chain(open.platform.warnings());
+        let warnings: Vec<_> = warnings.map(Told::from).collect();
         self.tell(&warnings, &open.texts);
         Ok(open)
     }
@@ -154,13 +152,27 @@ impl App {
         let clean = |text: &str| self.printer.clean(text);
         for one in told {
             let line = one.place.as_ref().and_then(|p| texts.line(&p.file, p.span.line));
-            let line = line.filter(|line| self.knows_secrets.get() || !may_hold_secret(line));
+            let line = line.filter(|line| !may_hold_secret(line));
             let text = one.text(line, &clean);
             match one.severity {
                 Severity::Error => self.printer.error(&format!("{text}\n")),
                 Severity::Warning => self.printer.talk(&format!("{text}\n")),
             }
         }
+    }
+
+    /// Tells what is wrong with some of the rows that were shown, and how the command ends because of it. In JSON each row says so
+    /// itself.
+    pub(crate) fn tell_of<'a>(&self, failed: impl Iterator<Item = (&'a str, &'a ErrorRecord)>) -> Exit {
+        let told: Vec<_> = failed.map(|(what, error)| Told::from(error).about(what)).collect();
+        if told.is_empty() {
+            return Exit::Done;
+        }
+        if !self.printer.json() {
+            self.tell(&told, &Texts::default());
+            self.explain(told.iter().map(|t| t.code));
+        }
+        Exit::Failed
     }
 
     /// A runtime for commands that wait: for storage, for the network.
@@ -231,16 +243,12 @@ pub(crate) fn error_document(told: &[Told]) -> serde_json::Value {
 /// # Errors
 /// The text is no key, or the project has no such asset; with the nearest one.
 pub(crate) fn asset(platform: &Platform, text: &str) -> Result<AssetKey, Failure> {
-    let assets = &platform.project().assets;
-    if let Some(spec) = assets.iter().find(|a| a.key.as_str() == text) {
+    if let Some(spec) = platform.assets().find(|a| a.key.as_str() == text) {
         return Ok(spec.key.clone());
     }
+    let keys = platform.assets().map(|a| a.key.as_str());
     let error = Error::new(Code::UnknownAsset, format!("there is no asset `{text}`"));
-    Err(match nearest(text, assets.iter().map(|a| a.key.as_str())) {
-        Some(near) => error.hint(format!("did you mean `{near}`?")),
-        None => error.hint("`phlo status` lists the assets"),
-    }
-    .into())
+    Err(error.suggest(text, keys, "`phlo status` lists the assets").into())
 }
 
 /// A table, whether an asset makes it or not.
@@ -249,11 +257,8 @@ pub(crate) fn asset(platform: &Platform, text: &str) -> Result<AssetKey, Failure
 /// The text cannot name a table.
 pub(crate) fn table(platform: &Platform, text: &str) -> Result<AssetKey, Failure> {
     AssetKey::new(text).map_err(|_| {
+        let keys = platform.assets().map(|a| a.key.as_str());
         let error = Error::new(Code::UnknownTable, format!("there is no table `{text}`"));
-        match nearest(text, platform.project().assets.iter().map(|a| a.key.as_str())) {
-            Some(near) => error.hint(format!("did you mean `{near}`?")),
-            None => error.hint("`phlo table list` shows the tables"),
-        }
-        .into()
+        error.suggest(text, keys, "`phlo table list` shows the tables").into()
     })
 }

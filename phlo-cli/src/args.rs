@@ -100,6 +100,7 @@ pub(crate) struct Init {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Selections: bronze.flights, silver.*, +gold.x (and upstream), bronze.x+ (and downstream), group:g, tag:t, kind:k.\n\
+                        Several add to each other; a comma asks for all at once: tag:nightly,group:gold.\n\
                         Exit codes: 1 an asset failed, 2 the project is wrong, 3 a blocking check failed, 4 a connection is not there."
 )]
 pub(crate) struct Materialize {
@@ -136,13 +137,22 @@ fn tag(text: &str) -> Result<(String, String), String> {
     }
 }
 
+// Nothing at all is no answer.
+fn some(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("1 or more is wanted".to_owned()),
+        Ok(count) => Ok(count),
+        Err(_) => Err("a whole number is wanted".to_owned()),
+    }
+}
+
 /// `phlo runs`.
 #[derive(Debug, Args)]
 pub(crate) struct Runs {
     /// A run's id, or a beginning of it that no other has
     pub(crate) run: Option<String>,
     /// How many to show
-    #[arg(long, default_value_t = 20, value_name = "N")]
+    #[arg(long, default_value_t = 20, value_name = "N", value_parser = some)]
     pub(crate) limit: usize,
 }
 
@@ -217,7 +227,7 @@ pub(crate) enum Table {
         /// The table
         table: String,
         /// How many to show
-        #[arg(long, default_value_t = 20, value_name = "N")]
+        #[arg(long, default_value_t = 20, value_name = "N", value_parser = some)]
         limit: usize,
     },
     /// Some rows of a table
@@ -255,13 +265,14 @@ pub(crate) enum Quality {
         #[arg(long)]
         rows: bool,
         /// At most so many rows of each check
-        #[arg(long, default_value_t = 20, value_name = "N", requires = "rows")]
+        #[arg(long, default_value_t = 20, value_name = "N", requires = "rows", value_parser = some)]
         limit: usize,
     },
-    /// Audit a published table now, the whole of it
+    /// Audit published tables now, the whole of each
     Run {
-        /// The asset
-        asset: String,
+        /// The assets, by name or as a selection
+        #[arg(value_name = "SELECT", required = true)]
+        select: Vec<String>,
     },
 }
 
@@ -271,14 +282,14 @@ pub(crate) struct Lineage {
     /// The asset
     pub(crate) asset: String,
     /// How it is written
-    #[arg(long, short, default_value = "text")]
-    pub(crate) format: GraphFormat,
+    #[arg(long, short, conflicts_with = "json")]
+    pub(crate) format: Option<GraphFormat>,
 }
 
 /// How a graph is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum GraphFormat {
-    /// Trees for people
+    /// Trees for people; this unless given
     Text,
     /// As --json
     Json,
@@ -317,6 +328,14 @@ pub(crate) enum Plugin {
 pub(crate) enum Config {
     /// Every value and where it came from; secrets are masked
     Show,
+    /// Write the project as the definitions of an orchestrator that runs assets itself, e.g. Dagster
+    Export {
+        /// The folder for the files
+        dir: PathBuf,
+        /// The orchestrator; the project's unless given
+        #[arg(long, value_name = "NAME")]
+        orchestrator: Option<String>,
+    },
 }
 
 /// `phlo explain`.
@@ -376,6 +395,8 @@ mod tests {
             &["run", "--tag", "x"],
             &["init", "-t", "nope"],
             &["quality", "show", "a.b", "--limit", "3"],
+            &["runs", "--limit", "0"],
+            &["lineage", "a.b", "--format", "dot", "--json"],
             &["rnu"],
         ] {
             assert!(Cli::try_parse_from([&["phlo"], args].concat()).is_err(), "{args:?}");

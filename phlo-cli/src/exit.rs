@@ -80,6 +80,8 @@ fn is_absence(code: Code) -> bool {
 fn is_of_the_work(code: Code) -> bool {
     match code {
         Code::UnknownVersion => false,
+        // A plugin that fails while it works is not the project's mistake.
+        Code::PluginFailed | Code::PluginPanicked => true,
         _ => matches!(&code.as_str()[..2], "P3" | "P4" | "P6" | "P9"),
     }
 }

@@ -25,8 +25,9 @@ pub(crate) fn any_linked() -> bool {
 
 /// The commands of every plugin that may be used, and what kept others out.
 pub(crate) fn collect(registry: &Registry) -> (Vec<Extension>, Vec<Error>) {
-    let (mut found, mut problems) = (Vec::new(), Vec::new());
-    for (registration, instance) in registry.instances(PluginKind::Cli) {
+    let mut found = Vec::new();
+    let (instances, mut problems) = registry.instances(PluginKind::Cli);
+    for (registration, instance) in instances {
         let Instance::Cli(plugin) = instance else { continue };
         let commands = guard(registration.name, "listing its commands", || {
             let commands = plugin.commands()?;
@@ -148,6 +149,22 @@ mod tests {
         }
     }
 
+    struct Refuses;
+
+    impl Plugin for Refuses {
+        type Settings = NoSettings;
+        fn create(_: NoSettings, _: &InitContext) -> phlo_plugin::Result<Self> {
+            Err(Error::new(Code::ConnectionFailed, "nobody answers").hint("start it"))
+        }
+    }
+
+    impl CliExtension for Refuses {
+        fn commands(&self) -> phlo_plugin::Result<Vec<CliCommand>> {
+            Ok(vec![])
+        }
+    }
+
+    phlo_plugin::register!(Cli, Refuses, name = "refuses", summary = "Does not even start");
     phlo_plugin::register!(Cli, Answers, name = "answers", summary = "Answers with a code");
     phlo_plugin::register!(Cli, Panics, name = "panics", summary = "Cannot even list its commands");
 
@@ -158,7 +175,12 @@ mod tests {
         let registry =
             Registry::linked(phlo_bundle::KNOWN).unwrap().activate(Policy::default(), InitContext::at(here)).unwrap();
         let (found, problems) = collect(&registry);
-        assert_eq!(problems.iter().map(Error::code).collect::<Vec<_>>(), [Code::PluginPanicked]);
+        let told: Vec<_> = problems.iter().map(|p| (p.code(), p.message())).collect();
+        assert_eq!(told[0], (Code::ConnectionFailed, "the cli `refuses` did not start"));
+        assert_eq!(
+            (told.len(), told[1].0, problems[0].hints()),
+            (2, Code::PluginPanicked, &["start it".to_owned()][..])
+        );
         let (command, added, refused) = merge(Cli::command(), found);
         assert!(refused.is_empty());
         let environment = Environment::from_pairs(std::iter::empty::<(String, String)>());
@@ -168,7 +190,7 @@ mod tests {
             run(&app, &added, &matches).map(|outcome| outcome.unwrap_or_else(|failure| failure.exit()))
         };
         assert_eq!(exit(&["answer", "7"]), Some(Exit::Plugin(7)));
-        assert_eq!(exit(&["stumble"]), Some(Exit::Wrong));
+        assert_eq!(exit(&["stumble"]), Some(Exit::Failed));
         assert_eq!(exit(&["status"]), None);
     }
 

@@ -89,6 +89,25 @@ impl Printer {
         io::stdout().lock().write_all(self.clean(text).as_bytes())
     }
 
+    /// Writes a part of a JSON document to standard output, as it is except for secrets inside its texts. Keys and numbers stay, so
+    /// that the document stays one.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub(crate) fn json_part(&self, json: &str) -> io::Result<()> {
+        let redactor = self.redactor.read().unwrap_or_else(PoisonError::into_inner);
+        let clean = if redactor.finds(json) { clean_texts(json, &redactor) } else { json.to_owned() };
+        io::stdout().lock().write_all(clean.as_bytes())
+    }
+
+    /// Writes to standard output what was cleaned before.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub(crate) fn clean_data(&self, text: &str) -> io::Result<()> {
+        io::stdout().lock().write_all(text.as_bytes())
+    }
+
     /// Writes a JSON document to standard output.
     ///
     /// # Errors
@@ -137,5 +156,49 @@ impl Printer {
     /// Makes lines on standard error stay above these bars; `None` when they are gone.
     pub(crate) fn above(&self, bars: Option<MultiProgress>) {
         *self.bars.write().unwrap_or_else(PoisonError::into_inner) = bars;
+    }
+}
+
+// Value by value, not as one text: a secret may look like a number, and its mask is none.
+fn clean_texts(json: &str, redactor: &Redactor) -> String {
+    let mut clean = String::with_capacity(json.len());
+    let mut rest = json;
+    while let Some(start) = rest.find('"') {
+        clean.push_str(&rest[..start]);
+        let mut escaped = false;
+        let end = rest[start + 1..].find(|c| {
+            let ends = c == '"' && !escaped;
+            escaped = c == '\\' && !escaped;
+            ends
+        });
+        let Some(end) = end.map(|end| start + end + 2) else { break };
+        let (text, after) = (&rest[start..end], &rest[end..]);
+        match serde_json::from_str::<String>(text) {
+            Ok(value) if !after.trim_start().starts_with(':') && redactor.finds(&value) => {
+                clean.push_str(&Value::from(redactor.clean(&value)).to_string());
+            }
+            _ => clean.push_str(text),
+        }
+        rest = after;
+    }
+    clean + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_without_its_secrets_is_json_still() {
+        let redactor = Redactor::default();
+        redactor.add("1234");
+        redactor.add("a\"b\\");
+        let rows =
+            serde_json::json!([{ "1234": 1234, "x": "is 1234, a\"b\\ too", "y": [{ "z": "a\"b\\" }, "free\\"] }]);
+        let clean: Value = serde_json::from_str(&clean_texts(&format!("{rows:#}"), &redactor)).unwrap();
+        assert_eq!(
+            clean,
+            serde_json::json!([{ "1234": 1234, "x": "is ***, *** too", "y": [{ "z": "***" }, "free\\"] }])
+        );
     }
 }

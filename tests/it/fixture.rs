@@ -152,6 +152,7 @@ impl Project {
 }
 
 /// Whether a program that a test needs is there; where it is not, it is installed. Under `CI` it must be.
+#[expect(clippy::print_stdout, reason = "a test that is not run must say so")]
 pub(crate) fn tool(program: &str) -> bool {
     let there = || Command::new(program).arg("--version").output().is_ok_and(|o| o.status.success());
     if there() {

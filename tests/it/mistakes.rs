@@ -97,9 +97,52 @@ fn a_mistake_in_a_file_is_told_at_its_place() {
     check(
         yaml,
         "source: { plugin: files, path: data.csv }\ncapability_overrides: { table_store: iceberg }\n",
-        "assets/raw/x.yaml:1:1",
+        "assets/raw/x.yaml:2:38",
         "P2006",
         "iceberg",
+    );
+    check(
+        yaml,
+        "source: { plugin: files, path: data.csv }\ncapability_overrides: { orchestrator: native }\n",
+        "assets/raw/x.yaml:2:25",
+        "P1015",
+        "an asset chooses its `table_store`",
+    );
+    check(
+        yaml,
+        "source: { plugin: files, path: data.csv }\ndeps: [raw.ordrs]\n",
+        "assets/raw/x.yaml:2:8",
+        "P1007",
+        "did you mean `raw.orders`?",
+    );
+    check(
+        yaml,
+        "source: { plugin: files, path: data.csv }\nwrite: { strategy: overwrite }\n\
+         partitions: { kind: daily, column: at, start: 2026-01-01 }\n",
+        "assets/raw/x.yaml:3:1",
+        "P1015",
+        "merge",
+    );
+    check(
+        yaml,
+        "source: { plugin: files, path: data.csv }\nchecks:\n  - sql: \"select * from this join raw.ordrs using (id)\"\n",
+        "assets/raw/x.yaml:3:5",
+        "P1013",
+        "did you mean `raw.orders`?",
+    );
+    check(
+        yaml,
+        "source: { plugin: files, path: data.csv }\nchecks:\n  - sql: \"select * from this join raw.orders using (idd)\"\n",
+        "assets/raw/x.yaml:3:5",
+        "P1012",
+        "idd",
+    );
+    check(
+        yaml,
+        "source: { plugin: files, path: data.csv }\nchecks:\n  - sql: \"select * from raw.x where id < 0\"\n",
+        "assets/raw/x.yaml:3:5",
+        "P1012",
+        "name it `this`",
     );
     check(
         yaml,
@@ -149,6 +192,22 @@ fn a_mistake_in_the_project_file_is_told_at_its_place() {
             "phlo.yaml:2:50",
             "P1002",
             "did you mean `memory_mib`?",
+        ),
+        (
+            "name: x\nplugins: { settings: { hook: { history: { keep_dais: 5 } } } }\n",
+            "phlo.yaml:2:43",
+            "P1002",
+            "did you mean `keep_runs`?",
+        ),
+        ("name: x\nplugins: { settings: { source: { files: { x: 5 } } } }\n", "phlo.yaml:2:43", "P1002", "x"),
+        ("name: x\nplugins: { settings: { resource: { delta: { nope: 5 } } } }\n", "phlo.yaml:2:45", "P1002", "nope"),
+        ("name: x\nstorage: { root: lake, options: { region: eu } }\n", "phlo.yaml:2:24", "P1015", "object stores"),
+        ("name: x\ncapabilities: { defaults: { alert_sink: pager } }\n", "phlo.yaml:2:41", "P2006", "pager"),
+        (
+            "name: x\nplugins: { deny: [delta] }\ncapabilities: { defaults: { table_store: delta } }\n",
+            "phlo.yaml:3:42",
+            "P2006",
+            "does not allow `delta`",
         ),
         ("name: x\nservices: { postgres: {} }\n", "phlo.yaml:2:13", "P2001", "postgres"),
         ("name: ${NOPE_NOT_SET}\n", "phlo.yaml:1:7", "P1005", "NOPE_NOT_SET"),
@@ -212,5 +271,127 @@ fn a_value_that_does_not_fit_is_told_with_its_record() {
     let said = project.phlo(&["run"]).exits(1);
     for wanted in ["P3004", "data.csv", "12002", "amount", "many", "columns"] {
         assert!(said.all().contains(wanted), "{wanted}: {}", said.all());
+    }
+}
+
+#[test]
+fn settings_that_a_plugin_refuses_stop_a_run() {
+    let project = Project::new()
+        .write("data.csv", CSV)
+        .write("assets/raw/x.yaml", "source: { plugin: files, path: data.csv }\n")
+        .write("phlo.yaml", "name: x\nplugins: { settings: { hook: { history: { keep_dais: 5 } } } }\n");
+    let said = project.phlo(&["run"]).exits(2);
+    assert!(said.all().contains("P1002") && said.all().contains("keep_dais"), "{}", said.all());
+    assert!(!project.path().join("lake").exists());
+}
+
+#[test]
+fn a_choice_that_nothing_would_follow_is_refused() {
+    let project =
+        Project::new().write("data.csv", CSV).write("assets/raw/x.yaml", "source: { plugin: files, path: data.csv }\n");
+    let said = project.phlo(&["run", "--tag", "phlo/capability/tabel_store=delta"]).exits(2);
+    assert!(said.all().contains("P2008") && said.all().contains("did you mean `table_store`?"), "{}", said.all());
+    let said = project.phlo_with(&[("PHLO_CAPABILITY_ALERT_SINK", "pager")], &["check"]).exits(2);
+    assert!(said.all().contains("pager") && said.all().contains("environment"), "{}", said.all());
+}
+
+#[test]
+fn checks_may_read_tables_of_assets_that_come_later() {
+    let project = Project::new()
+        .write("data.csv", CSV)
+        .write("assets/raw/z.yaml", "source: { plugin: files, path: data.csv }\n")
+        .write(
+            "assets/raw/a.yaml",
+            "source: { plugin: files, path: data.csv }\nchecks:\n  - sql: \"select id from this where id not in (select id from raw.z)\"\n",
+        );
+    project.phlo(&["check"]).exits(0);
+    let plan = project.phlo(&["run", "--dry-run", "--json"]).exits(0).json();
+    assert_eq!(
+        (&plan["steps"][1]["asset"], &plan["steps"][1]["after"][0]),
+        (&"raw.a".into(), &"raw.z".into()),
+        "{plan:#}"
+    );
+    let record = project.phlo(&["run", "--json"]).exits(0).json();
+    assert_eq!(record["assets"][1]["checks"][0]["outcome"], "passed", "{record:#}");
+}
+
+#[test]
+fn check_asks_no_network() {
+    let project = Project::new()
+        .write("phlo.yaml", "name: x\nstorage: { root: \"s3://nowhere-at-all/x\" }\n")
+        .write("assets/mart/m.sql", "select * from raw.elsewhere\n");
+    let clock = std::time::Instant::now();
+    project.phlo(&["check"]).exits(0);
+    assert!(clock.elapsed().as_secs() < 5, "{:?}", clock.elapsed());
+}
+
+#[test]
+fn a_selection_of_nothing_is_refused() {
+    let project =
+        Project::new().write("data.csv", CSV).write("assets/raw/x.yaml", "source: { plugin: files, path: data.csv }\n");
+    for args in [&["run", ""][..], &["run", "--exclude", "raw.*"], &["run", "raw.x,"]] {
+        let said = project.phlo(args).exits(2);
+        assert!(said.all().contains("P1008"), "{args:?}: {}", said.all());
+    }
+    project.phlo(&["run", "raw.*,kind:ingest"]).exits(0);
+    project.phlo(&["run", "raw.*,kind:sql"]).exits(2);
+}
+
+#[test]
+fn a_damaged_table_hides_no_other() {
+    let project = Project::new()
+        .write("data.csv", CSV)
+        .write("assets/raw/x.yaml", "owner: ada\nsource: { plugin: files, path: data.csv }\n")
+        .write("assets/raw/y.yaml", "source: { plugin: files, path: data.csv }\n");
+    project.phlo(&["run"]).exits(0);
+    project.put("lake/raw/y/_delta_log/00000000000000000000.json", "not a commit\n");
+    let said = project.phlo(&["status", "--json"]).exits(1).json();
+    let assets = said["assets"].as_array().unwrap();
+    assert_eq!((&assets[0]["owner"], &assets[0]["version"]), (&"ada".into(), &0.into()), "{said:#}");
+    assert!(assets[1]["error"]["code"].is_string() && assets[0]["error"].is_null(), "{said:#}");
+    let said = project.phlo(&["table", "list", "--json"]).exits(1).json();
+    assert_eq!(said["tables"].as_array().map(Vec::len), Some(2), "{said:#}");
+}
+
+#[test]
+fn what_people_write_about_an_asset_is_shown() {
+    let project = Project::new().write("data.csv", CSV).write(
+        "assets/raw/x.yaml",
+        "description: Orders of the shop\nowner: ada\nsource: { plugin: files, path: data.csv }\n\
+         checks:\n  - range: { column: amount, max: 1, severity: warn, description: Nobody pays more }\n",
+    );
+    project.phlo(&["run"]).exits(0);
+    let shown = project.phlo(&["quality", "show", "raw.x", "--json"]).exits(0).json();
+    assert_eq!(shown["checks"][0]["description"], "Nobody pays more", "{shown:#}");
+    assert!(project.phlo(&["quality", "show", "raw.x"]).exits(0).stdout.contains("Nobody pays more"));
+    let audited = project.phlo(&["quality", "run", "raw.*", "--json"]).exits(0).json();
+    assert_eq!(audited["assets"][0]["checks"][0]["violations"], 1, "{audited:#}");
+    let shown = project.phlo(&["table", "show", "raw.x"]).exits(0).stdout;
+    assert!(shown.contains("ada") && shown.contains("Orders of the shop"), "{shown}");
+}
+
+#[test]
+fn a_partition_is_cut_from_what_the_transforms_leave() {
+    let project = Project::new().write("data.csv", "id,t\n1,2026-01-01T03:00:00Z\n2,2026-01-02T03:00:00Z\n").write(
+        "assets/raw/x.yaml",
+        "source: { plugin: files, path: data.csv }\ntransforms:\n  - rename: { columns: { t: at } }\n\
+             write: { strategy: merge, unique_key: [id] }\n\
+             partitions: { kind: daily, column: at, start: 2026-01-01, timezone: America/New_York }\n",
+    );
+    project.phlo(&["run", "--partition", "2026-01-01"]).exits(0);
+    assert_eq!(project.one("select min(id) * 10 + max(id) from raw.x"), 22, "the day begins at five in UTC");
+}
+
+#[test]
+fn a_command_line_that_asks_for_two_things_or_for_nothing_is_refused() {
+    let project = Project::new();
+    for args in [
+        &["lineage", "raw.x", "--format", "dot", "--json"][..],
+        &["runs", "--limit", "0"],
+        &["init", "--project", "elsewhere"],
+        &["config", "export", "out"],
+    ] {
+        let said = project.phlo(args).exits(2);
+        assert!(said.all().contains("P1016"), "{args:?}: {}", said.all());
     }
 }

@@ -4,13 +4,17 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 
+use serde_json::Value;
+
 use crate::fixture::Project;
 
-const TOKEN: &str = "s3cr3t-t0ken/42";
+/// With every sign that JSON and URLs write in another way.
+const TOKEN: &str = r#"s3"cr\3t+t0ken/42=x"#;
+/// What could be a number.
+const PIN: &str = "73519264";
 
-#[test]
-fn no_output_and_no_file_ever_shows_a_secret() {
-    // A server that answers with what it was sent, as careless ones do.
+/// A server that tells whoever asks for `/rows` some rows, and answers anybody else with what it was sent, as careless ones do.
+fn careless_server() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
@@ -19,22 +23,39 @@ fn no_output_and_no_file_ever_shows_a_secret() {
             let mut buffer = [0; 4096];
             let n = stream.read(&mut buffer).unwrap_or(0);
             let request = String::from_utf8_lossy(&buffer[..n]).into_owned();
-            let body = format!("you sent: {request}");
+            let (status, body) = if request.starts_with("GET /rows") {
+                ("200 OK", r#"[{"id": 1}, {"id": 2}]"#.to_owned())
+            } else {
+                ("400 Bad Request", format!("you sent: {request} {}", serde_json::json!(request)))
+            };
             let _ = write!(
                 stream,
-                "HTTP/1.1 400 Bad Request\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
                 body.len()
             );
         }
     });
+    format!("http://{address}")
+}
+
+#[test]
+fn no_output_and_no_file_ever_shows_a_secret() {
+    let url = careless_server();
+    let asset = |endpoint: &str| {
+        format!(
+            "source: {{ connection: api, endpoint: {endpoint}, params: {{ pass: \"${{API_TOKEN}}\" }}, pagination: {{ kind: none }}, retry: {{ max_attempts: 1 }} }}\n\
+             retry: {{ max_attempts: 1 }}\n"
+        )
+    };
     let project = Project::new()
         .write(
             "phlo.yaml",
-            "name: x\nconnections:\n  api: { source: rest_api, base_url: \"${API_URL}\", auth_token: \"${API_TOKEN}\" }\n",
+            "name: x\nconnections:\n  api:\n    source: rest_api\n    base_url: \"${API_URL}\"\n    auth_token: \"${API_TOKEN}\"\n    \
+             headers: { X-Pin: \"${PIN}\", X-Plain: plainword }\n",
         )
-        .write(".env", &format!("API_TOKEN={TOKEN}\n"))
-        .write("assets/raw/x.yaml", "source: { connection: api, endpoint: /x, retry: { max_attempts: 1 } }\nretry: { max_attempts: 1 }\n");
-    let url = format!("http://{address}");
+        .write(".env", &format!("API_TOKEN='{TOKEN}'\nPIN={PIN}\n"))
+        .write("assets/raw/x.yaml", &asset("/x"))
+        .write("assets/raw/fine.yaml", &asset("/rows"));
     let mut all = String::new();
     for args in [
         &["check"][..],
@@ -43,20 +64,79 @@ fn no_output_and_no_file_ever_shows_a_secret() {
         &["config", "show"],
         &["config", "show", "--json"],
         &["runs", "--json"],
-        &["logs"],
-        &["logs", "--json"],
+        &["logs", "--level", "debug"],
+        &["logs", "--level", "debug", "--json"],
         &["status", "--json"],
+        &["lineage", "raw.fine"],
+        &["table", "show", "raw.fine", "--json"],
         &["plugin", "check", "--json"],
     ] {
         all.push_str(&project.phlo_with(&[("API_URL", &url)], args).all());
     }
-    assert!(all.contains("you sent"), "the server's answer is shown: {all}");
-    assert!(!all.contains(TOKEN), "a secret is shown:\n{all}");
-    visit(project.path(), &mut |file, bytes| {
-        if file.file_name().unwrap() != ".env" {
-            assert!(!bytes.windows(TOKEN.len()).any(|w| w == TOKEN.as_bytes()), "a secret is in {}", file.display());
+    assert!(all.contains("you sent") && all.contains("raw.fine"), "the server's answer is shown: {all}");
+    let written = serde_json::to_string(TOKEN).unwrap();
+    let url_form = "s3%22cr";
+    for secret in [TOKEN, &written[1..written.len() - 1], url_form, "t0ken", PIN, "plainword"] {
+        assert!(!all.contains(secret), "{secret} is shown:\n{all}");
+        visit(project.path(), &mut |file, bytes| {
+            let given = file.file_name().unwrap() == ".env" || file.ends_with("phlo.yaml");
+            let found = bytes.windows(secret.len()).any(|w| w == secret.as_bytes());
+            assert!(given || !found, "{secret} is in {}", file.display());
+        });
+    }
+    assert_eq!(project.phlo_with(&[("API_URL", &url)], &["sql", "select id from raw.fine"]).exits(0).code, 0);
+}
+
+#[test]
+fn rows_are_cleaned_of_secrets_and_stay_rows() {
+    let project = Project::new().write(".env", &format!("API_TOKEN='{TOKEN}'\nPIN_TOKEN={PIN}\n"));
+    let query = format!("select 'it is {TOKEN}, {PIN}' as \"{PIN}\", {PIN} as n, named_struct('t', '{TOKEN}') as s");
+    let said = project.phlo(&["sql", &query, "--json"]).exits(0);
+    let row = &said.json()["rows"][0];
+    assert_eq!(
+        *row,
+        serde_json::json!({ PIN: "it is ***, ***", "n": 73_519_264, "s": { "t": "***" } }),
+        "{}",
+        said.stdout
+    );
+    let rows: Value =
+        serde_json::from_str(&project.phlo(&["sql", &query, "--format", "json"]).exits(0).stdout).unwrap();
+    assert_eq!(rows[0], *row);
+    let query = format!("select 'it is {TOKEN}' as t, {PIN} as n");
+    assert_eq!(project.phlo(&["sql", &query, "--format", "csv"]).exits(0).stdout, format!("t,n\nit is ***,{PIN}\n"));
+}
+
+#[test]
+fn a_mistake_beside_a_secret_does_not_tell_the_secret() {
+    for secret in ["auth_token: 73519264", "auth_token: hunter", "headers: { Authorization: [\"Bearer s3cret\"] }"] {
+        let project = Project::new()
+            .write(
+                "phlo.yaml",
+                &format!("name: x\nconnections:\n  api: {{ source: rest_api, bas_url: u, {secret} }}\n"),
+            )
+            .write("assets/raw/x.yaml", "source: { connection: api, endpoint: /x }\n")
+            .write(
+                "assets/raw/y.yaml",
+                &format!("source: {{ plugin: rest_api, base_url: 'http://h', endpoint: x, {secret} }}\nnope: 1\n"),
+            );
+        for args in [&["check"][..], &["check", "--json"], &["run"], &["config", "show"]] {
+            let all = project.phlo(args).all();
+            assert!(["73519264", "hunter", "s3cret"].iter().all(|s| !all.contains(s)), "{args:?}: {all}");
         }
-    });
+    }
+}
+
+#[test]
+fn an_innocent_value_of_dotenv_neither_breaks_history_nor_lets_a_secret_through() {
+    let project = Project::new()
+        .write(".env", "LAYER=bronze.x\nSTATE=\"success\"\nSTATE_TOKEN=success\nKIND_TOKEN=telemetry\n")
+        .write("d.csv", "id\n1\n")
+        .write("assets/bronze/x.yaml", "source: { plugin: files, path: d.csv }\nchecks: [{ not_null: [id] }]\n");
+    project.phlo(&["run"]).exits(0);
+    let run = &project.phlo(&["runs", "--json"]).exits(0).json()["runs"][0];
+    assert_eq!(run["assets"].as_array().map(Vec::len), Some(1), "{run:#}");
+    let shown = project.phlo(&["quality", "show", "bronze.x", "--json"]).exits(0).json();
+    assert_eq!(shown["checks"].as_array().map(Vec::len), Some(1), "{shown:#}");
 }
 
 fn visit(dir: &Path, see: &mut impl FnMut(&Path, &[u8])) {

@@ -1,17 +1,50 @@
-//! `phlo config`: every value and where it came from.
+//! `phlo config`: every value and where it came from; the project as another orchestrator's definitions.
 
-use serde_json::Value;
+use std::path::Path;
+
+use phlo_plugin::Error;
+use phlo_spec::Code;
+use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::args::Config;
 use crate::exit::{Exit, Failure};
-use crate::render::Tone;
 use crate::render::table::{Cell, Table};
+use crate::render::{Tone, plural};
 
 pub(crate) fn run(app: &App, args: &Config) -> Result<Exit, Failure> {
-    let Config::Show = args;
+    match args {
+        Config::Show => show(app),
+        Config::Export { dir, orchestrator } => export(app, dir, orchestrator.as_deref()),
+    }
+}
+
+fn export(app: &App, dir: &Path, orchestrator: Option<&str>) -> Result<Exit, Failure> {
+    let open = app.open_to_work()?;
+    let files = open.platform.export(orchestrator).map_err(|problems| Failure::in_files(problems, &open.texts))?;
+    for (file, content) in &files {
+        let path = dir.join(file);
+        let written =
+            path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&path, content));
+        written.map_err(|err| {
+            Error::new(Code::StorageFailed, "the definitions cannot be written")
+                .with("path", path.display())
+                .because(err)
+                .hint("check the folder's permissions and the disk")
+        })?;
+    }
+    let names: Vec<_> = files.iter().map(|(file, _)| file.as_str()).collect();
+    let dir = dir.display().to_string();
+    app.printer.answer(
+        || json!({ "status": "ok", "dir": dir, "files": names }),
+        || format!("{} {} in {dir}: {}\n", Tone::Good.paint("Wrote"), plural(names.len(), "file"), names.join(", ")),
+    )?;
+    Ok(Exit::Done)
+}
+
+fn show(app: &App) -> Result<Exit, Failure> {
     let open = app.open_to_look()?;
-    let shown = open.platform.project().show();
+    let shown = open.platform.config();
     app.printer.answer(
         || {
             let mut document = serde_json::json!({ "status": "ok" });

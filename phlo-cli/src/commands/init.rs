@@ -15,6 +15,11 @@ use crate::render::Tone;
 use crate::templates::{IGNORED, TEMPLATES, Template};
 
 pub(crate) fn run(app: &App, args: &Init) -> Result<Exit, Failure> {
+    if app.names_project() {
+        return Err(Error::new(Code::Usage, "`phlo init` makes a project and takes its folder as an argument")
+            .hint("write `phlo init DIR` in place of `--project DIR`")
+            .into());
+    }
     let Some(template) = TEMPLATES.iter().find(|t| t.name == args.template) else {
         return Err(Failure::usage(format!("there is no template `{}`", args.template)));
     };

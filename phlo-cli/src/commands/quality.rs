@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use phlo_plugin::Error;
 use phlo_runtime::Platform;
-use phlo_spec::CheckResult;
+use phlo_spec::{AssetKey, CheckResult};
 use serde_json::{Value, json};
 
 use crate::app::{App, asset as named};
@@ -16,29 +16,47 @@ use crate::render::run::failed_check;
 use crate::render::table::{Cell, Table};
 use crate::render::{Tone, check_outcome, indent, number};
 
-/// More results than one run can have.
+/// More results than one run can have of an asset.
 const RESULTS: usize = 10_000;
 
 pub(crate) fn run(app: &App, args: &Quality) -> Result<Exit, Failure> {
     match args {
         Quality::Show { asset, rows, limit } => show(app, asset, rows.then_some(*limit)),
-        Quality::Run { asset } => audit(app, asset),
+        Quality::Run { select } => audit(app, select),
     }
 }
 
-fn audit(app: &App, asset: &str) -> Result<Exit, Failure> {
+fn audit(app: &App, select: &[String]) -> Result<Exit, Failure> {
     let open = app.open_to_work()?;
-    let key = named(&open.platform, asset)?;
-    let results = app.wait(open.platform.quality(&key)).map_err(|f| f.with_texts(&open.texts))?;
-    let blocked = results.iter().any(CheckResult::blocks);
+    let keys = open.platform.select(select).map_err(|problems| Failure::in_files(problems, &open.texts))?;
+    let runtime = app.runtime()?;
+    let mut all = Vec::new();
+    for key in keys {
+        let results = runtime.block_on(open.platform.quality(&key));
+        all.push((key, results.map_err(|problems| Failure::in_files(problems, &open.texts))?));
+    }
+    let blocks = |results: &[CheckResult]| results.iter().any(CheckResult::blocks);
+    let status = |blocked: bool| if blocked { "blocked" } else { "ok" };
+    let blocked = all.iter().any(|(_, results)| blocks(results));
     app.printer.answer(
-        || json!({ "status": if blocked { "blocked" } else { "ok" }, "asset": key, "checks": results.iter().map(document).collect::<Vec<_>>() }),
         || {
-            if results.is_empty() {
-                return format!("{key} has no checks\n");
-            }
-            let failed: String = results.iter().filter(|r| !r.passed()).map(|r| format!("\n{}", failed_check(&app.printer, r))).collect();
-            table(app, &results.iter().collect::<Vec<_>>()) + &failed
+            let assets = all.iter().map(|(key, results)| {
+                let checks: Vec<_> = results.iter().map(document).collect();
+                json!({ "asset": key, "status": status(blocks(results)), "checks": checks })
+            });
+            json!({ "status": status(blocked), "assets": assets.collect::<Vec<_>>() })
+        },
+        || {
+            let text = |(key, results): &(AssetKey, Vec<CheckResult>)| {
+                if results.is_empty() {
+                    return format!("{key} has no checks\n");
+                }
+                let failed = results.iter().filter(|r| !r.passed());
+                let failed: String = failed.map(|r| format!("\n{}", failed_check(&app.printer, r))).collect();
+                let heading = if all.len() > 1 { format!("{}\n", Tone::Strong.paint(key)) } else { String::new() };
+                heading + &table(app, &results.iter().collect::<Vec<_>>()) + &failed
+            };
+            all.iter().map(text).collect::<Vec<_>>().join("\n")
         },
     )?;
     Ok(if blocked { Exit::Blocked } else { Exit::Done })
@@ -47,14 +65,21 @@ fn audit(app: &App, asset: &str) -> Result<Exit, Failure> {
 fn show(app: &App, asset: &str, rows: Option<usize>) -> Result<Exit, Failure> {
     let platform = app.open_to_look()?.platform;
     let key = named(&platform, asset)?;
-    let all = platform.history()?.checks(&key, RESULTS)?;
+    let history = platform.history()?;
     // Newest first: the first one's run is the latest that had any.
-    let latest = all.first().map(|(run, at, _)| (run.clone(), *at));
-    let mut shown: Vec<Shown> = all
-        .into_iter()
-        .filter(|(run, ..)| latest.as_ref().is_some_and(|(latest, _)| latest == run))
-        .map(|(_, _, result)| Shown { result, rows: None })
-        .collect();
+    let latest = history.checks(&key, 1)?.into_iter().next().map(|(run, at, _)| (run, at));
+    let record = latest.as_ref().map(|(run, _)| history.run(run)).transpose()?.flatten();
+    let asset_run = record.and_then(|record| record.assets.into_iter().find(|a| a.asset == key));
+    let results = match asset_run.map(|run| run.checks) {
+        Some(checks) if !checks.is_empty() => checks,
+        // The run has not ended the asset, or never will.
+        _ => {
+            let all = history.checks(&key, RESULTS)?.into_iter();
+            let of_latest = all.filter(|(run, ..)| latest.as_ref().is_some_and(|(latest, _)| latest == run));
+            of_latest.map(|(_, _, result)| result).collect()
+        }
+    };
+    let mut shown: Vec<Shown> = results.into_iter().map(|result| Shown { result, rows: None }).collect();
     if let Some(limit) = rows {
         let runtime = app.runtime()?;
         for one in shown.iter_mut().filter(|s| s.result.violations > 0) {
@@ -84,10 +109,15 @@ impl Shown {
         match &self.rows {
             Some(Ok(batches)) => {
                 let lines = batches.iter().filter_map(|b| json_lines(b).ok()).collect::<String>();
+                document["rows_from"] = json!("table");
                 document["rows"] = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).collect();
             }
             // The stage that held them is swept after a time; the sample stays.
-            Some(Err(_)) => document["rows"] = json!(self.result.sample),
+            Some(Err(err)) => {
+                document["rows"] = json!(self.result.sample);
+                document["rows_from"] = json!("sample");
+                document["rows_error"] = json!(err.record());
+            }
             None => {}
         }
         document

@@ -18,7 +18,12 @@ use crate::render::{Tone, number, run_status};
 pub(crate) fn run(app: &App, args: &Runs) -> Result<Exit, Failure> {
     let history = app.open_to_look()?.platform.history()?;
     if let Some(id) = &args.run {
-        show(app, &find(&history, id)?, true)?;
+        let record = find(&history, id)?;
+        if app.printer.json() {
+            app.printer.document(json!({ "status": "ok", "run": record }))?;
+        } else {
+            show(app, &record, true)?;
+        }
         return Ok(Exit::Done);
     }
     let runs = history.runs(args.limit)?;

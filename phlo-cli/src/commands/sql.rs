@@ -13,7 +13,7 @@ use phlo_spec::Code;
 use crate::app::{App, error_document};
 use crate::args::{RowFormat, Sql};
 use crate::exit::{Exit, Failure};
-use crate::render::rows::{columns, csv, grid, json_lines};
+use crate::render::rows::{columns, csv, grid, json_lines, without_secrets};
 use crate::render::told::Told;
 use crate::render::{number, plural};
 
@@ -132,13 +132,16 @@ impl Writer<'_> {
                     self.turn()?;
                 }
             }
-            Shape::Rows(RowFormat::Csv) => printer.data(&csv(&batch, first).map_err(unwritable)?)?,
+            Shape::Rows(RowFormat::Csv) => {
+                let clean = without_secrets(printer, &batch).map_err(unwritable)?;
+                printer.clean_data(&csv(&clean, first).map_err(unwritable)?)?;
+            }
             Shape::Rows(RowFormat::Json) | Shape::Document => {
                 let rows = json_lines(&batch).map_err(unwritable)?;
                 self.begin()?;
                 // One row a line, a comma before each but the first.
                 let lines = rows.trim_end().replace('\n', ",\n");
-                printer.data(&format!("{}{lines}", if first { "\n" } else { ",\n" }))?;
+                printer.json_part(&format!("{}{lines}", if first { "\n" } else { ",\n" }))?;
             }
         }
         Ok(())
@@ -150,9 +153,9 @@ impl Writer<'_> {
             self.began = true;
             match self.shape {
                 Shape::Document => {
-                    self.app.printer.data(&format!("{{\"columns\": {}, \"rows\": [", columns(&self.schema)))?;
+                    self.app.printer.json_part(&format!("{{\"columns\": {}, \"rows\": [", columns(&self.schema)))?;
                 }
-                Shape::Rows(_) => self.app.printer.data("[")?,
+                Shape::Rows(_) => self.app.printer.json_part("[")?,
             }
         }
         Ok(())
@@ -175,16 +178,16 @@ impl Writer<'_> {
             Shape::Rows(RowFormat::Csv) => {
                 if self.rows == 0 {
                     let empty = RecordBatch::new_empty(self.schema.clone());
-                    self.app.printer.data(&csv(&empty, true).map_err(unwritable)?)?;
+                    self.app.printer.clean_data(&csv(&empty, true).map_err(unwritable)?)?;
                 }
             }
             Shape::Rows(RowFormat::Json) => {
                 self.begin()?;
-                self.app.printer.data("\n]\n")?;
+                self.app.printer.json_part("\n]\n")?;
             }
             Shape::Document => {
                 self.begin()?;
-                self.app.printer.data(&format!("\n], \"row_count\": {}, \"status\": \"ok\"}}\n", self.rows))?;
+                self.app.printer.json_part(&format!("\n], \"row_count\": {}, \"status\": \"ok\"}}\n", self.rows))?;
             }
         }
         Ok(())
@@ -199,7 +202,7 @@ impl Writer<'_> {
                 "\n], \"row_count\": {}, \"status\": \"error\", \"error\": {}}}\n",
                 self.rows, document["error"]
             );
-            return match self.app.printer.data(&text) {
+            return match self.app.printer.json_part(&text) {
                 Ok(()) => Failure::Written(failure.exit()),
                 Err(err) => err.into(),
             };

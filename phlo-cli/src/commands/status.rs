@@ -16,7 +16,7 @@ pub(crate) fn run(app: &App) -> Result<Exit, Failure> {
         || json!({ "status": "ok", "assets": states.iter().map(document).collect::<Vec<_>>() }),
         || text(app, &states),
     )?;
-    Ok(Exit::Done)
+    Ok(app.tell_of(states.iter().filter_map(|s| Some((s.asset.as_str(), s.error.as_ref()?)))))
 }
 
 fn document(state: &AssetState) -> Value {
@@ -51,7 +51,10 @@ fn text(app: &App, states: &[AssetState]) -> String {
             Cell::maybe(state.rows.map(number::count)),
             Cell::maybe(state.bytes.map(number::bytes)),
             Cell::maybe(state.version.map(|v| format!("v{v}"))),
-            Cell::maybe(state.committed_at.map(|at| number::ago(at, now))),
+            match &state.error {
+                Some(_) => Cell::toned(("cannot be read", Tone::Bad)),
+                None => Cell::maybe(state.committed_at.map(|at| number::ago(at, now))),
+            },
             last.map_or_else(|| Cell::maybe(None::<String>), |(_, _, run)| Cell::toned(asset_status(run.status))),
             last.map_or_else(|| Cell::maybe(None::<String>), |(id, ..)| Cell::toned((id.as_str(), Tone::Dim))),
         ]);

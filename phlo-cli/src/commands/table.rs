@@ -1,7 +1,7 @@
 //! `phlo table`: tables, their versions and rows.
 
 use phlo_plugin::schema::type_name;
-use phlo_runtime::{TableInfo, TableVersion};
+use phlo_runtime::{TableInfo, TableRow, TableVersion};
 use serde_json::{Value, json};
 
 use crate::app::{App, table as named};
@@ -18,13 +18,25 @@ pub(crate) fn run(app: &App, args: &Args) -> Result<Exit, Failure> {
         Args::List => {
             let tables = app.wait(platform.tables())?;
             app.printer.answer(
-                || json!({ "status": "ok", "tables": tables.iter().map(document).collect::<Vec<_>>() }),
+                || json!({ "status": "ok", "tables": tables.iter().map(row).collect::<Vec<_>>() }),
                 || list(app, &tables),
             )?;
+            let damaged = tables.iter().filter_map(|t| Some((t.table.as_str(), t.info.as_ref().err()?)));
+            return Ok(app.tell_of(damaged));
         }
         Args::Show(TableAt { table, at }) => {
             let info = app.wait(platform.table(&named(&platform, table)?, *at))?;
-            app.printer.answer(|| json!({ "status": "ok", "table": document(&info) }), || show(app, &info))?;
+            let spec = platform.asset(&info.table);
+            let owner = spec.and_then(|spec| spec.owner.as_deref());
+            let description = spec.and_then(|spec| spec.description.as_deref());
+            app.printer.answer(
+                || {
+                    let mut document = document(&info);
+                    (document["owner"], document["description"]) = (json!(owner), json!(description));
+                    json!({ "status": "ok", "table": document })
+                },
+                || show(app, &info, owner, description),
+            )?;
         }
         Args::History { table, limit } => {
             let key = named(&platform, table)?;
@@ -51,6 +63,13 @@ fn document(info: &TableInfo) -> Value {
     })
 }
 
+fn row(row: &TableRow) -> Value {
+    match &row.info {
+        Ok(info) => document(info),
+        Err(error) => json!({ "table": row.table, "error": error }),
+    }
+}
+
 fn version(version: &TableVersion) -> Value {
     json!({
         "version": version.version, "committed_at": version.committed_at, "operation": version.operation, "run_id": version.run_id,
@@ -58,15 +77,22 @@ fn version(version: &TableVersion) -> Value {
     })
 }
 
-fn list(app: &App, tables: &[TableInfo]) -> String {
+fn list(app: &App, tables: &[TableRow]) -> String {
     if tables.is_empty() {
         return "there are no tables yet; make them with `phlo run`\n".to_owned();
     }
     let mut list =
         Table::list(&app.printer, &["table", ">rows", ">size", ">files", ">columns", ">version", "committed"]);
-    for info in tables {
+    for row in tables {
+        let name = Cell::toned((row.table.as_str(), Tone::Strong));
+        let Ok(info) = &row.info else {
+            let nothing = || Cell::maybe(None::<String>);
+            let unreadable = Cell::toned(("cannot be read", Tone::Bad));
+            list.row([name, nothing(), nothing(), nothing(), nothing(), nothing(), unreadable]);
+            continue;
+        };
         list.row([
-            Cell::toned((info.table.as_str(), Tone::Strong)),
+            name,
             Cell::maybe(info.rows.map(number::count)),
             number::bytes(info.bytes).into(),
             number::count(info.files).into(),
@@ -78,9 +104,11 @@ fn list(app: &App, tables: &[TableInfo]) -> String {
     list.text()
 }
 
-fn show(app: &App, info: &TableInfo) -> String {
+fn show(app: &App, info: &TableInfo, owner: Option<&str>, description: Option<&str>) -> String {
     let mut facts = Table::list(&app.printer, &["table", info.table.as_str()]);
     for (name, value) in [
+        ("what it is", description.map(str::to_owned)),
+        ("owner", owner.map(str::to_owned)),
         ("location", Some(info.location.clone())),
         ("version", Some(info.version.to_string())),
         ("committed", info.committed_at.map(number::time)),

@@ -1,8 +1,11 @@
 //! Rows of a query as a grid, as CSV and as JSON, batch by batch, so that memory does not grow with the answer.
 
-use arrow_array::RecordBatch;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
-use arrow_schema::{ArrowError, DataType, SchemaRef};
+use arrow_schema::{ArrowError, DataType, Schema, SchemaRef};
 use phlo_plugin::schema::type_name;
 use serde_json::{Value, json};
 
@@ -52,6 +55,36 @@ pub(crate) fn grid(printer: &Printer, schema: &SchemaRef, batches: &[RecordBatch
     Ok(table.text())
 }
 
+/// The batch with secrets taken out of its texts; numbers are none.
+///
+/// # Errors
+/// None that is known.
+pub(crate) fn without_secrets(printer: &Printer, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let texts = |data_type: &DataType| {
+        let inner = match data_type {
+            DataType::Dictionary(_, values) => values.as_ref(),
+            other => other,
+        };
+        matches!(inner, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+    };
+    let (mut fields, mut columns) = (Vec::new(), Vec::new());
+    for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
+        let cleaned = texts(field.data_type()).then(|| arrow_cast::cast(column, &DataType::Utf8).ok()).flatten();
+        match cleaned {
+            Some(column) => {
+                let clean = column.as_string::<i32>().iter().map(|text| text.map(|text| printer.clean(text)));
+                fields.push(Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8)));
+                columns.push(Arc::new(clean.collect::<StringArray>()) as ArrayRef);
+            }
+            None => {
+                fields.push(field.clone());
+                columns.push(column.clone());
+            }
+        }
+    }
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+}
+
 /// The batch as CSV.
 ///
 /// # Errors
@@ -87,8 +120,8 @@ mod tests {
     use super::*;
     use crate::printer::Wishes;
     use anstream::adapter::strip_str;
-    use arrow_array::{ArrayRef, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray};
-    use std::sync::Arc;
+    use arrow_array::{Float64Array, Int64Array, TimestampMicrosecondArray};
+    use phlo_spec::Redactor;
 
     fn batch() -> RecordBatch {
         RecordBatch::try_from_iter_with_nullable([
@@ -125,6 +158,17 @@ mod tests {
             columns(&schema)[0].to_string(),
             @r#"{"name":"carrier","type":"string","nullable":true}"#
         );
+    }
+
+    #[test]
+    fn secrets_are_taken_out_of_texts_and_not_out_of_numbers() {
+        let printer = Printer::new(Wishes::default());
+        let redactor = Redactor::default();
+        redactor.add("1301");
+        redactor.add("HA, Inc.");
+        printer.redact_with(redactor);
+        let clean = csv(&without_secrets(&printer, &batch()).unwrap(), false).unwrap();
+        assert!(clean.starts_with("***,1301,0.25,"), "{clean}");
     }
 
     #[test]

@@ -136,9 +136,13 @@ pub(crate) fn failed_check(printer: &Printer, check: &CheckResult) -> String {
     // What was found is often no more than the count that stands there already.
     let found =
         check.observed.clone().filter(|found| *found != format!("{} of {} rows", check.violations, check.total));
-    for (title, value) in
-        [("why", &check.error), ("wanted", &check.expected), ("found", &found), ("tolerance", &tolerated)]
-    {
+    for (title, value) in [
+        ("what it is", &check.description),
+        ("why", &check.error),
+        ("wanted", &check.expected),
+        ("found", &found),
+        ("tolerance", &tolerated),
+    ] {
         if let Some(value) = value {
             let _ = writeln!(text, "  {}: {}", Tone::Dim.paint(title), printable(&printer.clean(value)));
         }

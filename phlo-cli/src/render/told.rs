@@ -151,7 +151,8 @@ fn mark(line: &str, place: &Place, clean: &dyn Fn(&str) -> String) -> Option<(St
     (clean(line) == line).then(|| (line.to_owned(), start..end))
 }
 
-/// Whether a line may hold a secret; asked where the project could not be read far enough to know its secrets.
+/// Whether a line may hold a secret that nobody learned: one that is a word, or stands where the project could not be read. A
+/// variable's name is none.
 pub(crate) fn may_hold_secret(line: &str) -> bool {
     const ENDS: &[&str] = &[
         "token",
@@ -163,6 +164,7 @@ pub(crate) fn may_hold_secret(line: &str) -> bool {
         "credential",
         "credentials",
         "authorization",
+        "cookie",
         "api_key",
         "apikey",
         "access_key",
@@ -171,9 +173,16 @@ pub(crate) fn may_hold_secret(line: &str) -> bool {
         "account_key",
     ];
     let lower = line.to_ascii_lowercase().replace('-', "_");
-    let keys = lower.split(':').map(|before| before.trim_end_matches(['"', '\'', ' ']));
-    keys.into_iter().any(|key| ENDS.iter().any(|end| key.ends_with(end)))
-        || (lower.contains("://") && lower.contains('@'))
+    let secret = |(at, _): (usize, &str)| {
+        let key = lower[..at].trim_end_matches(['"', '\'', ' ']);
+        let value = lower[at + 1..].trim_start_matches(['"', '\'', ' ']);
+        let variable = value.strip_prefix("${").and_then(|v| v.split_once('}')).is_some_and(|(name, rest)| {
+            name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+                && (rest.is_empty() || rest.starts_with(['"', '\'', ',', ' ', '}']))
+        });
+        !variable && ENDS.iter().any(|end| key.ends_with(end))
+    };
+    lower.match_indices(':').any(secret) || (lower.contains("://") && lower.contains('@'))
 }
 
 #[cfg(test)]
@@ -273,6 +282,11 @@ mod tests {
             ("x: { \"API-KEY\" : abc }", true),
             ("root: s3://me:pw@host", true),
             ("write: { unique_key: [id] }", false),
+            ("a: { token: \"${A_TOKEN}\", x: 1 }", false),
+            ("token: ${A_TOKEN}", false),
+            ("token: ${A_TOKEN:-abc}", true),
+            ("token: ${A_TOKEN}abc", true),
+            ("a: { token: ${A}, password: abc }", true),
             ("name: x", false),
         ] {
             assert_eq!(may_hold_secret(line), secret, "{line}");

@@ -1,6 +1,9 @@
 //! The few traits that must speak DataFusion: a table store with its stages, and a query engine's session.
 //!
 //! Providers hand them to the platform as `Provider::new::<dyn TableStore>(..)` and `Provider::new::<dyn QueryEngine>(..)`.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod guarded;
 
 use std::fmt::Debug;
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 //! Checks, compiled and executed: row-level ones ride on the write, the others look at the table as it would be.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,7 +14,7 @@ use datafusion::prelude::SessionContext;
 use phlo_plugin::quality::{CheckPlan, Evaluation, MaskFn, Value, Verdict};
 use phlo_plugin::registry::guard;
 use phlo_plugin::{Error, Result};
-use phlo_spec::{CheckOutcome, CheckResult, CheckSeverity, Code, Place, nearest};
+use phlo_spec::{AssetKey, CheckOutcome, CheckResult, CheckSeverity, Code, Place};
 
 use crate::error::map_error;
 use crate::session::register_bare;
@@ -33,6 +34,8 @@ pub struct Check {
     pub name: String,
     /// The quality plugin's name for it.
     pub kind: String,
+    /// For people.
+    pub description: Option<String>,
     /// What a failure does.
     pub severity: CheckSeverity,
     /// The fraction that may fail.
@@ -63,10 +66,7 @@ impl Check {
                     Code::UnknownColumn,
                     format!("the check `{}` names the column `{column}`, which is not there", self.name),
                 );
-                let error = match nearest(column, names.iter().copied()) {
-                    Some(near) => error.hint(format!("did you mean `{near}`?")),
-                    None => error.hint(format!("columns: {}", names.join(", "))),
-                };
+                let error = error.suggest(column, names.iter().copied(), format!("columns: {}", names.join(", ")));
                 return Err(error.at(self.place.clone()));
             }
         }
@@ -94,6 +94,21 @@ impl Check {
         })
     }
 
+    /// The tables that its SQL names, itself as `this` left out. SQL that does not parse names none here; [`Check::verify`] tells.
+    pub fn tables(&self) -> BTreeSet<AssetKey> {
+        let mut texts: Vec<String> = match &self.plan.evaluation {
+            Evaluation::Rows { predicate } => vec![format!("SELECT 1 FROM this WHERE {predicate}")],
+            Evaluation::Aggregates { expressions, .. } => {
+                vec![format!("SELECT {} FROM this", expressions.join(", "))]
+            }
+            Evaluation::Violations { query } => vec![query.replace("{table}", "this")],
+            Evaluation::Count { count, show } => [count, show].map(|sql| sql.replace("{table}", "this")).to_vec(),
+            Evaluation::Mask { .. } | Evaluation::Schema { .. } => Vec::new(),
+        };
+        texts.extend(self.filter.iter().map(|filter| format!("SELECT 1 FROM this WHERE {filter}")));
+        texts.iter().flat_map(|sql| crate::sql::tables(sql)).collect()
+    }
+
     fn result(&self, verdict: &Verdict, total: u64) -> CheckResult {
         let total = verdict.total.unwrap_or(total);
         // 29 of 100 are within 0.29, though the product in floating point is a little less than 29.
@@ -102,6 +117,7 @@ impl Check {
         CheckResult {
             name: self.name.clone(),
             kind: self.kind.clone(),
+            description: self.description.clone(),
             outcome,
             severity: self.severity,
             violations: verdict.violations,

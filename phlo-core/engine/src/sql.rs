@@ -135,6 +135,17 @@ impl Query {
     }
 }
 
+/// The keys of tables that some SQL names; none if it does not parse.
+pub(crate) fn tables(sql: &str) -> Vec<AssetKey> {
+    let parsed = DFParserBuilder::new(sql)
+        .with_dialect(&GenericDialect {})
+        .build()
+        .and_then(|mut parser| parser.parse_statements())
+        .unwrap_or_default();
+    let references = parsed.iter().filter_map(|statement| Some(resolve_table_references(statement, true).ok()?.0));
+    references.flatten().filter_map(|reference| AssetKey::new(reference.to_string()).ok()).collect()
+}
+
 /// A statement that somebody typed: not an asset's, and only for reading.
 pub struct Adhoc {
     statement: Statement,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use phlo_spec::{CapabilityType, Code, nearest};
+use phlo_spec::{CapabilityType, Code};
 
 use crate::error::{Error, Result};
 
@@ -59,6 +59,24 @@ pub struct Choice {
     pub by: ChosenBy,
 }
 
+/// Refuses run tags that would choose a provider of something that is no capability.
+///
+/// # Errors
+/// [`Code::UnknownCapability`], with the nearest type.
+pub fn check_tags(tags: &BTreeMap<String, String>) -> Result<()> {
+    for tag in tags.keys() {
+        if let Some(wanted) = tag.strip_prefix(TAG_PREFIX)
+            && wanted.parse::<CapabilityType>().is_err()
+        {
+            let known = || CapabilityType::ALL.iter().map(|c| c.as_str());
+            let all = known().collect::<Vec<_>>().join(", ");
+            return Err(Error::new(Code::UnknownCapability, format!("the tag `{tag}` names no capability type"))
+                .suggest(wanted, known(), format!("known: {all}")));
+        }
+    }
+    Ok(())
+}
+
 /// Chooses among the linked providers of a capability, by run tag, asset, environment, project, only one linked, in this order.
 ///
 /// # Errors
@@ -85,11 +103,11 @@ pub fn resolve(capability: CapabilityType, wishes: &Wishes<'_>, providers: &[Str
             Code::MissingCapability,
             format!("{by} chooses the {capability} `{wish}`, which is not available"),
         );
-        return Err(match nearest(wish, providers.iter().map(String::as_str)) {
-            Some(near) => error.hint(format!("did you mean `{near}`?")),
-            None if providers.is_empty() => error.hint(format!("no linked plugin provides a {capability}")),
-            None => error.hint(format!("available: {}", list())),
-        });
+        let otherwise = match providers {
+            [] => format!("no plugin that may be used provides a {capability}"),
+            _ => format!("available: {}", list()),
+        };
+        return Err(error.suggest(wish, providers.iter().map(String::as_str), otherwise));
     }
     match providers {
         [only] => Ok(Choice { provider: only.clone(), by: ChosenBy::OnlyProvider }),
@@ -130,6 +148,17 @@ mod tests {
         }
         let only = resolve(CapabilityType::TableStore, &Wishes::default(), &all[..1]).unwrap();
         assert_eq!(only.by, ChosenBy::OnlyProvider);
+    }
+
+    #[test]
+    fn a_tag_of_a_misspelt_capability_is_refused() {
+        let tags = |tag: &str| BTreeMap::from([(tag.to_owned(), "delta".to_owned())]);
+        assert!(check_tags(&tags("phlo/capability/table_store")).is_ok() && check_tags(&tags("team")).is_ok());
+        let err = check_tags(&tags("phlo/capability/tabel_store")).unwrap_err();
+        assert_eq!(
+            (err.code(), err.hints()),
+            (Code::UnknownCapability, &["did you mean `table_store`?".to_owned()][..])
+        );
     }
 
     #[test]

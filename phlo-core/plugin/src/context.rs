@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use phlo_spec::{Redactor, Secret};
 use schemars::JsonSchema;
@@ -53,9 +52,6 @@ pub struct Storage {
     /// Options of the object store.
     pub options: BTreeMap<String, Secret>,
 }
-
-/// A connection of `phlo.yaml`: a named config that sources refer to with `connection: NAME`.
-pub type Connections = BTreeMap<String, phlo_spec::Node>;
 
 /// The surroundings of a plugin.
 #[derive(Debug, Clone)]
@@ -121,6 +117,3 @@ impl<T: Plugin> AnyPlugin for T {
         self.cleanup()
     }
 }
-
-/// A plugin, shared.
-pub type Shared<T> = Arc<T>;

@@ -59,6 +59,17 @@ impl Emitter {
         Self { tags, ..self.clone() }
     }
 
+    /// The same sink, for events of an asset: the asset's tags beside the run's. An asset's tag is a name without a value, so it is
+    /// there with an empty one; where the run has a tag of that name, the run's value stays.
+    #[must_use]
+    pub fn with_asset_tags(&self, tags: &[String]) -> Self {
+        let mut all = self.tags.clone();
+        for tag in tags {
+            all.entry(tag.clone()).or_default();
+        }
+        self.tagged(all)
+    }
+
     /// Sends one event. Hooks have run when this returns.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use phlo_spec::run::ErrorRecord;
-use phlo_spec::{Code, Diagnostic, Place};
+use phlo_spec::{Code, Diagnostic, Place, nearest};
 
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -70,6 +70,20 @@ impl Error {
         self
     }
 
+    /// Adds the candidate that a misspelt name is near to as the next step, or what to do `otherwise`.
+    #[must_use]
+    pub fn suggest<'a>(
+        self,
+        given: &str,
+        candidates: impl IntoIterator<Item = &'a str>,
+        otherwise: impl Into<String>,
+    ) -> Self {
+        match nearest(given, candidates) {
+            Some(near) => self.hint(format!("did you mean `{near}`?")),
+            None => self.hint(otherwise),
+        }
+    }
+
     /// Says where in a file of the project the mistake is. What is said first stays.
     #[must_use]
     pub fn at(mut self, place: Option<Place>) -> Self {
@@ -115,11 +129,6 @@ impl Error {
     /// The message alone.
     pub fn message(&self) -> &str {
         &self.0.message
-    }
-
-    /// What was being done.
-    pub fn operation(&self) -> Option<&str> {
-        self.0.operation.as_deref()
     }
 
     /// The facts.

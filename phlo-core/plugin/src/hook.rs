@@ -52,7 +52,7 @@ pub struct HookFilter {
     pub events: Vec<EventKind>,
     /// Asset keys; empty means any event, also one without an asset.
     pub assets: Vec<AssetKey>,
-    /// Tags that the event must have, with these values.
+    /// Tags that the event must have, with these values. An asset's tags have an empty one.
     pub tags: BTreeMap<String, String>,
 }
 

@@ -6,15 +6,19 @@ use std::sync::{Arc, OnceLock};
 
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use futures::{FutureExt, StreamExt};
-use phlo_spec::{CapabilityRef, CapabilityType, Code, Node, NodeKind, PluginKind, nearest};
+use phlo_spec::{
+    AssetKey, AssetRun, CapabilityRef, CapabilityType, CheckResult, Code, Event, Node, NodeKind, PluginKind, RunRecord,
+    nearest,
+};
 
 use crate::context::{AnyPlugin, InitContext};
 use crate::error::{Error, Result};
 use crate::hook::HookRegistration;
 use crate::quality::{AnyQuality, CheckPlan, CheckTarget};
 use crate::registration::{Instance, KnownPlugin, PACKAGES, PackageFacts, Registration};
-use crate::resource::Provider;
+use crate::resource::{Provider, RunHistory};
 use crate::source::{AnySource, ReadRequest, Reading, SourceConfig, SourceContext};
 use crate::transform::{AnyTransform, TransformPlan};
 
@@ -241,9 +245,10 @@ impl Registry {
         let names: BTreeSet<&str> = self
             .entries
             .iter()
-            .filter(|e| of_kind(e.registration.kind.as_str()))
+            .filter(|e| of_kind(e.registration.kind.as_str()) && !e.denied)
             .map(|e| e.registration.name)
-            .chain(self.known.iter().filter(|k| of_kind(k.kind)).map(|k| k.name))
+            // What is linked is above, unless the project denies it: then it is no suggestion.
+            .chain(self.known.iter().filter(|k| of_kind(k.kind) && !k.linked).map(|k| k.name))
             .collect();
         let error = Error::new(Code::UnknownPlugin, format!("unknown {what} `{name}`"));
         match nearest(name, names.iter().copied()) {
@@ -292,7 +297,11 @@ impl Registry {
                 Arc::new(if told {
                     err
                 } else {
-                    Error::new(Code::PluginFailed, format!("the {kind} `{name}` did not start")).at(place).because(err)
+                    // What is not there stays what it is: whoever asks may try again later.
+                    let absent = matches!(err.code(), Code::ConnectionFailed | Code::AuthFailed | Code::RemoteBusy);
+                    let code = if absent { err.code() } else { Code::PluginFailed };
+                    let error = Error::new(code, format!("the {kind} `{name}` did not start")).at(place);
+                    err.hints().iter().fold(error, |error, hint| error.hint(hint.clone())).because(err)
                 })
             })
         });
@@ -307,10 +316,16 @@ impl Registry {
         self.make(self.entry(kind, name)?)
     }
 
-    /// Makes (once) every usable plugin of a kind. Those that do not start are left out; [`Registry::entries`] says why.
-    pub fn instances(&self, kind: PluginKind) -> Vec<(&'static Registration, Instance)> {
-        let of_kind = self.entries.iter().filter(|e| e.registration.kind == kind && !e.denied);
-        of_kind.filter_map(|e| Some((e.registration, self.make(e).ok()?))).collect()
+    /// Makes (once) every usable plugin of a kind; and what kept others out.
+    pub fn instances(&self, kind: PluginKind) -> (Vec<(&'static Registration, Instance)>, Vec<Error>) {
+        let (mut made, mut problems) = (Vec::new(), Vec::new());
+        for entry in self.entries.iter().filter(|e| e.registration.kind == kind && !e.denied) {
+            match self.make(entry) {
+                Ok(instance) => made.push((entry.registration, instance)),
+                Err(err) => problems.push(err),
+            }
+        }
+        (made, problems)
     }
 
     /// A source by name. Its panics become errors that name it.
@@ -400,6 +415,16 @@ impl Registry {
             }
             _ => Err(wrong_kind(entry.registration.name)),
         }
+    }
+
+    /// A run history by the name of its provider. Its panics become errors that name it.
+    ///
+    /// # Errors
+    /// See [`Registry::provider`].
+    pub fn history(&self, name: &str) -> Result<Arc<dyn RunHistory>> {
+        let provider = self.provider(CapabilityType::RunHistory, name)?;
+        let inner = provider.of_trait()?;
+        Ok(Arc::new(Guarded { name: name.to_owned(), inner }))
     }
 
     /// Calls every made plugin's clean-up; answers what failed.
@@ -588,5 +613,26 @@ impl AnyQuality for Guarded<dyn AnyQuality> {
 impl AnyTransform for Guarded<dyn AnyTransform> {
     fn plan(&self, params: &Node, input: &SchemaRef) -> Result<TransformPlan> {
         guard(&self.name, "making a transform", || self.inner.plan(params, input))
+    }
+}
+
+impl RunHistory for Guarded<dyn RunHistory> {
+    fn runs(&self, limit: usize) -> Result<Vec<RunRecord>> {
+        guard(&self.name, "listing runs", || self.inner.runs(limit))
+    }
+    fn run(&self, id: &str) -> Result<Option<RunRecord>> {
+        guard(&self.name, "reading a run", || self.inner.run(id))
+    }
+    fn events(&self, run_id: &str) -> Result<Vec<Event>> {
+        guard(&self.name, "reading events", || self.inner.events(run_id))
+    }
+    fn latest(&self) -> Result<Vec<(String, DateTime<Utc>, AssetRun)>> {
+        guard(&self.name, "reading the latest runs", || self.inner.latest())
+    }
+    fn checks(&self, asset: &AssetKey, limit: usize) -> Result<Vec<(String, DateTime<Utc>, CheckResult)>> {
+        guard(&self.name, "reading results of checks", || self.inner.checks(asset, limit))
+    }
+    fn close_dead(&self, is_alive: &dyn Fn(u32) -> bool) -> Result<Vec<String>> {
+        guard(&self.name, "closing dead runs", || self.inner.close_dead(is_alive))
     }
 }

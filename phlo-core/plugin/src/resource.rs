@@ -6,10 +6,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use phlo_spec::{AssetKey, AssetRun, CapabilityType, CheckResult, Event, RunRecord, Secret};
+use phlo_spec::{AssetKey, AssetRun, CapabilityType, CheckResult, Code, Event, RunRecord, Secret};
 
 use crate::context::{AnyPlugin, Plugin};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// A resource plugin.
 pub trait Resource: Plugin {
@@ -58,6 +58,19 @@ impl Provider {
     /// The handle, if it is of this trait.
     pub fn get<T: ?Sized + Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         self.handle.downcast_ref::<Arc<T>>().cloned()
+    }
+
+    /// The handle.
+    ///
+    /// # Errors
+    /// [`Code::InvalidRegistration`] if it is of another trait.
+    pub fn of_trait<T: ?Sized + Send + Sync + 'static>(&self) -> Result<Arc<T>> {
+        self.get().ok_or_else(|| {
+            Error::new(
+                Code::InvalidRegistration,
+                format!("the {} `{}` does not implement its capability's trait", self.capability, self.name),
+            )
+        })
     }
 }
 

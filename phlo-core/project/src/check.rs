@@ -3,25 +3,7 @@
 use phlo_spec::asset::CheckHeader;
 use phlo_spec::{CheckSpec, Code, Diagnostic, Node, NodeKind, Place, TransformSpec};
 
-use crate::load::with_hint;
 use crate::read::{map_at, null_as_map, read_all, value_at};
-
-/// Reads one item of `checks:`: `{kind: parameters}`, or the kind alone. The keys of [`CheckHeader`] are taken out of parameters
-/// that are a map, so a plugin's own parameter never has such a name.
-///
-/// # Errors
-/// The first thing that is wrong with it, at its place. Whether the kind exists is not looked at.
-pub fn parse_check(node: &Node) -> Result<CheckSpec, Diagnostic> {
-    let mut problems = Vec::new();
-    let check = check(node, &mut problems);
-    match (check, problems.into_iter().next()) {
-        (Some(check), None) => Ok(check),
-        (_, Some(problem)) => Err(with_hint(problem)),
-        (None, None) => {
-            Err(node.error(Code::Internal, "a check was refused without a reason").hint("please report it"))
-        }
-    }
-}
 
 /// Every item of `checks:`.
 pub(crate) fn checks(node: &Node, problems: &mut Vec<Diagnostic>) -> Vec<CheckSpec> {
@@ -92,6 +74,8 @@ fn named(item: &Node, what: &str, hint: &str, problems: &mut Vec<Diagnostic>) ->
     None
 }
 
+// `{kind: parameters}`, or the kind alone. The keys of [`CheckHeader`] are taken out of parameters that are a map, so a plugin's own
+// parameter never has such a name.
 fn check(item: &Node, problems: &mut Vec<Diagnostic>) -> Option<CheckSpec> {
     let (key, mut params) = named(item, "check", "write one check an item, e.g. `- not_null: [id]`", problems)?;
     let own = CheckHeader::KEYS.iter().filter_map(|key| params.take(key)).collect();

@@ -20,7 +20,6 @@ mod validate;
 
 use std::path::{Path, PathBuf};
 
-pub use check::parse_check;
 pub use environment::Environment;
 pub use load::{Loaded, Project, Texts, load};
 

@@ -39,7 +39,7 @@ pub struct Loaded {
 
 /// The texts of a project's files. What is shown of them goes through the project's [`Redactor`] first.
 #[derive(Clone, Default)]
-pub struct Texts(BTreeMap<Arc<str>, Arc<str>>);
+pub struct Texts(pub(crate) BTreeMap<Arc<str>, Arc<str>>);
 
 impl Texts {
     /// A file's text; `file` is relative to the project, as in [`Place::file`].
@@ -50,11 +50,6 @@ impl Texts {
     /// A line of a file, counted from 1.
     pub fn line(&self, file: &str, line: u32) -> Option<&str> {
         self.get(file)?.lines().nth(line.checked_sub(1)? as usize)
-    }
-
-    /// Every file with its text.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(file, text)| (file.as_ref(), text.as_ref()))
     }
 
     fn insert(&mut self, file: &str, text: &str) {
@@ -134,6 +129,13 @@ impl Project {
             merged: Node::synthetic(NodeKind::Map(Vec::new())),
             origins: BTreeMap::new(),
         }
+    }
+
+    /// Learns a secret that only a plugin's schema calls one, by the rules for what a file holds in plain text. `of_many` is one
+    /// whose name the plugin does not know.
+    pub fn learn_secret(&self, text: &str, of_many: bool) {
+        let keeper = Keeper::of(self.redactor.clone());
+        if of_many { keeper.one_of_many(text) } else { keeper.literal(text) }
     }
 
     /// The asset with this key.
@@ -269,14 +271,26 @@ impl Context<'_> {
     }
 }
 
-fn learn(node: &Node, secret: bool, texts: &ShownTexts, keeper: &Keeper) {
-    match &node.kind {
+fn learn(node: &mut Node, secret: bool, texts: &ShownTexts, keeper: &Keeper) {
+    if secret {
+        node.keep_secret();
+    }
+    match &mut node.kind {
         NodeKind::Map(entries) => {
             for (key, value) in entries {
-                learn(value, key.as_str().is_some_and(is_secret_key), texts, keeper);
+                learn(value, secret || key.as_str().is_some_and(is_secret_key), texts, keeper);
             }
+            return;
         }
-        NodeKind::Seq(items) => items.iter().for_each(|item| learn(item, secret, texts, keeper)),
+        NodeKind::Seq(items) => {
+            items.iter_mut().for_each(|item| learn(item, secret, texts, keeper));
+            return;
+        }
+        _ => {}
+    }
+    match &node.kind {
+        NodeKind::Int(number) if secret => keeper.literal(&number.to_string()),
+        NodeKind::Float(number) if secret => keeper.literal(&number.to_string()),
         NodeKind::Str(text) => {
             keeper.url(text);
             match texts.of(node) {

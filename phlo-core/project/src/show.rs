@@ -1,6 +1,6 @@
 //! The resolved project for `config show`: each value, where it came from, and no secret.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use phlo_spec::secret::MASK;
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::interpolate::ShownTexts;
 use crate::load::Project;
-use crate::secrets::{is_secret_key, without_password};
+use crate::secrets::{is_secret_key, is_secret_section, without_password};
 
 /// Where a value of `phlo.yaml` came from.
 #[derive(Debug, Clone)]
@@ -44,7 +44,8 @@ fn collect(
             for (key, value) in entries {
                 let name = key.as_str().unwrap_or_default();
                 let below = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
-                collect(value, Some(key), path == "storage.options" || is_secret_key(name), below, texts, all);
+                let secret = secret || is_secret_key(name) || is_secret_section(name);
+                collect(value, Some(key), secret, below, texts, all);
             }
         }
         NodeKind::Seq(items) => {
@@ -84,7 +85,9 @@ impl Project {
     /// ```
     ///
     /// `sources` has one entry for each value below `config`. Secrets are `***`. What is not set and has no default is left out.
-    pub fn show(&self) -> Value {
+    ///
+    /// `secrets` are the paths of values, or of what holds them, that a plugin's schema calls secret.
+    pub fn show(&self, secrets: &BTreeSet<String>) -> Value {
         let mut config = serde_json::to_value(&self.file).unwrap_or(Value::Null);
         let named = |nodes: &BTreeMap<String, Node>| {
             Value::Object(nodes.iter().map(|(name, node)| (name.clone(), node.to_json())).collect())
@@ -102,25 +105,25 @@ impl Project {
             config["capabilities"]["defaults"][capability.as_str()] = provider.as_str().into();
         }
         let mut sources = Map::new();
-        self.describe(&mut config, String::new(), &mut sources);
+        self.describe(&mut config, String::new(), secrets, &mut sources);
         self.redactor.clean_json(&mut config);
         json!({ "root": self.root.to_string_lossy(), "state_dir": self.state_dir.to_string_lossy(), "config": config, "sources": sources })
     }
 
-    fn describe(&self, value: &mut Value, path: String, sources: &mut Map<String, Value>) {
+    fn describe(&self, value: &mut Value, path: String, secrets: &BTreeSet<String>, sources: &mut Map<String, Value>) {
         match value {
             Value::Object(entries) => {
                 entries.retain(|_, value| !value.is_null());
                 for (name, value) in entries {
                     let below = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                    self.describe(value, below, sources);
+                    self.describe(value, below, secrets, sources);
                 }
             }
             Value::Array(items) if !items.is_empty() => {
                 for (at, item) in items.iter_mut().enumerate() {
                     let mut below = path.clone();
                     let _ = write!(below, "[{at}]");
-                    self.describe(item, below, sources);
+                    self.describe(item, below, secrets, sources);
                 }
             }
             _ => {
@@ -139,6 +142,13 @@ impl Project {
                 };
                 if let (None, Some(mask)) = (chosen, origin.and_then(|origin| origin.mask.as_ref())) {
                     *value = mask.as_str().into();
+                }
+                let below = |above: &String| {
+                    path.strip_prefix(above.as_str())
+                        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+                };
+                if !value.is_boolean() && secrets.iter().any(below) {
+                    *value = MASK.into();
                 }
                 let mut described = json!({ "source": source });
                 if let Some(place) = place {

@@ -82,6 +82,13 @@ pub(crate) fn header(node: &Node, header: &AssetHeader, default: WriteStrategy, 
     write(&mut rules, &header.write, default);
     if let Some(partitions) = &header.partitions {
         self::partitions(&mut rules, partitions);
+        if header.write.strategy.unwrap_or(default) == WriteStrategy::Overwrite {
+            rules.inert(
+                &["partitions"],
+                "an asset that is overwritten as a whole has no partition that could be run alone",
+                "set `write: {strategy: merge, unique_key: […]}`, or remove `partitions`",
+            );
+        }
     }
     if let Some(freshness) = &header.freshness
         && !(freshness.max_age_hours > 0.0 && freshness.max_age_hours.is_finite())
@@ -309,7 +316,16 @@ pub(crate) fn take_providers(
 /// Where tables lie: `storage.root` as a URL that ends with a slash.
 pub(crate) fn storage(root: &Path, spec: &StorageSpec, node: &Node, problems: &mut Vec<Diagnostic>) -> Option<Storage> {
     match storage_root(root, &spec.root) {
-        Ok(url) => Some(Storage { root: url, options: spec.options.clone() }),
+        Ok(url) => {
+            if url.scheme() == "file" && !spec.options.is_empty() {
+                Rules { node, problems }.inert(
+                    &["storage", "options"],
+                    "`options` are read for object stores only, and the root is a folder",
+                    "remove them, or set `root` to a URL such as `s3://bucket/prefix`",
+                );
+            }
+            Some(Storage { root: url, options: spec.options.clone() })
+        }
         Err((message, hint)) => {
             Rules { node, problems }.invalid(&["storage", "root"], message, hint);
             None

@@ -22,6 +22,7 @@ pub(crate) fn checks(registry: &Registry, spec: &AssetSpec, schema: Option<&Sche
             Ok(plan) => made.push(Check {
                 name: check.name.clone().unwrap_or_else(|| plan.name.clone()),
                 kind: check.kind.clone(),
+                description: check.description.clone(),
                 severity: check.severity,
                 tolerance: check.tolerance,
                 filter: check.filter.clone(),

@@ -1,16 +1,17 @@
 //! `phlo check`: everything that can be known before anything runs, offline.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow_schema::{Field, Schema, SchemaRef};
-use phlo_engine::Session;
 use phlo_engine::conform::Metadata;
 use phlo_engine::session::{empty, register};
 use phlo_engine::stream::{Step, TransformStep, extend_plan, transformed_schema};
+use phlo_engine::{Check, Session};
 use phlo_plugin::quality::quote;
-use phlo_plugin::{Error, Result};
+use phlo_plugin::{Error, Result, Wishes};
 use phlo_spec::asset::{Keep, WriteStrategy};
+use phlo_spec::service::ServiceSpec;
 use phlo_spec::{
     AssetKey, AssetSpec, CapabilityType, Code, Diagnostic, Diagnostics, Place, PluginKind, Severity, Span, nearest,
 };
@@ -38,34 +39,26 @@ impl Platform {
     /// Validates and type-checks the whole project. Reads local files' headers at most; asks no network.
     pub async fn check(&self) -> CheckReport {
         let (graph, mut diagnostics) = self.graph();
-        for capability in [CapabilityType::TableStore, CapabilityType::QueryEngine, CapabilityType::Orchestrator] {
-            if let Err(err) = self.choose(capability, None, None) {
-                diagnostics.push(err.into_diagnostic());
-            }
-        }
-        for (capability, name) in &self.inner.project.file.capabilities.defaults {
-            if !self.inner.registry.providers_of(*capability).contains(name)
-                && !diagnostics.0.iter().any(|d| d.message.contains(&format!("`{name}`")))
-                && let Err(err) = self.choose(*capability, None, None)
-            {
-                diagnostics.push(err.into_diagnostic());
-            }
-        }
+        self.check_plugins(&mut diagnostics);
         self.check_inert(&graph, &mut diagnostics);
         let (mut sql, mut unknown) = (0, Vec::new());
         match self.engine(None, None).and_then(|engine| engine.session()) {
             Ok(session) => {
                 let mut analysis = Analysis {
                     platform: self,
+                    graph: &graph,
                     session,
                     known: BTreeMap::new(),
                     diagnostics: Diagnostics::default(),
                     planned: 0,
                 };
-                for key in graph.order() {
-                    if let Some(node) = graph.get(key) {
-                        analysis.look(node).await;
-                    }
+                let nodes = || graph.order().iter().filter_map(|key| graph.get(key));
+                for node in nodes() {
+                    analysis.look(node).await;
+                }
+                // A check may read any other asset's table: all of them are known now.
+                for node in nodes() {
+                    analysis.checks(node).await;
                 }
                 unknown.extend(graph.order().iter().filter(|k| !analysis.known.contains_key(*k)).cloned());
                 sql = analysis.planned;
@@ -74,9 +67,32 @@ impl Platform {
             Err(err) => diagnostics.push(err.into_diagnostic()),
         }
         // What was said twice, e.g. by the graph and by a plan, is told once.
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         diagnostics.0.retain(|d| seen.insert((d.code, d.place.clone(), d.message.clone())));
         CheckReport { diagnostics: diagnostics.sorted(), assets: graph.nodes().count(), sql, unknown }
+    }
+
+    // Every choice of a provider, and every plugin that is given settings: the plugin itself reads them.
+    fn check_plugins(&self, diagnostics: &mut Diagnostics) {
+        let project = &self.inner.project;
+        let defaults = &project.file.capabilities.defaults;
+        let mut problems = Vec::new();
+        let needed = [CapabilityType::TableStore, CapabilityType::QueryEngine, CapabilityType::Orchestrator];
+        let wanted: BTreeSet<_> =
+            needed.iter().chain(defaults.keys()).chain(project.environment_choices.keys()).copied().collect();
+        for capability in wanted {
+            problems.extend(self.choose(capability, None, None).err());
+            // What the environment overrides is a mistake all the same.
+            if defaults.contains_key(&capability) {
+                let wishes = Wishes { defaults: Some(defaults), ..Wishes::default() };
+                problems.extend(self.resolve(capability, &wishes).err());
+            }
+        }
+        problems.extend(self.table_store(None, None).err());
+        for ((kind, name), node) in &project.plugin_settings {
+            problems.extend(self.inner.registry.instance(*kind, name).err().map(|err| err.at(node.place())));
+        }
+        diagnostics.extend(problems.into_iter().map(Error::into_diagnostic));
     }
 
     // What is configured and nothing would execute.
@@ -94,6 +110,8 @@ impl Platform {
                 diagnostics.push(
                     self.inner.registry.unknown(Some(PluginKind::Service), name).at(node.place()).into_diagnostic(),
                 );
+            } else if let Err(problem) = node.read::<ServiceSpec>() {
+                diagnostics.push(*problem);
             }
         }
         let native = self.choose(CapabilityType::Orchestrator, None, None).is_ok_and(|c| c.provider == "native");
@@ -120,7 +138,13 @@ impl Platform {
     }
 
     /// The transforms of an asset and what phlo adds to them, as steps over rows of `schema`.
-    pub(crate) fn steps(&self, spec: &AssetSpec, schema: &SchemaRef, partition: Option<&str>) -> Result<Vec<Step>> {
+    pub(crate) async fn steps(
+        &self,
+        session: &Session,
+        spec: &AssetSpec,
+        schema: &SchemaRef,
+        partition: Option<&str>,
+    ) -> Result<Vec<Step>> {
         let mut steps = Vec::new();
         for transform in &spec.transforms {
             let plugin = self.inner.registry.transform(&transform.name)?;
@@ -131,7 +155,9 @@ impl Platform {
             }));
         }
         if let (Some(key), Some(partitions)) = (partition, &spec.partitions) {
-            let has_zone = schema
+            // The filter stands behind the transforms, which may have made its column.
+            let left = transformed_schema(session, schema.clone(), &steps).await?;
+            let has_zone = left
                 .field_with_name(&partitions.column)
                 .is_ok_and(|f| matches!(f.data_type(), arrow_schema::DataType::Timestamp(_, Some(_))));
             steps.push(Step::Sql(format!(
@@ -189,15 +215,12 @@ impl Platform {
             Code::UnknownColumn,
             format!("`{setting}` of `{}` names the column `{column}`, which is not there", spec.key),
         );
-        let error = match nearest(column, names.iter().copied()) {
-            Some(near) => error.hint(format!("did you mean `{near}`?")),
-            None => error.hint(format!("columns: {}", names.join(", "))),
-        };
+        let error = error.suggest(column, names.iter().copied(), format!("columns: {}", names.join(", ")));
         Err(error.at(self.locate(spec, setting, column)))
     }
 
     /// Where a setting's value stands in an asset's file: the first line at or below the setting that holds the word.
-    fn locate(&self, spec: &AssetSpec, setting: &str, word: &str) -> Option<Place> {
+    pub(crate) fn locate(&self, spec: &AssetSpec, setting: &str, word: &str) -> Option<Place> {
         let place = spec.place.clone()?;
         let leaf = setting.rsplit('.').next().unwrap_or(setting);
         let mut inside = false;
@@ -235,6 +258,7 @@ impl Platform {
 
 struct Analysis<'a> {
     platform: &'a Platform,
+    graph: &'a Graph,
     session: Session,
     known: BTreeMap<AssetKey, SchemaRef>,
     diagnostics: Diagnostics,
@@ -244,25 +268,55 @@ struct Analysis<'a> {
 impl Analysis<'_> {
     async fn look(&mut self, node: &Node) {
         let spec = &node.spec;
-        let written = match self.written(node).await {
-            Ok(written) => written,
-            Err(problem) => {
-                self.diagnostics.push(problem);
-                None
+        match self.written(node).await {
+            Ok(Some(schema)) => {
+                if let Err(err) = register(&self.session, &spec.key, empty(schema.clone())) {
+                    self.diagnostics.push(err.at(spec.place.clone()).into_diagnostic());
+                }
+                self.known.insert(spec.key.clone(), schema);
             }
-        };
-        let (checks, problems) = audit::checks(&self.platform.inner.registry, spec, written.as_ref());
+            Ok(None) => {}
+            Err(problem) => self.diagnostics.push(problem),
+        }
+    }
+
+    async fn checks(&mut self, node: &Node) {
+        let schema = self.known.get(&node.spec.key).cloned();
+        let (checks, problems) = audit::checks(&self.platform.inner.registry, &node.spec, schema.as_ref());
         self.diagnostics.extend(problems);
-        let Some(schema) = written else { return };
+        let Some(schema) = schema else { return };
         for check in &checks {
-            if let Err(err) = check.verify(&self.session, &schema).await {
-                self.diagnostics.push(err.into_diagnostic());
+            match self.can_plan(node, check).await {
+                Ok(true) => {
+                    if let Err(err) = check.verify(&self.session, &schema).await {
+                        self.diagnostics.push(err.into_diagnostic());
+                    }
+                }
+                Ok(false) => {}
+                Err(problem) => self.diagnostics.push(problem),
             }
         }
-        if let Err(err) = register(&self.session, &spec.key, empty(schema.clone())) {
-            self.diagnostics.push(err.at(spec.place.clone()).into_diagnostic());
+    }
+
+    // Whether the columns of every table that a check reads are known.
+    async fn can_plan(&self, node: &Node, check: &Check) -> Result<bool, Diagnostic> {
+        for table in check.tables() {
+            if table == node.spec.key {
+                let message = format!("the check `{}` reads its own table by name", check.name);
+                let error = Error::new(Code::SqlError, message)
+                    .hint("name it `this`: the table as it would be after the commit");
+                return Err(error.at(check.place.clone()).into_diagnostic());
+            }
+            let known = if self.graph.get(&table).is_some() || self.platform.inner.project.broken.contains(&table) {
+                self.known.contains_key(&table)
+            } else {
+                self.external(node, &table, check.place.as_ref()).await?
+            };
+            if !known {
+                return Ok(false);
+            }
         }
-        self.known.insert(spec.key.clone(), schema);
+        Ok(true)
     }
 
     // The columns that the asset's table will have, as far as they can be known.
@@ -274,7 +328,7 @@ impl Analysis<'_> {
                 let context = self.platform.source_context(spec, true, CancellationToken::new());
                 match source.schema(config, &context).await {
                     Ok(Some(schema)) => {
-                        let steps = self.platform.steps(spec, &schema, None).map_err(at)?;
+                        let steps = self.platform.steps(&self.session, spec, &schema, None).await.map_err(at)?;
                         Some(transformed_schema(&self.session, schema, &steps).await.map_err(at)?)
                     }
                     Ok(None) => None,
@@ -299,7 +353,9 @@ impl Analysis<'_> {
                     return self.published(spec).await;
                 }
                 for (key, place) in &node.external {
-                    self.external(node, key, place.as_ref()).await?;
+                    if !self.external(node, key, place.as_ref()).await? {
+                        return Ok(None);
+                    }
                 }
                 if node
                     .upstream
@@ -311,7 +367,7 @@ impl Analysis<'_> {
                 let plan = query.plan(&self.session).await.map_err(|problem| *problem)?;
                 self.planned += 1;
                 let schema: SchemaRef = Arc::new(plan.schema().as_arrow().clone());
-                let steps = self.platform.steps(spec, &schema, None).map_err(at)?;
+                let steps = self.platform.steps(&self.session, spec, &schema, None).await.map_err(at)?;
                 let plan = extend_plan(&self.session, plan, &steps).await.map_err(at)?;
                 Some(Arc::new(plan.schema().as_arrow().clone()))
             }
@@ -337,8 +393,7 @@ impl Analysis<'_> {
     }
 
     async fn published(&self, spec: &AssetSpec) -> Result<Option<SchemaRef>, Diagnostic> {
-        // A remote store would be a network; only what is on this machine is looked at.
-        if self.platform.inner.project.storage.root.scheme() != "file" {
+        if self.is_remote() {
             return Ok(None);
         }
         let Ok((store, _)) = self.platform.table_store(Some(spec), None) else { return Ok(None) };
@@ -346,7 +401,16 @@ impl Analysis<'_> {
         Ok(info.map(|i| i.schema))
     }
 
-    async fn external(&self, node: &Node, key: &AssetKey, place: Option<&Place>) -> Result<(), Diagnostic> {
+    // A remote store would be a network; only what is on this machine is looked at.
+    fn is_remote(&self) -> bool {
+        self.platform.inner.project.storage.root.scheme() != "file"
+    }
+
+    // Registers a table that no asset makes; whether that could be done offline.
+    async fn external(&self, node: &Node, key: &AssetKey, place: Option<&Place>) -> Result<bool, Diagnostic> {
+        if self.is_remote() {
+            return Ok(false);
+        }
         let found = async {
             let (store, _) = self.platform.table_store(Some(&node.spec), None)?;
             match store.provider(key, None).await? {
@@ -355,10 +419,9 @@ impl Analysis<'_> {
             }
         };
         match found.await {
-            Ok(true) => Ok(()),
+            Ok(true) => Ok(true),
             Ok(false) => {
-                let assets: Vec<String> =
-                    self.platform.inner.project.assets.iter().map(|a| a.key.to_string()).collect();
+                let assets: Vec<String> = self.platform.assets().map(|a| a.key.to_string()).collect();
                 let near =
                     nearest(key.as_str(), assets.iter().map(String::as_str).filter(|a| *a != node.spec.key.as_str()));
                 let problem = Diagnostic::error(

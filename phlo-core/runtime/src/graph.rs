@@ -15,10 +15,12 @@ pub struct Node {
     pub source: Option<(Arc<dyn AnySource>, Arc<SourceConfig>)>,
     /// Its query, if it is SQL.
     pub query: Option<Query>,
-    /// Assets that it reads directly.
+    /// Assets that it reads directly, or that its checks do.
     pub upstream: BTreeSet<AssetKey>,
     /// Assets that read it directly.
     pub downstream: BTreeSet<AssetKey>,
+    /// Tables that its checks read beside its own.
+    pub checked: BTreeSet<AssetKey>,
     /// Tables that it reads and no asset makes, with where they are named.
     pub external: Vec<(AssetKey, Option<Place>)>,
 }
@@ -31,8 +33,9 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// Connects prepared assets. A cycle is a problem that is told with its path; the graph is then without order.
-    pub fn connect(nodes: Vec<Node>) -> (Self, Diagnostics) {
+    /// Connects prepared assets. A cycle is a problem that is told with its path; the graph is then without order. `locate` finds
+    /// the word of a setting in an asset's file.
+    pub fn connect(nodes: Vec<Node>, locate: impl Fn(&AssetSpec, &str, &str) -> Option<Place>) -> (Self, Diagnostics) {
         let mut problems = Diagnostics::default();
         let mut nodes: BTreeMap<AssetKey, Node> = nodes.into_iter().map(|n| (n.spec.key.clone(), n)).collect();
         let keys: BTreeSet<AssetKey> = nodes.keys().cloned().collect();
@@ -62,13 +65,14 @@ impl Graph {
                         format!("`{}` depends on `{key}`, which is not an asset", node.spec.key),
                     )
                     .maybe_hint(near.map(|n| format!("did you mean `{n}`?")));
-                    diagnostic.place.clone_from(&node.spec.place);
+                    diagnostic.place = locate(&node.spec, "deps", key.as_str());
                     problems.push(diagnostic);
                 }
             }
             node.upstream = upstream;
             node.external = external;
         }
+        order_checks(&mut nodes);
         let edges: Vec<(AssetKey, AssetKey)> =
             nodes.values().flat_map(|n| n.upstream.iter().map(|u| (u.clone(), n.spec.key.clone()))).collect();
         for (from, to) in edges {
@@ -169,6 +173,35 @@ impl Graph {
     }
 }
 
+// A table that a check reads comes first, unless it is made from this very asset: the check then sees what is published.
+fn order_checks(nodes: &mut BTreeMap<AssetKey, Node>) {
+    let checked =
+        |node: &Node| node.checked.iter().map(|table| (node.spec.key.clone(), table.clone())).collect::<Vec<_>>();
+    let wanted: Vec<_> = nodes.values().flat_map(checked).collect();
+    for (asset, table) in wanted {
+        if nodes.contains_key(&table)
+            && !depends(nodes, &table, &asset)
+            && let Some(node) = nodes.get_mut(&asset)
+        {
+            node.upstream.insert(table);
+        }
+    }
+}
+
+// Whether an asset is another one or is made from it.
+fn depends(nodes: &BTreeMap<AssetKey, Node>, asset: &AssetKey, on: &AssetKey) -> bool {
+    let (mut seen, mut queue) = (BTreeSet::new(), vec![asset]);
+    while let Some(key) = queue.pop() {
+        if key == on {
+            return true;
+        }
+        if seen.insert(key) {
+            queue.extend(nodes.get(key).iter().flat_map(|node| &node.upstream));
+        }
+    }
+    false
+}
+
 impl Node {
     /// A node whose neighbours are not known yet.
     pub fn new(spec: AssetSpec) -> Self {
@@ -178,6 +211,7 @@ impl Node {
             query: None,
             upstream: BTreeSet::new(),
             downstream: BTreeSet::new(),
+            checked: BTreeSet::new(),
             external: Vec::new(),
         }
     }
@@ -228,7 +262,7 @@ pub(crate) mod tests {
             node.query = Some(Query::parse(&text, &file).unwrap());
             node
         });
-        Graph::connect(nodes.collect())
+        Graph::connect(nodes.collect(), |spec, _, _| spec.place.clone())
     }
 
     #[test]
@@ -245,6 +279,23 @@ pub(crate) mod tests {
         assert!(text.contains("P1009") && text.contains("->"), "{text}");
         let (_, problems) = connect(&[("a.x", "a.x")]);
         assert!(problems.0[0].message.contains("reads itself"));
+    }
+
+    #[test]
+    fn a_table_that_a_check_reads_comes_first_unless_that_makes_a_cycle() {
+        let key = |text: &str| AssetKey::new(text).unwrap();
+        let node = |name: &str, reads: &str, checked: &[&str]| {
+            let mut node = connect(&[(name, reads)]).0.nodes.remove(&key(name)).unwrap();
+            (node.external, node.checked) = (Vec::new(), checked.iter().map(|k| key(k)).collect());
+            node
+        };
+        let (graph, problems) = Graph::connect(
+            vec![node("a.x", "", &["b.z", "a.y", "a.x", "c.c"]), node("a.y", "a.x", &["b.z"]), node("b.z", "", &[])],
+            |_, _, _| None,
+        );
+        assert!(problems.0.is_empty(), "{problems:?}");
+        assert_eq!(graph.order().iter().map(AssetKey::as_str).collect::<Vec<_>>(), ["b.z", "a.x", "a.y"]);
+        assert_eq!(graph.get(&key("a.x")).unwrap().upstream, BTreeSet::from([key("b.z")]));
     }
 
     #[test]

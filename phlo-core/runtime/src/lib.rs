@@ -5,14 +5,17 @@
 mod audit;
 mod bus;
 mod check;
+mod export;
 mod frontier;
 mod graph;
 mod materialize;
 mod partition;
 mod platform;
+pub mod process;
 mod query;
 mod report;
 mod run;
+mod secrets;
 mod select;
 
 pub use phlo_engine_api::{TableInfo, TableVersion};
@@ -22,5 +25,5 @@ pub use check::CheckReport;
 pub use graph::{Graph, Node as GraphNode};
 pub use platform::{Opened, Platform};
 pub use query::SqlAnswer;
-pub use report::{AssetState, Freshness, Lineage, PlanStep, PluginHealth, PluginRow};
+pub use report::{AssetState, Freshness, Lineage, PlanStep, PluginHealth, PluginRow, TableRow};
 pub use run::{NoObserver, Observer, RunOptions};

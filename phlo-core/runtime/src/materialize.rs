@@ -92,7 +92,8 @@ pub(crate) fn emit_end(node: Option<&Node>, emitter: &Emitter, run: &AssetRun) -
         Some(node) if node.is_ingestion() => Payload::IngestionEnd(Box::new(run.clone())),
         _ => Payload::TransformEnd(Box::new(run.clone())),
     };
-    emitter.correlated(correlation).emit(payload).err()
+    let tags = node.map(|node| node.spec.tags.as_slice()).unwrap_or_default();
+    emitter.correlated(correlation).with_asset_tags(tags).emit(payload).err()
 }
 
 fn emitter_run(emitter: &Emitter) -> Option<String> {
@@ -117,7 +118,7 @@ pub(crate) async fn materialize(job: Job) -> AssetRun {
             partition: partition.clone(),
             attempt: Some(attempt),
         };
-        let emitter = job.emitter.correlated(correlation);
+        let emitter = job.emitter.correlated(correlation).with_asset_tags(&node.spec.tags);
         run = empty_run(&job.key, AssetStatus::Failed, partition.as_deref());
         run.attempts = attempt;
         let mut work = Work { job: &job, node, partition: partition.clone(), emitter: emitter.clone(), run: &mut run };
@@ -300,7 +301,7 @@ impl Work<'_> {
                 context.emitter = self.emitter.clone();
                 let request = ReadRequest { cursor, parallelism: platform.inner.parallelism, batch_rows: BATCH_ROWS };
                 let reading = source.read(config, &context, request).await?;
-                let steps = platform.steps(spec, &reading.schema, self.partition.as_deref())?;
+                let steps = platform.steps(session, spec, &reading.schema, self.partition.as_deref()).await?;
                 let rows = transform(session, reading.schema, reading.streams, &steps).await?;
                 Ok(Incoming { rows, checkpoint: Some(reading.checkpoint), origins: reading.origins })
             }
@@ -319,7 +320,7 @@ impl Work<'_> {
                 }
                 let plan = query.plan(session).await?;
                 let schema: SchemaRef = Arc::new(plan.schema().as_arrow().clone());
-                let steps = platform.steps(spec, &schema, self.partition.as_deref())?;
+                let steps = platform.steps(session, spec, &schema, self.partition.as_deref()).await?;
                 let plan = extend_plan(session, plan, &steps).await?;
                 Ok(Incoming { rows: execute(session, plan).await?, checkpoint: None, origins })
             }

@@ -2,19 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use phlo_engine::Query;
-use phlo_engine_api::{QueryEngine, TableStore};
+use phlo_engine::{Check, Query};
+use phlo_engine_api::{QueryEngine, TableStore, guarded};
+use phlo_plugin::capability::check_tags;
 use phlo_plugin::resource::{Provider, RunHistory};
 use phlo_plugin::{Choice, Error, InitContext, KnownPlugin, PluginState, Policy, Registry, Result, Wishes, resolve};
 use phlo_project::{Environment, Project, Texts};
-use phlo_spec::{AssetSpec, CapabilityType, Code, Diagnostic, Diagnostics, PluginKind, Redactor};
+use phlo_spec::{AssetKey, AssetSpec, CapabilityType, Code, Diagnostic, Diagnostics, PluginKind, Redactor, Severity};
 use tokio_util::sync::CancellationToken;
 
+use crate::audit;
 use crate::bus::Bus;
 use crate::graph::{Graph, Node};
 use crate::report::{PluginHealth, PluginRow};
+use crate::secrets;
 
 /// A project that was opened, or why not.
 pub struct Opened {
@@ -38,6 +41,8 @@ pub(crate) struct Inner {
     pub(crate) bus: Bus,
     pub(crate) texts: Texts,
     pub(crate) parallelism: usize,
+    // Assets that plugins give, and what kept others from it; asked for once.
+    provided: OnceLock<(Vec<AssetSpec>, Diagnostics)>,
 }
 
 impl Platform {
@@ -93,7 +98,8 @@ impl Platform {
             let found = named.and_then(|n| place(&n));
             err.at(found)
         })?;
-        Ok(Self { inner: Arc::new(Inner { project, registry, bus, texts, parallelism }) })
+        secrets::learn(&project, &registry);
+        Ok(Self { inner: Arc::new(Inner { project, registry, bus, texts, parallelism, provided: OnceLock::new() }) })
     }
 
     /// The project.
@@ -124,9 +130,36 @@ impl Platform {
             environment: Some(&project.environment_choices),
             defaults: Some(&project.file.capabilities.defaults),
         };
+        if let Some(tags) = tags {
+            check_tags(tags)?;
+        }
+        self.resolve(capability, &wishes)
+    }
+
+    /// As [`resolve`], at its place in `phlo.yaml`, and with why a wished provider that is linked cannot be used.
+    pub(crate) fn resolve(&self, capability: CapabilityType, wishes: &Wishes<'_>) -> Result<Choice> {
         let providers = self.inner.registry.providers_of(capability);
-        resolve(capability, &wishes, &providers)
-            .map_err(|err| err.at(project.places.get(&format!("capabilities.defaults.{capability}")).cloned()))
+        resolve(capability, wishes, &providers).map_err(|err| {
+            let place = self.inner.project.places.get(&format!("capabilities.defaults.{capability}")).cloned();
+            let wished = err.message().split('`').nth(1).map(|name| format!("{capability}:{name}"));
+            let unusable = self.inner.registry.entries().find_map(|entry| {
+                let provides = entry.registration.provides.iter().any(|p| Some(*p) == wished.as_deref());
+                match entry.state {
+                    PluginState::Denied if provides => {
+                        Some(format!("`plugins` in phlo.yaml does not allow `{}`", entry.registration.name))
+                    }
+                    PluginState::Refused(_) if provides => {
+                        Some("it is linked, but refused: `phlo plugin check` says why".to_owned())
+                    }
+                    _ => None,
+                }
+            });
+            match unusable {
+                Some(why) => err.hint(why),
+                None => err,
+            }
+            .at(place)
+        })
     }
 
     fn provide(
@@ -139,15 +172,6 @@ impl Platform {
         Ok((self.inner.registry.provider(capability, &choice.provider)?, choice))
     }
 
-    fn of_trait<T: ?Sized + Send + Sync + 'static>(provider: &Provider) -> Result<Arc<T>> {
-        provider.get().ok_or_else(|| {
-            Error::new(
-                Code::InvalidRegistration,
-                format!("the {} `{}` does not implement its capability's trait", provider.capability, provider.name),
-            )
-        })
-    }
-
     /// The table store that serves an asset.
     pub(crate) fn table_store(
         &self,
@@ -155,7 +179,7 @@ impl Platform {
         tags: Option<&BTreeMap<String, String>>,
     ) -> Result<(Arc<dyn TableStore>, Choice)> {
         let (provider, choice) = self.provide(CapabilityType::TableStore, spec, tags)?;
-        Ok((Self::of_trait(&provider)?, choice))
+        Ok((guarded::table_store(&provider.name, provider.of_trait()?)?, choice))
     }
 
     /// The query engine that serves an asset.
@@ -165,7 +189,7 @@ impl Platform {
         tags: Option<&BTreeMap<String, String>>,
     ) -> Result<Arc<dyn QueryEngine>> {
         let (provider, _) = self.provide(CapabilityType::QueryEngine, spec, tags)?;
-        Self::of_trait(&provider)
+        Ok(guarded::query_engine(&provider.name, provider.of_trait()?))
     }
 
     /// The run history.
@@ -173,8 +197,8 @@ impl Platform {
     /// # Errors
     /// No plugin provides one.
     pub fn history(&self) -> Result<Arc<dyn RunHistory>> {
-        let (provider, _) = self.provide(CapabilityType::RunHistory, None, None)?;
-        Self::of_trait(&provider)
+        let choice = self.choose(CapabilityType::RunHistory, None, None)?;
+        self.inner.registry.history(&choice.provider)
     }
 
     /// What surrounds a source.
@@ -194,34 +218,57 @@ impl Platform {
         }
     }
 
-    /// The assets, prepared and connected: sources' configs read, SQL parsed, plugins found; no data looked at.
-    pub fn graph(&self) -> (Graph, Diagnostics) {
-        let mut problems = Diagnostics::default();
-        let mut specs = self.inner.project.assets.clone();
-        for (registration, instance) in self.inner.registry.instances(PluginKind::Asset) {
-            let phlo_plugin::registration::Instance::Asset(plugin) = instance else { continue };
-            match phlo_plugin::registry::guard(registration.name, "listing its assets", || plugin.assets()) {
-                Ok(assets) => {
-                    for asset in assets {
-                        if specs.iter().any(|s| s.key == asset.key) {
-                            let message = format!(
-                                "`{}` is defined by the plugin `{}` and a second time",
-                                asset.key, registration.name
-                            );
-                            problems.push(
-                                Diagnostic::error(Code::DuplicateAsset, message)
-                                    .hint("rename or remove one of the two"),
-                            );
-                        } else {
-                            specs.push(asset);
+    /// Assets that plugins give. A plugin that fails to keeps its own from the platform and nothing else: it is a warning.
+    fn provided(&self) -> &(Vec<AssetSpec>, Diagnostics) {
+        self.inner.provided.get_or_init(|| {
+            let (mut specs, mut problems) = (Vec::<AssetSpec>::new(), Diagnostics::default());
+            let (instances, failed) = self.inner.registry.instances(PluginKind::Asset);
+            let warning = |err: Error| Diagnostic { severity: Severity::Warning, ..err.into_diagnostic() };
+            problems.extend(failed.into_iter().map(warning));
+            for (registration, instance) in instances {
+                let phlo_plugin::registration::Instance::Asset(plugin) = instance else { continue };
+                let name = registration.name;
+                match phlo_plugin::registry::guard(name, "listing its assets", || plugin.assets()) {
+                    Ok(assets) => {
+                        for asset in assets {
+                            let key = &asset.key;
+                            if self.inner.project.asset(key).is_some() || specs.iter().any(|s| s.key == *key) {
+                                let message = format!("`{key}` is defined by the plugin `{name}` and a second time");
+                                let problem = Diagnostic::error(Code::DuplicateAsset, message);
+                                problems.push(problem.hint("rename or remove one of the two"));
+                            } else {
+                                specs.push(asset);
+                            }
                         }
                     }
+                    Err(err) => problems.push(warning(err)),
                 }
-                Err(err) => problems.push(err.into_diagnostic()),
             }
-        }
-        let nodes = specs.into_iter().map(|spec| self.prepare(spec, &mut problems)).collect();
-        let (graph, more) = Graph::connect(nodes);
+            (specs, problems)
+        })
+    }
+
+    /// What kept plugins from giving their assets: the rest runs, and people are told.
+    pub fn warnings(&self) -> Diagnostics {
+        let warnings = self.provided().1.0.iter().filter(|d| d.severity == Severity::Warning);
+        Diagnostics(warnings.cloned().collect())
+    }
+
+    /// Every asset: those of the project's files, then those of plugins.
+    pub fn assets(&self) -> impl Iterator<Item = &AssetSpec> {
+        self.inner.project.assets.iter().chain(&self.provided().0)
+    }
+
+    /// One asset, whoever gives it.
+    pub fn asset(&self, key: &AssetKey) -> Option<&AssetSpec> {
+        self.inner.project.asset(key).or_else(|| self.provided().0.iter().find(|s| s.key == *key))
+    }
+
+    /// The assets, prepared and connected: sources' configs read, SQL parsed, plugins found; no data looked at.
+    pub fn graph(&self) -> (Graph, Diagnostics) {
+        let mut problems = self.provided().1.clone();
+        let nodes = self.assets().map(|spec| self.prepare(spec.clone(), &mut problems)).collect();
+        let (graph, more) = Graph::connect(nodes, |spec, setting, word| self.locate(spec, setting, word));
         problems.extend(more);
         (graph, problems)
     }
@@ -248,14 +295,23 @@ impl Platform {
                 problems.push(err.at(transform.place.clone()).into_diagnostic());
             }
         }
-        for capability in [CapabilityType::TableStore, CapabilityType::QueryEngine] {
-            // The project's own choice is told once, not once per asset.
-            if node.spec.capability_overrides.contains_key(&capability)
-                && let Err(err) = self.choose(capability, Some(&node.spec), None)
-            {
-                problems.push(err.at(node.spec.place.clone()).into_diagnostic());
-            }
+        // The project's own choice is told once, not once per asset.
+        for (capability, name) in &node.spec.capability_overrides {
+            let problem = if matches!(capability, CapabilityType::TableStore | CapabilityType::QueryEngine) {
+                let place = self.locate(&node.spec, "capability_overrides", name);
+                self.choose(*capability, Some(&node.spec), None).err().map(|err| err.at(place))
+            } else {
+                let message = format!("an asset has no {capability} of its own: nothing would use `{name}`");
+                let place = self.locate(&node.spec, "capability_overrides", capability.as_str());
+                Some(
+                    Error::new(Code::InertConfig, message)
+                        .hint("an asset chooses its `table_store` and its `query_engine`; the rest is `capabilities.defaults`")
+                        .at(place),
+                )
+            };
+            problems.extend(problem.map(Error::into_diagnostic));
         }
+        node.checked = audit::checks(registry, &node.spec, None).0.iter().flat_map(Check::tables).collect();
         node
     }
 

@@ -12,11 +12,11 @@ use phlo_engine::{Session, check};
 use phlo_engine_api::{TableInfo, TableVersion};
 use phlo_plugin::source::BatchStream;
 use phlo_plugin::{Error, Result};
-use phlo_spec::{AssetBody, AssetKey, CheckResult, Code, Diagnostics, nearest};
+use phlo_spec::{AssetBody, AssetKey, CheckResult, Code, Diagnostics};
 
-use crate::audit;
 use crate::platform::Platform;
-use crate::report::{AssetState, Freshness, Lineage};
+use crate::report::{AssetState, Freshness, Lineage, TableRow};
+use crate::{audit, select};
 
 /// Rows that answer a query.
 pub struct SqlAnswer {
@@ -38,8 +38,7 @@ impl Platform {
         for name in adhoc.names.clone() {
             // Anything else is a file, or a name that the planner will not find and say so.
             let Ok(key) = AssetKey::new(name) else { continue };
-            let owner = self.inner.project.asset(&key);
-            let store = match owner {
+            let store = match self.asset(&key) {
                 Some(spec) => self.table_store(Some(spec), None)?.0,
                 None => store.clone(),
             };
@@ -53,7 +52,7 @@ impl Platform {
     }
 
     async fn no_table(&self, key: &AssetKey) -> Error {
-        let mut names: BTreeSet<String> = self.inner.project.assets.iter().map(|a| a.key.to_string()).collect();
+        let mut names: BTreeSet<String> = self.assets().map(|a| a.key.to_string()).collect();
         if let Ok((store, _)) = self.table_store(None, None) {
             names.extend(store.list().await.unwrap_or_default().iter().map(ToString::to_string));
         }
@@ -61,29 +60,35 @@ impl Platform {
             return Error::new(Code::UnknownTable, format!("the table `{key}` does not exist yet"))
                 .hint(format!("make it with `phlo run {key}`"));
         }
-        let error = Error::new(Code::UnknownTable, format!("there is no table `{key}`"));
-        match nearest(key.as_str(), names.iter().map(String::as_str)) {
-            Some(near) => error.hint(format!("did you mean `{near}`?")),
-            None => error.hint("`phlo table list` shows the tables"),
-        }
+        Error::new(Code::UnknownTable, format!("there is no table `{key}`")).suggest(
+            key.as_str(),
+            names.iter().map(String::as_str),
+            "`phlo table list` shows the tables",
+        )
     }
 
-    /// The tables of the store, sorted.
+    /// The tables of the store, sorted. One that is damaged hides no other.
     ///
     /// # Errors
     /// If the storage cannot be read.
-    pub async fn tables(&self) -> Result<Vec<TableInfo>> {
+    pub async fn tables(&self) -> Result<Vec<TableRow>> {
         let (store, _) = self.table_store(None, None)?;
         let mut tables = Vec::new();
-        for key in store.list().await? {
-            tables.extend(store.describe(&key, None).await?);
+        for table in store.list().await? {
+            let info = match store.describe(&table, None).await {
+                Ok(None) => continue,
+                Ok(Some(info)) => Ok(info),
+                Err(err) if is_of_all(&err) => return Err(err),
+                Err(err) => Err(err.record()),
+            };
+            tables.push(TableRow { table, info });
         }
         tables.sort_by(|a, b| a.table.cmp(&b.table));
         Ok(tables)
     }
 
     async fn store_of(&self, table: &AssetKey) -> Result<std::sync::Arc<dyn phlo_engine_api::TableStore>> {
-        Ok(self.table_store(self.inner.project.asset(table), None)?.0)
+        Ok(self.table_store(self.asset(table), None)?.0)
     }
 
     /// One table, now or at a version.
@@ -119,13 +124,26 @@ impl Platform {
         Ok(SqlAnswer { schema: rows.schema, stream: futures::stream::iter(rows.streams).flatten().boxed() })
     }
 
+    /// The assets that selections name, sorted.
+    ///
+    /// # Errors
+    /// The project or a selection is wrong.
+    pub fn select(&self, selections: &[String]) -> Result<Vec<AssetKey>, Diagnostics> {
+        let (graph, problems) = self.graph();
+        if problems.has_errors() {
+            return Err(problems.sorted());
+        }
+        let selected = select::select(&graph, selections, &[]);
+        Ok(selected.map_err(|err| Diagnostics(vec![err.into_diagnostic()]))?.into_iter().collect())
+    }
+
     /// Audits a published table now, every check over the whole of it.
     ///
     /// # Errors
     /// The asset or its table is unknown, or its checks are wrong.
     pub async fn quality(&self, asset: &AssetKey) -> Result<Vec<CheckResult>, Diagnostics> {
         let told = |err: Error| Diagnostics(vec![err.into_diagnostic()]);
-        let spec = self.inner.project.asset(asset).ok_or_else(|| told(self.no_asset(asset)))?;
+        let spec = self.asset(asset).ok_or_else(|| told(self.no_asset(asset)))?;
         let work = async {
             let (store, _) = self.table_store(Some(spec), None)?;
             let Some(table) = store.provider(asset, None).await? else { return Err(self.no_table(asset).await) };
@@ -147,33 +165,25 @@ impl Platform {
         work.await.map_err(told)
     }
 
-    /// The published tables of the project, for checks whose queries read other assets.
+    /// The published tables that an asset's checks read beside its own.
     pub(crate) async fn register_published(&self, session: &Session, spec: &phlo_spec::AssetSpec) -> Result<()> {
-        use phlo_spec::NodeKind;
-        // Only tables that a check's text names are opened.
-        let mut texts = String::new();
-        for check in &spec.checks {
-            if let NodeKind::Map(_) | NodeKind::Str(_) = check.params.kind {
-                texts.push_str(&check.params.to_json().to_string());
-            }
-        }
-        for asset in &self.inner.project.assets {
-            if asset.key != spec.key && texts.contains(asset.key.as_str()) {
-                let (store, _) = self.table_store(Some(asset), None)?;
-                if let Some(table) = store.provider(&asset.key, None).await? {
-                    register(session, &asset.key, table)?;
-                }
+        let (checks, _) = audit::checks(&self.inner.registry, spec, None);
+        let tables: BTreeSet<_> = checks.iter().flat_map(check::Check::tables).filter(|t| *t != spec.key).collect();
+        for table in tables {
+            let (store, _) = self.table_store(self.asset(&table), None)?;
+            if let Some(provider) = store.provider(&table, None).await? {
+                register(session, &table, provider)?;
             }
         }
         Ok(())
     }
 
     pub(crate) fn no_asset(&self, key: &AssetKey) -> Error {
-        let error = Error::new(Code::UnknownAsset, format!("there is no asset `{key}`"));
-        match nearest(key.as_str(), self.inner.project.assets.iter().map(|a| a.key.as_str())) {
-            Some(near) => error.hint(format!("did you mean `{near}`?")),
-            None => error.hint("`phlo status` lists the assets"),
-        }
+        Error::new(Code::UnknownAsset, format!("there is no asset `{key}`")).suggest(
+            key.as_str(),
+            self.assets().map(|a| a.key.as_str()),
+            "`phlo status` lists the assets",
+        )
     }
 
     /// An asset's neighbours, by table.
@@ -209,7 +219,7 @@ impl Platform {
         Ok(Lineage { asset: asset.clone(), upstream, downstream })
     }
 
-    /// Every asset's table and latest run.
+    /// Every asset's table and latest run. A table that is damaged says so itself.
     ///
     /// # Errors
     /// If the storage or the history cannot be read.
@@ -223,10 +233,19 @@ impl Platform {
         let mut states = Vec::new();
         for node in graph.nodes() {
             let spec = &node.spec;
-            let (store, _) = self.table_store(Some(spec), None)?;
-            let info = store.describe(&spec.key, None).await?;
+            let found = match self.table_store(Some(spec), None) {
+                Ok((store, _)) => store.describe(&spec.key, None).await,
+                Err(err) => Err(err),
+            };
+            let (info, error) = match found {
+                Ok(info) => (info, None),
+                Err(err) if is_of_all(&err) => return Err(err),
+                // A damaged table hides no other.
+                Err(err) => (None, Some(err.record())),
+            };
             let committed_at = info.as_ref().and_then(|i| i.committed_at);
             let freshness = match (&spec.freshness, committed_at) {
+                (_, None) if error.is_some() => Freshness::Unset,
                 (_, None) => Freshness::Never,
                 (None, Some(_)) => Freshness::Unset,
                 (Some(wanted), Some(at)) => {
@@ -244,6 +263,9 @@ impl Platform {
                 bytes: info.as_ref().map(|i| i.bytes),
                 committed_at,
                 freshness,
+                owner: spec.owner.clone(),
+                tags: spec.tags.clone(),
+                error,
                 last: latest.iter().find(|(_, _, run)| run.asset == spec.key).cloned(),
             });
         }
@@ -251,19 +273,58 @@ impl Platform {
     }
 }
 
+// Whether a failure is one of the storage, so that the next table fails in the same way.
+fn is_of_all(err: &Error) -> bool {
+    matches!(err.code(), Code::ConnectionFailed | Code::AuthFailed | Code::RemoteBusy)
+}
+
 // What a source reads, as far as its config tells without opening it.
 pub(crate) fn origin(source: &phlo_spec::SourceSpec) -> String {
     let text = |key: &str| source.config.get(key).and_then(|n| n.as_str().map(str::to_owned));
     match (text("path"), text("base_url"), text("endpoint")) {
-        (Some(path), _, _) => path,
+        (Some(path), _, _) => bare(&path),
         (None, Some(base), endpoint) => {
-            let base = url::Url::parse(&base).map_or(base, |mut url| {
-                let _ = url.set_password(None);
-                let _ = url.set_username("");
-                url.to_string()
-            });
-            format!("{}/{}", base.trim_end_matches('/'), endpoint.unwrap_or_default().trim_start_matches('/'))
+            let endpoint = endpoint.unwrap_or_default();
+            let endpoint = endpoint.split(['?', '#']).next().unwrap_or_default();
+            format!("{}/{}", bare(&base).trim_end_matches('/'), endpoint.trim_start_matches('/'))
         }
         _ => format!("source:{}", source.plugin),
+    }
+}
+
+// Who may read a URL stands in its user info or its query (a signature), and neither is what it names.
+fn bare(text: &str) -> String {
+    if !text.contains("://") {
+        return text.to_owned();
+    }
+    let Ok(mut url) = url::Url::parse(text) else {
+        return text.split(['?', '#']).next().unwrap_or_default().to_owned();
+    };
+    if matches!(url.scheme(), "http" | "https") {
+        url.set_query(None);
+        url.set_fragment(None);
+    }
+    let _ = url.set_password(None);
+    let _ = url.set_username("");
+    url.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use phlo_spec::{Node, SourceSpec};
+
+    #[test]
+    fn an_origin_tells_nothing_that_lets_somebody_in() {
+        for (config, want) in [
+            ("path: data/x?.csv", "data/x?.csv"),
+            ("path: https://u:p@h/x.csv?sig=abc", "https://h/x.csv"),
+            ("path: s3://b/x?.csv", "s3://b/x?.csv"),
+            ("{base_url: 'https://u:p@h/v1/?key=k', endpoint: /x?token=t}", "https://h/v1/x"),
+            ("{}", "source:p"),
+        ] {
+            let config = Node::parse(config, "f", 1).unwrap();
+            assert_eq!(origin(&SourceSpec { plugin: "p".to_owned(), plugin_place: None, config }), want);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What commands show: plain data, ready to be rendered or serialized.
 
 use chrono::{DateTime, Utc};
+use phlo_engine_api::TableInfo;
 use phlo_spec::run::ErrorRecord;
 use phlo_spec::{AssetKey, AssetRun};
 use serde::Serialize;
@@ -40,8 +41,24 @@ pub struct AssetState {
     pub committed_at: Option<DateTime<Utc>>,
     /// How fresh it is.
     pub freshness: Freshness,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// Why nothing is known of its table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorRecord>,
     /// The latest run's id, when its part ended, and how.
     pub last: Option<(String, DateTime<Utc>, AssetRun)>,
+}
+
+/// One table as `phlo table list` shows it.
+#[derive(Debug, Clone)]
+pub struct TableRow {
+    /// The table.
+    pub table: AssetKey,
+    /// What it is, or why nothing is known of it.
+    pub info: Result<TableInfo, ErrorRecord>,
 }
 
 /// One step of a plan, as `--dry-run` shows it.

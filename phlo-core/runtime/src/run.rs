@@ -156,7 +156,7 @@ impl Platform {
     }
 
     // An orchestrator must know every check by the name that results will have.
-    fn named(&self, node: &crate::graph::Node) -> phlo_spec::AssetSpec {
+    pub(crate) fn named(&self, node: &crate::graph::Node) -> phlo_spec::AssetSpec {
         let mut spec = node.spec.clone();
         let (made, problems) = crate::audit::checks(&self.inner.registry, &spec, None);
         if !problems.has_errors() {

@@ -1,38 +1,66 @@
 //! The selection language: `bronze.flights`, `silver.*`, `+gold.x` (and upstream), `bronze.x+` (and downstream), `group:g`,
-//! `tag:t`, `kind:k`; several are joined.
+//! `tag:t`, `kind:k`. Arguments and words add to each other; what a comma joins must hold together: `tag:nightly,group:gold`.
 
 use std::collections::BTreeSet;
 
 use phlo_plugin::{Error, Result};
-use phlo_spec::{AssetKey, Code, nearest};
+use phlo_spec::{AssetKey, Code};
 
 use crate::graph::Graph;
 
 /// The assets that selections name, minus those that `exclude` names; all if nothing is selected.
 ///
 /// # Errors
-/// [`Code::BadSelection`] or [`Code::UnknownAsset`], with the nearest name; a selection that matches nothing is one.
+/// [`Code::BadSelection`] or [`Code::UnknownAsset`], with the nearest name; a selection that matches nothing is one, and so is one
+/// of which nothing is left.
 pub(crate) fn select(graph: &Graph, selections: &[String], exclude: &[String]) -> Result<BTreeSet<AssetKey>> {
-    let mut selected = BTreeSet::new();
-    if selections.is_empty() {
-        selected.extend(graph.keys().cloned());
-    }
-    for text in selections.iter().flat_map(|s| s.split([',', ' '])).filter(|s| !s.is_empty()) {
-        selected.extend(matching(graph, text)?);
-    }
-    for text in exclude.iter().flat_map(|s| s.split([',', ' '])).filter(|s| !s.is_empty()) {
-        for key in matching(graph, text)? {
-            selected.remove(&key);
-        }
+    let mut selected = if selections.is_empty() { graph.keys().cloned().collect() } else { union(graph, selections)? };
+    let excluded = union(graph, exclude)?;
+    let any = !selected.is_empty();
+    selected.retain(|key| !excluded.contains(key));
+    if any && selected.is_empty() {
+        return Err(Error::new(Code::BadSelection, format!("`{}` leaves out all that is selected", exclude.join(" ")))
+            .hint("select more, or exclude less"));
     }
     Ok(selected)
+}
+
+fn union(graph: &Graph, arguments: &[String]) -> Result<BTreeSet<AssetKey>> {
+    let mut all = BTreeSet::new();
+    for argument in arguments {
+        if argument.trim().is_empty() {
+            return Err(Error::new(Code::BadSelection, "a selection is empty")
+                .hint("name assets, e.g. `bronze.*`; without any selection, every asset is meant"));
+        }
+        for word in argument.split_whitespace() {
+            all.extend(intersection(graph, word)?);
+        }
+    }
+    Ok(all)
+}
+
+fn intersection(graph: &Graph, word: &str) -> Result<BTreeSet<AssetKey>> {
+    let mut parts = word.split(',');
+    let mut found = matching(graph, parts.next().unwrap_or_default())?;
+    for part in parts {
+        let also = matching(graph, part)?;
+        found.retain(|key| also.contains(key));
+    }
+    if found.is_empty() {
+        return Err(Error::new(Code::UnknownAsset, format!("no asset matches all of `{word}`"))
+            .hint("a comma asks for all of its parts at once; write a space for either of them"));
+    }
+    Ok(found)
 }
 
 fn matching(graph: &Graph, text: &str) -> Result<BTreeSet<AssetKey>> {
     let bad = |why: &str| Error::new(Code::BadSelection, format!("`{text}` is not a selection: {why}"));
     let (with_upstream, rest) = text.strip_prefix('+').map_or((false, text), |rest| (true, rest));
     let (with_downstream, rest) = rest.strip_suffix('+').map_or((false, rest), |rest| (true, rest));
-    if rest.is_empty() || rest.contains('+') {
+    if rest.is_empty() {
+        return Err(bad("it names nothing").hint("write e.g. `bronze.*`, `tag:nightly` or `tag:nightly,group:gold`"));
+    }
+    if rest.contains('+') {
         return Err(bad("`+` stands before a name (and upstream) or behind it (and downstream)"));
     }
     let of = |wanted: &dyn Fn(&crate::graph::Node) -> bool| -> BTreeSet<AssetKey> {
@@ -54,10 +82,7 @@ fn matching(graph: &Graph, text: &str) -> Result<BTreeSet<AssetKey>> {
             Some(("kind", _)) => graph.nodes().map(|n| format!("kind:{}", n.spec.kind())).collect(),
             _ => graph.keys().map(ToString::to_string).collect(),
         };
-        return Err(match nearest(rest, candidates.iter().map(String::as_str)) {
-            Some(near) => error.hint(format!("did you mean `{near}`?")),
-            None => error.hint("`phlo status` lists the assets"),
-        });
+        return Err(error.suggest(rest, candidates.iter().map(String::as_str), "`phlo status` lists the assets"));
     }
     let mut all = named.clone();
     if with_upstream {
@@ -69,14 +94,19 @@ fn matching(graph: &Graph, text: &str) -> Result<BTreeSet<AssetKey>> {
     Ok(all)
 }
 
-// `*` stands for any text, dots included.
+// `*` stands for any text, dots included. What stands between two of them is taken at its first place: another never helps, so no
+// pattern takes longer than its length times the text's.
 fn glob(pattern: &str, text: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == text,
-        Some((head, tail)) => text
-            .strip_prefix(head)
-            .is_some_and(|rest| (0..=rest.len()).filter(|i| rest.is_char_boundary(*i)).any(|i| glob(tail, &rest[i..]))),
+    let Some((head, rest)) = pattern.split_once('*') else { return pattern == text };
+    let (middle, tail) = rest.rsplit_once('*').unwrap_or(("", rest));
+    let Some(mut left) = text.strip_prefix(head).and_then(|left| left.strip_suffix(tail)) else { return false };
+    for part in middle.split('*') {
+        match left.find(part) {
+            Some(at) => left = &left[at + part.len()..],
+            None => return false,
+        }
     }
+    true
 }
 
 #[cfg(test)]
@@ -103,6 +133,20 @@ mod tests {
         check("+s.m+", "b.x b.y g.z s.m");
         check("group:g", "g.w g.z");
         check("group:g b.x", "b.x g.w g.z");
+        check("group:b,+s.m", "b.x b.y");
+        check("b.*,*.x g.z", "b.x g.z");
+        check(
+            "group:b,group:g",
+            "P1007: no asset matches all of `group:b,group:g` [a comma asks for all of its parts at once; write a space for either of them]",
+        );
+        check(
+            "",
+            "P1008: a selection is empty [name assets, e.g. `bronze.*`; without any selection, every asset is meant]",
+        );
+        check(
+            "b.x,",
+            "P1008: `` is not a selection: it names nothing [write e.g. `bronze.*`, `tag:nightly` or `tag:nightly,group:gold`]",
+        );
         check("kind:sql", "b.x b.y g.w g.z s.m");
         check("b.xx", "P1007: the selection `b.xx` matches no asset [did you mean `b.x`?]");
         check("group:gg", "P1007: the selection `group:gg` matches no asset [did you mean `group:g`?]");
@@ -118,5 +162,25 @@ mod tests {
         let graph = graph(&[("b.x", ""), ("b.y", ""), ("s.m", "b.x")]);
         let got = select(&graph, &[], &["b.x+".to_owned()]).unwrap();
         assert_eq!(got.iter().map(AssetKey::as_str).collect::<Vec<_>>(), ["b.y"]);
+        let err = select(&graph, &["b.y".to_owned()], &["b.*".to_owned()]).unwrap_err();
+        assert_eq!((err.code(), err.message()), (Code::BadSelection, "`b.*` leaves out all that is selected"));
+    }
+
+    #[test]
+    fn a_star_stands_for_any_text_and_takes_no_time() {
+        for (pattern, text, want) in [
+            ("*", "", true),
+            ("a*a", "a", false),
+            ("a*a", "aa", true),
+            ("*b*", "abc", true),
+            ("a*b*c", "axxbyyc", true),
+            ("a*b*c", "axxc", false),
+            ("a**c", "ac", true),
+            ("*ab*ab", "abab", true),
+            ("*ab*ab", "ab", false),
+        ] {
+            assert_eq!(glob(pattern, text), want, "{pattern} {text}");
+        }
+        assert!(!glob(&"a*".repeat(40), &format!("{}b", "a".repeat(30))));
     }
 }

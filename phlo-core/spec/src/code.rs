@@ -230,10 +230,6 @@ codes! {
         "It is misspelt, or the source does not deliver it.",
         "Use the suggested column.";
 
-    AssetFailed = "P6001", "an asset failed",
-        "At least one asset of the run failed.",
-        "The cause is told beside the asset.",
-        "Mend the cause and run again; what was committed stays.";
     UpstreamFailed = "P6002", "skipped",
         "An asset was not run because one that it depends on failed.",
         "Building on data that failed would spread the failure.",

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::name::{AssetKey, closed_names};
 use crate::quality::CheckResult;
 use crate::run::{AssetRun, RunStatus};
+use crate::secret::Redactor;
 
 closed_names! {
     /// The event types, by their names on the bus.
@@ -76,7 +77,7 @@ pub struct Event {
     /// What it belongs to.
     #[serde(default)]
     pub correlation: Correlation,
-    /// The run's and the asset's tags; hooks filter by them.
+    /// The run's tags with their values, and the asset's, each with an empty one; hooks filter by them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
     /// What happened.
@@ -88,6 +89,44 @@ impl Event {
     /// The event's type.
     pub const fn kind(&self) -> EventKind {
         self.payload.kind()
+    }
+
+    /// Takes secrets out of what somebody wrote: messages, hints, notes, names and texts of checks, rows, tags' values. What
+    /// identifies the event stays: a hook that is told of `bronze.x` must find `bronze.x`.
+    pub fn clean(&mut self, redactor: &Redactor) {
+        let Self { id: _, at: _, producer: _, correlation: _, tags, payload } = self;
+        tags.values_mut().for_each(|value| *value = redactor.clean(value));
+        payload.clean(redactor);
+    }
+}
+
+impl Payload {
+    // Every field is named, so that one that is added must be thought of here.
+    fn clean(&mut self, redactor: &Redactor) {
+        let clean = |text: &mut String| *text = redactor.clean(text);
+        match self {
+            Self::ServicePreStart(event)
+            | Self::ServicePostStart(event)
+            | Self::ServicePreStop(event)
+            | Self::ServicePostStop(event) => {
+                let ServiceEvent { service: _, container: _, error } = event;
+                error.iter_mut().for_each(clean);
+            }
+            Self::IngestionStart(AssetStart { tool: _, strategy: _ })
+            | Self::TransformStart(AssetStart { tool: _, strategy: _ })
+            | Self::PublishStart(AssetStart { tool: _, strategy: _ })
+            | Self::TelemetryMetric(Metric { name: _, value: _, unit: _ })
+            | Self::RunEnd(RunEnd { status: _, duration_ms: _ }) => {}
+            Self::IngestionEnd(run) | Self::TransformEnd(run) | Self::PublishEnd(run) => run.clean(redactor),
+            Self::QualityResult(result) => result.clean(redactor),
+            Self::LineageEdges(LineageEdges { edges }) => {
+                // A table's name is no text; a URL is.
+                let texts = edges.iter_mut().flat_map(|(from, to)| [from, to]);
+                texts.filter(|text| AssetKey::new(text.as_str()).is_err()).for_each(clean);
+            }
+            Self::TelemetryLog(LogLine { level: _, message }) => clean(message),
+            Self::RunStart(RunStart { selection, assets: _, pid: _ }) => clean(selection),
+        }
     }
 }
 
@@ -245,6 +284,36 @@ mod tests {
         assert_eq!(json["type"], "telemetry.log");
         assert_eq!(serde_json::from_value::<Event>(json).unwrap(), event);
         assert_eq!(event.kind().as_str(), "telemetry.log");
+    }
+
+    #[test]
+    fn cleaning_takes_out_texts_and_leaves_what_identifies() {
+        let redactor = Redactor::default();
+        redactor.add("bronze");
+        redactor.add("hunter22");
+        let stored = r#"{"id":"x","at":"2026-01-01T00:00:00Z","producer":"bronze","correlation":{"asset":"bronze.x"},
+            "tags":{"bronze":"hunter22"},"type":"ingestion.end","data":{"asset":"bronze.x","status":"failed",
+            "notes":["hunter22"],"error":{"code":"P3001","messages":["no hunter22"],"hints":["hunter22"],
+            "place":{"file":"http://h/?t=hunter22","line":1,"column":1,"len":0}},"checks":[{"name":"n","kind":"range",
+            "outcome":"failed","severity":"warn","violations":1,"total":1,"tolerance":0.0,"expected":"hunter22",
+            "observed":"hunter22","error":"hunter22","sql":"hunter22","sample":[{"bronze":"hunter22","n":1}]}]}}"#;
+        let mut event: Event = serde_json::from_str(stored).unwrap();
+        event.clean(&redactor);
+        let text = serde_json::to_string(&event).unwrap();
+        assert!(!text.contains("hunter22"), "{text}");
+        assert_eq!(event.correlation.asset.unwrap().as_str(), "bronze.x");
+        let Payload::IngestionEnd(run) = event.payload else { panic!("another kind") };
+        assert_eq!(
+            (run.asset.as_str(), &run.checks[0].sample[0]),
+            ("bronze.x", &serde_json::json!({"bronze": "***", "n": 1}))
+        );
+        let mut edges =
+            Payload::LineageEdges(LineageEdges { edges: vec![("s3://hunter22/".to_owned(), "bronze.x".to_owned())] });
+        edges.clean(&redactor);
+        assert_eq!(
+            edges,
+            Payload::LineageEdges(LineageEdges { edges: vec![("s3://***/".to_owned(), "bronze.x".to_owned())] })
+        );
     }
 
     #[test]

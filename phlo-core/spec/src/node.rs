@@ -78,12 +78,14 @@ pub struct Node {
     pub file: Arc<str>,
     // A text that came out of interpolation may become a number or a boolean where one is wanted.
     interpolated: bool,
+    // No message tells what is here.
+    secret: bool,
 }
 
 impl Node {
     /// A value that came from no file.
     pub fn synthetic(kind: NodeKind) -> Self {
-        Self { kind, span: Span::default(), file: Arc::from(""), interpolated: false }
+        Self { kind, span: Span::default(), file: Arc::from(""), interpolated: false, secret: false }
     }
 
     /// A value from JSON, placed nowhere.
@@ -111,7 +113,7 @@ impl Node {
         let file: Arc<str> = Arc::from(file);
         if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
             let span = Span { line: first_line, column: 1, len: 0 };
-            return Ok(Self { kind: NodeKind::Map(Vec::new()), span, file, interpolated: false });
+            return Ok(Self { kind: NodeKind::Map(Vec::new()), span, file, interpolated: false, secret: false });
         }
         let options = serde_yaml::options! { with_snippet: false, strict_booleans: true };
         let raw: serde_yaml::Spanned<Raw> = serde_yaml::from_str_with_options(text, options).map_err(|err| {
@@ -185,10 +187,20 @@ impl Node {
     /// Wraps this value as the single entry of a map, at the same place: how `not_null: [a]` becomes `{columns: [a]}`.
     #[must_use]
     pub fn wrapped(self, key: &str) -> Self {
-        let key =
-            Self { kind: NodeKind::Str(key.to_owned()), span: self.span, file: self.file.clone(), interpolated: false };
+        let key = Self {
+            kind: NodeKind::Str(key.to_owned()),
+            span: self.span,
+            file: self.file.clone(),
+            interpolated: false,
+            secret: false,
+        };
         let (span, file) = (self.span, self.file.clone());
-        Self { kind: NodeKind::Map(vec![(key, self)]), span, file, interpolated: false }
+        Self { kind: NodeKind::Map(vec![(key, self)]), span, file, interpolated: false, secret: false }
+    }
+
+    /// Makes no message tell this value: it stands under a key such as `password`.
+    pub fn keep_secret(&mut self) {
+        self.secret = true;
     }
 
     /// Finds the value that a text stands in: the first text or key equal to `needle`, depth first.
@@ -276,7 +288,7 @@ impl Node {
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // What a variable held may be a secret.
-        if self.interpolated { f.write_str(crate::secret::MASK) } else { self.kind.fmt(f) }
+        if self.interpolated || self.secret { f.write_str(crate::secret::MASK) } else { self.kind.fmt(f) }
     }
 }
 
@@ -377,7 +389,7 @@ fn raw_to_node(raw: serde_yaml::Spanned<Raw>, file: &Arc<str>, line_offset: u32)
     if let NodeKind::Seq(_) | NodeKind::Map(_) = kind {
         span.len = span.len.min(1);
     }
-    Node { kind, span, file: file.clone(), interpolated: false }
+    Node { kind, span, file: file.clone(), interpolated: false, secret: false }
 }
 
 /// An error of reading a typed value from a [`Node`], with the place of the value it is about.
@@ -401,6 +413,13 @@ impl ReadError {
         if !self.placed {
             self.place = node.place();
             self.placed = true;
+            if node.secret && self.code == Code::InvalidValue {
+                // What was found is nobody's business.
+                self.message = match self.message.split_once(", found ") {
+                    Some((expected, _)) => expected.to_owned(),
+                    None => "the value does not fit".to_owned(),
+                };
+            }
         }
         self
     }
@@ -889,6 +908,21 @@ pages: $P
         node.map_strings(&mut |text, _| Ok((text == "$P").then(|| "hunter2".to_owned())));
         let err = node.read::<Config>().unwrap_err().to_string();
         assert!(!err.contains("hunter2"), "{err}");
+    }
+
+    #[test]
+    fn a_value_that_is_kept_secret_is_in_no_message() {
+        for (text, want) in [
+            ("path: 12345678\n", "a.yaml:1:7: P1004: expected a text"),
+            ("path: x\npages: hunter\n", "a.yaml:2:8: P1004: expected a whole number"),
+            ("path: x\nmode: hunter\n", "a.yaml:2:7: P1004: the value does not fit"),
+        ] {
+            let mut node = Node::parse(text, "a.yaml", 1).unwrap();
+            let NodeKind::Map(entries) = &mut node.kind else { panic!("no map") };
+            entries.iter_mut().for_each(|(_, value)| value.keep_secret());
+            assert_eq!(node.read::<Config>().unwrap_err().to_string(), want);
+            assert!(!format!("{node:?}").contains("hunter"));
+        }
     }
 
     #[test]

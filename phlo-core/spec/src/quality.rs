@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::secret::Redactor;
+
 /// What a failed check does.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -33,6 +35,9 @@ pub struct CheckResult {
     pub name: String,
     /// The quality plugin's name for it.
     pub kind: String,
+    /// For people: the `description` of the asset's file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
     /// How it ended.
     pub outcome: CheckOutcome,
     /// What a failure does.
@@ -64,6 +69,15 @@ pub struct CheckResult {
 }
 
 impl CheckResult {
+    /// See [`crate::Event::clean`].
+    pub(crate) fn clean(&mut self, redactor: &Redactor) {
+        let texts = [&mut self.description, &mut self.expected, &mut self.observed, &mut self.error, &mut self.sql]
+            .into_iter()
+            .flatten();
+        texts.chain([&mut self.name]).for_each(|text| *text = redactor.clean(text));
+        self.sample.iter_mut().for_each(|row| redactor.clean_json(row));
+    }
+
     /// Whether it held.
     pub fn passed(&self) -> bool {
         self.outcome == CheckOutcome::Passed

@@ -9,6 +9,7 @@ use crate::code::Code;
 use crate::name::AssetKey;
 use crate::node::Place;
 use crate::quality::CheckResult;
+use crate::secret::Redactor;
 
 /// How a run ended, or that it has not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,6 +120,20 @@ pub struct AssetRun {
     /// Things that people should know, e.g. a dropped column.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+}
+
+impl AssetRun {
+    /// See [`crate::Event::clean`].
+    pub(crate) fn clean(&mut self, redactor: &Redactor) {
+        self.checks.iter_mut().for_each(|check| check.clean(redactor));
+        self.notes.iter_mut().for_each(|note| *note = redactor.clean(note));
+        if let Some(ErrorRecord { code: _, messages, hints, place }) = &mut self.error {
+            messages.iter_mut().chain(hints).for_each(|text| *text = redactor.clean(text));
+            if let Some(place) = place.as_mut().filter(|place| redactor.finds(&place.file)) {
+                place.file = redactor.clean(&place.file).into();
+            }
+        }
+    }
 }
 
 /// An error, as remembered and as sent.

@@ -179,6 +179,7 @@ pub fn asset_run(asset: &str, status: AssetStatus, checks: Vec<CheckResult>) -> 
 /// A check's result: of one row, and that one broken unless it passed.
 pub fn check_result(name: &str, outcome: CheckOutcome) -> CheckResult {
     CheckResult {
+        description: None,
         name: name.to_owned(),
         kind: name.split('(').next().unwrap_or_default().to_owned(),
         outcome,

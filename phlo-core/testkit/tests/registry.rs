@@ -204,12 +204,15 @@ fn a_constructor_that_fails_or_panics_disables_its_plugin_alone_and_says_why() {
     let other = Registration { construct: doubles::HOOK.construct, ..source("other") };
     let registry = activate(vec![fails, panics, other, source("works")]);
     let usable: Vec<_> =
-        registry.instances(PluginKind::Source).iter().map(|(registration, _)| registration.name).collect();
+        registry.instances(PluginKind::Source).0.iter().map(|(registration, _)| registration.name).collect();
     assert_eq!(usable, ["other", "works"]);
+    let (_, problems) = registry.instances(PluginKind::Source);
+    let codes: Vec<_> = problems.iter().map(Error::code).collect();
+    assert_eq!(codes, [Code::ConnectionFailed, Code::PluginPanicked], "what is not there stays what it is");
     assert_eq!(
         states(&registry),
         [
-            "source fails: P2004: the source `fails` did not start: nobody answers",
+            "source fails: P3001: the source `fails` did not start: nobody answers [start it]",
             "source other: active",
             "source panics: P2005: the plugin `panics` panicked in its constructor: index out of bounds \
              [this is a bug in the plugin; `phlo plugin info panics` says where to report it]",

@@ -42,7 +42,7 @@ impl PhysicalOptimizerRule for CompactSortedRuns {
         .data()
     }
 
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "compact_sorted_runs"
     }
 
@@ -68,7 +68,7 @@ impl DisplayAs for Compact {
 }
 
 impl ExecutionPlan for Compact {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "CompactExec"
     }
 

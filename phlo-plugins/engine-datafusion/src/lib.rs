@@ -101,7 +101,6 @@ impl Engine {
 }
 
 impl QueryEngine for Engine {
-    #[expect(clippy::disallowed_methods, reason = "this is the query engine that sessions come from")]
     fn session(&self) -> Result<SessionContext> {
         let mut config = SessionConfig::new()
             .with_target_partitions(self.threads)
