@@ -127,14 +127,13 @@ pub(crate) mod inferred {
     /// A floating point number, unless it is a whole one that would lose digits.
     #[inline]
     pub(crate) fn float64(text: Text<'_>) -> Option<f64> {
-        let digits = text.skip(usize::from(text.starts_with(b'-')));
-        let plain = match digits.tail() {
-            [b'1'..=b'9', ..] => digits.len() <= f64::DIGITS as usize,
-            [b'0', b'.', ..] => true,
-            _ => false,
-        };
-        let value = if plain { values::float64_plain(text) } else { None };
-        value.or_else(|| float64_slow(text))
+        match values::float64_plain(text) {
+            // What has no point may be a code.
+            Some((value, scale)) if scale > 0 || !text.skip(usize::from(text.starts_with(b'-'))).starts_with(b'0') => {
+                Some(value)
+            }
+            _ => float64_slow(text),
+        }
     }
 
     #[cold]

@@ -174,17 +174,20 @@ const POWERS: [f64; 17] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e1
 /// A floating point number, correctly rounded.
 #[inline]
 pub(crate) fn float64(text: Text<'_>) -> Option<f64> {
-    float64_plain(text).or_else(|| float64_slow(text))
+    match float64_plain(text) {
+        Some((value, _)) => Some(value),
+        None => float64_slow(text),
+    }
 }
 
-/// The same where it is quickly found: few digits, with or without a point.
+/// The same where it is quickly found: few digits, with or without a point; and how many follow the point.
 #[inline]
-pub(crate) fn float64_plain(text: Text<'_>) -> Option<f64> {
+pub(crate) fn float64_plain(text: Text<'_>) -> Option<(f64, usize)> {
     let negative = text.starts_with(b'-');
     let (value, scale) = fixed_point(text.skip(usize::from(negative))).filter(|(value, _)| *value < 1 << 53)?;
     // Both are exact, so their quotient is rounded once.
     let value = value as f64 / POWERS[scale];
-    Some(if negative { -value } else { value })
+    Some((if negative { -value } else { value }, scale))
 }
 
 #[cold]
