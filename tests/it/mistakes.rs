@@ -186,6 +186,12 @@ fn a_mistake_in_the_project_file_is_told_at_its_place() {
             "P2006",
             "did you mean `delta`?",
         ),
+        (
+            "name: x\nstorage: { root: \"s3://lake\", options: { aws_regoin: eu } }\n",
+            "phlo.yaml:2:40",
+            "P1002",
+            "did you mean `aws_region`?",
+        ),
         ("name: x\nplugins: { deny: [filez] }\n", "phlo.yaml:2:19", "P2001", "did you mean `files`?"),
         (
             "name: x\nplugins: { settings: { resource: { datafusion: { memori_mib: 5 } } } }\n",

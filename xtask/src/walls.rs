@@ -31,12 +31,15 @@ const fn room(place: &'static str, imports: &'static [&'static str]) -> Room {
 
 const TESTKIT: &[&str] = &["phlo-testkit"];
 const CONTRACT: &[&str] = &["phlo-spec", "phlo-plugin"];
+/// Sources that read from object stores.
+const CONTRACT_AND_STORAGE: &[&str] = &["phlo-spec", "phlo-plugin", "phlo-storage"];
 const CONTRACT_AND_ENGINE: &[&str] = &["phlo-spec", "phlo-plugin", "phlo-engine-api"];
 
 pub(crate) const ROOMS: &[Room] = &[
     Room { dev: &[], ..room("phlo-core/spec", &[]) },
     Room { dev: &[], ..room("phlo-core/plugin", &["phlo-spec"]) },
     Room { dev: &[], ..room("phlo-core/engine-api", CONTRACT) },
+    Room { dev: &[], ..room("phlo-core/storage", CONTRACT) },
     room("phlo-core/engine", CONTRACT_AND_ENGINE),
     room("phlo-core/project", CONTRACT),
     room("phlo-core/runtime", &["phlo-spec", "phlo-plugin", "phlo-engine-api", "phlo-engine", "phlo-project"]),
@@ -44,9 +47,10 @@ pub(crate) const ROOMS: &[Room] = &[
     room("phlo-core/api", &["phlo-spec", "phlo-runtime", "phlo-project", "phlo-services"]),
     Room { optional: &["phlo-engine-api", "phlo-engine"], dev: &[], ..room("phlo-core/testkit", CONTRACT) },
     Room { optional: &["phlo-plugins/*"], dev: &[], ..room("phlo-core/bundle", &["phlo-plugin"]) },
-    room("phlo-plugins/table-*", CONTRACT_AND_ENGINE),
+    room("phlo-plugins/table-*", &["phlo-spec", "phlo-plugin", "phlo-engine-api", "phlo-storage"]),
     room("phlo-plugins/transform-*", CONTRACT_AND_ENGINE),
     room("phlo-plugins/engine-*", CONTRACT_AND_ENGINE),
+    room("phlo-plugins/source-*", CONTRACT_AND_STORAGE),
     room("phlo-plugins/*", CONTRACT),
     room(
         "phlo-cli",

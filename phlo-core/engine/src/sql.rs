@@ -35,7 +35,7 @@ impl Query {
             .with_dialect(&GenericDialect {})
             .build()
             .and_then(|mut parser| parser.parse_statements());
-        let mut statements = parsed.map_err(|err| Box::new(parse_error(&err, &file)))?;
+        let mut statements = parsed.map_err(|err| Box::new(parse_error(&err, text, &file)))?;
         let statement = match (statements.pop_front(), statements.is_empty()) {
             (Some(statement), true) => statement,
             (None, _) => {
@@ -198,7 +198,7 @@ fn lower_first(text: &str) -> String {
 }
 
 // The parser tells places as text only: `…at Line: 3, Column: 7`.
-fn parse_error(err: &DataFusionError, file: &Arc<str>) -> Diagnostic {
+fn parse_error(err: &DataFusionError, text: &str, file: &Arc<str>) -> Diagnostic {
     let message = crate::error::text(err);
     let mut span = Span { line: 1, column: 1, len: 0 };
     let mut shown = message.clone();
@@ -210,6 +210,12 @@ fn parse_error(err: &DataFusionError, file: &Arc<str>) -> Diagnostic {
             span = Span { line, column, len: 1 };
             before.clone_into(&mut shown);
         }
+    } else if message.ends_with("found: EOF") {
+        // Whatever is missing is missing behind the last word.
+        let written = text.trim_end();
+        let last = written.lines().next_back().unwrap_or_default();
+        span = Span { line: written.lines().count() as u32, column: last.chars().count() as u32 + 1, len: 1 };
+        shown = format!("{}the end of the file", message.trim_end_matches("EOF"));
     }
     Diagnostic::error(Code::SqlError, lower_first(&shown)).at(Place { file: file.clone(), span })
 }
@@ -265,6 +271,7 @@ mod tests {
             ("select 1; select 2", "q.sql:1:1: P1012: the file holds more than one"),
             ("drop table a.b", "q.sql:1:1: P1012: only a query"),
             ("select\n  from from x", "q.sql:2:"),
+            ("select 1\nfrom a.b where (\n\n", "q.sql:2:17: P1012: "),
             ("select * from flights", "q.sql:1:15: P1013: `flights` is not the name of a table"),
         ] {
             let got = Query::parse(sql, "q.sql").unwrap_err().to_string();

@@ -88,7 +88,13 @@ impl Platform {
                 problems.extend(self.resolve(capability, &wishes).err());
             }
         }
-        problems.extend(self.table_store(None, None).err());
+        problems.extend(self.table_store(None, None).err().map(|err| {
+            let is_meant = |path: &str| {
+                path.strip_prefix("storage.options.").is_some_and(|key| err.message().contains(&format!("`{key}`")))
+            };
+            let option = project.places.iter().find(|(path, _)| is_meant(path)).map(|(_, place)| place.clone());
+            err.at(option)
+        }));
         for ((kind, name), node) in &project.plugin_settings {
             problems.extend(self.inner.registry.instance(*kind, name).err().map(|err| err.at(node.place())));
         }

@@ -18,7 +18,6 @@ use phlo_engine::{Check, Conform, RowAudit, RowTally, Session};
 use phlo_engine_api::{
     CommitOutcome, CommitRequest, KeptStage, Stage, StageRequest, StageSummary, TableInfo, WriteMode,
 };
-use phlo_plugin::registry::guard_async;
 use phlo_plugin::source::{BatchStream, Checkpoint, ReadRequest};
 use phlo_plugin::{Emitter, Error, Result};
 use phlo_spec::event::{AssetStart, Correlation, LineageEdges, LogLevel};
@@ -122,8 +121,7 @@ pub(crate) async fn materialize(job: Job) -> AssetRun {
         run = empty_run(&job.key, AssetStatus::Failed, partition.as_deref());
         run.attempts = attempt;
         let mut work = Work { job: &job, node, partition: partition.clone(), emitter: emitter.clone(), run: &mut run };
-        let outcome = guard_async("phlo", "running an asset", work.once()).await;
-        let Err(err) = outcome else { break };
+        let Err(err) = work.once().await else { break };
         run.status = if err.code() == Code::Interrupted { AssetStatus::Interrupted } else { AssetStatus::Failed };
         run.error = Some(err.record());
         if !err.is_retryable() || attempt == attempts || job.options.cancel.is_cancelled() {

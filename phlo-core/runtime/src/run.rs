@@ -5,15 +5,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use chrono::Utc;
-use phlo_plugin::kinds::{Definitions, OrchestratorOutput};
-use phlo_plugin::registration::Instance;
-use phlo_plugin::registry::guard;
+use phlo_plugin::kinds::OrchestratorOutput;
 use phlo_plugin::{Emitter, Error};
 use phlo_spec::event::{Correlation, RunEnd, RunStart};
 use phlo_spec::run::ErrorRecord;
 use phlo_spec::{
-    AssetKey, AssetRun, AssetStatus, CapabilityType, Code, Diagnostics, Event, Payload, PluginKind, RunRecord,
-    RunStatus, WriteStrategy,
+    AssetKey, AssetRun, AssetStatus, CapabilityType, Code, Diagnostics, Event, Payload, RunRecord, RunStatus,
+    WriteStrategy,
 };
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -106,23 +104,8 @@ impl Platform {
                 ));
             }
         }
-        let definitions = Definitions {
-            project: self.inner.project.file.name.clone(),
-            assets: graph
-                .order()
-                .iter()
-                .filter_map(|k| graph.get(k))
-                .map(|n| (self.named(n), n.upstream.iter().cloned().collect()))
-                .collect(),
-            schedules: self.inner.project.file.schedules.clone(),
-        };
         let choice = self.choose(CapabilityType::Orchestrator, None, Some(&options.tags)).map_err(told)?;
-        let instance = self.inner.registry.instance(PluginKind::Orchestrator, &choice.provider).map_err(told)?;
-        let Instance::Orchestrator(orchestrator) = instance else {
-            return Err(told(Error::internal("an orchestrator of another kind")));
-        };
-        let output =
-            guard(&choice.provider, "building its definitions", || orchestrator.build(&definitions)).map_err(told)?;
+        let output = self.ordered(&graph, &choice.provider).map_err(told)?;
         let OrchestratorOutput::Steps(steps) = output else {
             return Err(told(
                 Error::new(
@@ -132,7 +115,9 @@ impl Platform {
                         choice.provider
                     ),
                 )
-                .hint("run here with `--tag phlo/capability/orchestrator=native`"),
+                .hint(
+                    "`phlo config export DIR` writes them; run here with `--tag phlo/capability/orchestrator=native`",
+                ),
             ));
         };
         let near = nearest_selected(&graph, &selected);
@@ -153,18 +138,6 @@ impl Platform {
             ))));
         }
         Ok(Plan { graph, steps })
-    }
-
-    // An orchestrator must know every check by the name that results will have.
-    pub(crate) fn named(&self, node: &crate::graph::Node) -> phlo_spec::AssetSpec {
-        let mut spec = node.spec.clone();
-        let (made, problems) = crate::audit::checks(&self.inner.registry, &spec, None);
-        if !problems.has_errors() {
-            for (check, made) in spec.checks.iter_mut().zip(made) {
-                check.name = Some(made.name);
-            }
-        }
-        spec
     }
 
     /// What a run would do.
@@ -215,19 +188,19 @@ impl Platform {
                 problems.extend(self.engine(Some(&node.spec), tags).err().map(Error::into_diagnostic));
             }
         }
+        if problems.has_errors() {
+            return Err(problems.sorted());
+        }
         let (hooks, hook_problems) = self.inner.registry.hooks();
         // A hook plugin that does not start is told, and the rest runs.
         for problem in &hook_problems {
             observer.hook_failed("", "", problem);
         }
-        if problems.has_errors() {
-            return Err(problems.sorted());
-        }
         self.inner.bus.install(hooks);
         self.inner.bus.observe(Some(observer.clone()));
         if let Ok(history) = self.history() {
             // Runs whose process died are closed, so that nobody waits for them.
-            let closed = history.close_dead(&|pid| std::path::Path::new(&format!("/proc/{pid}")).exists());
+            let closed = history.close_dead(&crate::process::is_alive);
             if let Err(err) = closed {
                 observer.hook_failed("history", "close_dead", &err);
             }

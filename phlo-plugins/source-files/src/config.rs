@@ -5,16 +5,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use phlo_plugin::{Error, Result};
-use phlo_spec::diagnostic::nearest;
 use phlo_spec::{Code, Secret};
+use phlo_storage::refuse_unread;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use crate::csv::decode::Nulls;
 use crate::csv::scan::Dialect;
-use crate::input::is_remote;
-use crate::storage::Store;
 
 /// Files to read, and how.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -315,24 +313,8 @@ impl FilesConfig {
 
     /// Refuses options of object stores that none of the paths would read.
     fn check_storage(&self) -> Result<()> {
-        let Some(options) = &self.storage else { return Ok(()) };
-        if !self.path.0.iter().any(|path| is_remote(path)) {
-            return Err(Error::new(Code::InertConfig, "`storage` has no effect on local files")
-                .hint("remove it, or write the path as a URL such as s3://bucket/key"));
-        }
-        let stores: Vec<Store> = self.path.0.iter().filter_map(|path| Store::of(path)).collect();
-        for key in options.keys() {
-            if stores.is_empty() || stores.iter().any(|store| store.knows(key)) {
-                continue;
-            }
-            let known: Vec<&str> = stores.iter().flat_map(|store| store.usual()).copied().collect();
-            let error = Error::new(Code::UnknownKey, format!("the object store knows no option `{key}`"));
-            return Err(match nearest(key, known.iter().copied()) {
-                Some(near) => error.hint(format!("did you mean `{near}`?")),
-                None => error.hint(format!("usual options: {}", known.join(", "))),
-            });
-        }
-        Ok(())
+        let options = self.storage.iter().flatten().map(|(key, _)| key.as_str());
+        refuse_unread(self.path.0.iter().map(String::as_str), options)
     }
 
     /// How many rows of a file tell the types.

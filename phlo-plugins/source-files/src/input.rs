@@ -22,7 +22,7 @@ use url::Url;
 
 use crate::config::{Compression, FilesConfig, Format, extension};
 use crate::cursor::Cursor;
-use crate::storage::Store;
+use phlo_storage::{Store, is_remote};
 
 pub(crate) const MATCHING: MatchOptions =
     MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
@@ -130,11 +130,6 @@ fn named(root: &Path, pattern: &str) -> String {
 
 fn is_pattern(path: &str) -> bool {
     path.contains(['*', '?', '['])
-}
-
-/// Whether a path is a URL of something that is not a local file.
-pub(crate) fn is_remote(path: &str) -> bool {
-    path.contains("://") && !path.starts_with("file://")
 }
 
 /// Finds the files.

@@ -11,7 +11,6 @@ mod kinds;
 mod parquet;
 mod queue;
 mod source;
-mod storage;
 mod text;
 mod values;
 

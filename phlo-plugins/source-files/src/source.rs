@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use phlo_plugin::prelude::*;
 use phlo_spec::event::LogLevel;
+use phlo_storage::is_remote;
 
 use crate::config::{FilesConfig, Format};
 use crate::cursor::Cursor;
-use crate::input::{Input, Listing, is_remote, list};
+use crate::input::{Input, Listing, list};
 use crate::parquet;
 use crate::text::{Surroundings, TextFormat, add_unseen};
 

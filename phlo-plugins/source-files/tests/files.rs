@@ -703,7 +703,7 @@ async fn bad_input_gets_one_error_with_its_place_and_a_next_step() {
             b"a\n",
             "{path: a.csv, storage: {aws_region: x}}",
             InertConfig,
-            "`storage` has no effect on local files",
+            "the option `aws_region` has no effect on local files",
             "s3://",
         ),
         (

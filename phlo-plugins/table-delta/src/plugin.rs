@@ -5,6 +5,7 @@ use std::sync::Arc;
 use phlo_engine_api::TableStore;
 use phlo_plugin::prelude::*;
 use phlo_spec::CapabilityType;
+use phlo_storage::refuse_unread;
 
 use crate::config::Settings;
 use crate::store::DeltaStore;
@@ -18,6 +19,8 @@ impl Plugin for Delta {
 
     fn create(settings: Settings, context: &InitContext) -> Result<Self> {
         settings.check()?;
+        let Storage { root, options } = &context.storage;
+        refuse_unread([root.as_str()], options.keys().map(String::as_str))?;
         let settings = settings.sharing(context.memory_bytes, context.parallelism);
         DeltaStore::new(&context.storage, settings).map(Self)
     }

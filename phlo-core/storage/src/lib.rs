@@ -1,4 +1,6 @@
-//! Object stores: which one a URL leads to, and which options each knows.
+//! Object stores: which one a URL leads to, and which options each knows. What a store's own client would pass over in silence is
+//! refused here, for sources and table stores alike.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 use std::str::FromStr;
 
@@ -6,20 +8,26 @@ use object_store::aws::AmazonS3ConfigKey;
 use object_store::azure::AzureConfigKey;
 use object_store::gcp::GoogleConfigKey;
 use object_store::{ClientConfigKey, ObjectStoreScheme};
+use phlo_plugin::{Error, Result};
+use phlo_spec::Code;
 use url::Url;
 
 /// A kind of object store that has options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Store {
+pub enum Store {
+    /// Amazon S3, and what speaks as it does.
     S3,
+    /// Google Cloud Storage.
     Google,
+    /// Azure Blob Storage.
     Azure,
+    /// A web server.
     Http,
 }
 
 impl Store {
     /// The store that a path leads to; none if it is no URL of one.
-    pub(crate) fn of(path: &str) -> Option<Self> {
+    pub fn of(path: &str) -> Option<Self> {
         let fixed = &path[..path.find(['*', '?', '[']).unwrap_or(path.len())];
         match ObjectStoreScheme::parse(&Url::parse(fixed).ok()?).ok()?.0 {
             ObjectStoreScheme::AmazonS3 => Some(Self::S3),
@@ -31,7 +39,7 @@ impl Store {
     }
 
     /// Whether it reads this option.
-    pub(crate) fn knows(self, key: &str) -> bool {
+    pub fn knows(self, key: &str) -> bool {
         let key = key.to_ascii_lowercase();
         match self {
             Self::S3 => AmazonS3ConfigKey::from_str(&key).is_ok(),
@@ -42,7 +50,7 @@ impl Store {
     }
 
     /// Those of its options that are used most, for who misspelt one.
-    pub(crate) fn usual(self) -> &'static [&'static str] {
+    pub fn usual(self) -> &'static [&'static str] {
         match self {
             Self::S3 => &[
                 "aws_access_key_id",
@@ -81,6 +89,39 @@ impl Store {
     }
 }
 
+/// Refuses options that none of the stores that these paths lead to would read. Paths of this machine have no options.
+///
+/// # Errors
+/// [`Code::InertConfig`] if no path leads to a store, [`Code::UnknownKey`] with the nearest option otherwise.
+pub fn refuse_unread<'a>(
+    paths: impl IntoIterator<Item = &'a str>,
+    options: impl IntoIterator<Item = &'a str>,
+) -> Result<()> {
+    let stores: Vec<Option<Store>> = paths.into_iter().filter(|path| is_remote(path)).map(Store::of).collect();
+    for option in options {
+        if stores.is_empty() {
+            return Err(Error::new(Code::InertConfig, format!("the option `{option}` has no effect on local files"))
+                .hint("remove it, or write the path as a URL such as s3://bucket/key"));
+        }
+        // What a store of another scheme reads is not known here.
+        if stores.iter().any(|store| store.is_none_or(|store| store.knows(option))) {
+            continue;
+        }
+        let usual: Vec<&str> = stores.iter().flatten().flat_map(|store| store.usual()).copied().collect();
+        return Err(Error::new(Code::UnknownKey, format!("the object store knows no option `{option}`")).suggest(
+            option,
+            usual.iter().copied(),
+            format!("usual options: {}", usual.join(", ")),
+        ));
+    }
+    Ok(())
+}
+
+/// Whether a path is a URL of something that is not a local file.
+pub fn is_remote(path: &str) -> bool {
+    path.contains("://") && !path.starts_with("file://")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,5 +142,18 @@ mod tests {
             assert!(!store.knows("aws_regoin"), "{store:?}");
         }
         assert_eq!(Store::of("in/*.csv"), None);
+    }
+
+    #[test]
+    fn an_option_that_nobody_reads_is_refused_with_the_one_that_was_meant() {
+        refuse_unread(["s3://lake/"], ["aws_region", "AWS_ENDPOINT"]).unwrap();
+        refuse_unread(["file:///lake/", "memory:///x"], ["anything"]).unwrap();
+        refuse_unread(["file:///lake/"], []).unwrap();
+        let told = |paths: &[&str], option: &str| format!("{:?}", refuse_unread(paths.to_vec(), [option]).unwrap_err());
+        assert_eq!(told(&["s3://lake/"], "aws_regoin"), "P1002: the object store knows no option `aws_regoin`");
+        assert_eq!(
+            told(&["file:///lake/"], "aws_region"),
+            "P1015: the option `aws_region` has no effect on local files"
+        );
     }
 }
