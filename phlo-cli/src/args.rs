@@ -257,12 +257,12 @@ pub(crate) struct TableAt {
 /// `phlo quality`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Quality {
-    /// The results of an asset's checks in the latest run that had any
+    /// The results of an asset's checks in the latest run that had any; of all assets, in short, if none is named
     Show {
         /// The asset
-        asset: String,
+        asset: Option<String>,
         /// Show the failing rows too
-        #[arg(long)]
+        #[arg(long, requires = "asset")]
         rows: bool,
         /// At most so many rows of each check
         #[arg(long, default_value_t = 20, value_name = "N", requires = "rows", value_parser = some)]

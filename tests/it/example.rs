@@ -57,6 +57,7 @@ fn every_reporting_command_answers_people_and_machines() {
         &["table", "show", "bronze.airlines"],
         &["table", "history", "bronze.airlines"],
         &["table", "preview", "bronze.airlines"],
+        &["quality", "show"],
         &["quality", "show", "bronze.airlines"],
         &["quality", "run", "bronze.airlines"],
         &["lineage", "gold.delay_by_weather"],

@@ -4,6 +4,7 @@ use arrow_array::RecordBatch;
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use phlo_plugin::Error;
+use phlo_plugin::resource::RunHistory;
 use phlo_runtime::Platform;
 use phlo_spec::{AssetKey, CheckResult};
 use serde_json::{Value, json};
@@ -21,7 +22,8 @@ const RESULTS: usize = 10_000;
 
 pub(crate) fn run(app: &App, args: &Quality) -> Result<Exit, Failure> {
     match args {
-        Quality::Show { asset, rows, limit } => show(app, asset, rows.then_some(*limit)),
+        Quality::Show { asset: Some(asset), rows, limit } => show(app, asset, rows.then_some(*limit)),
+        Quality::Show { asset: None, .. } => overview(app),
         Quality::Run { select } => audit(app, select),
     }
 }
@@ -65,19 +67,9 @@ fn audit(app: &App, select: &[String]) -> Result<Exit, Failure> {
 fn show(app: &App, asset: &str, rows: Option<usize>) -> Result<Exit, Failure> {
     let platform = app.open_to_look()?.platform;
     let key = named(&platform, asset)?;
-    let history = platform.history()?;
-    // Newest first: the first one's run is the latest that had any.
-    let latest = history.checks(&key, 1)?.into_iter().next().map(|(run, at, _)| (run, at));
-    let record = latest.as_ref().map(|(run, _)| history.run(run)).transpose()?.flatten();
-    let asset_run = record.and_then(|record| record.assets.into_iter().find(|a| a.asset == key));
-    let results = match asset_run.map(|run| run.checks) {
-        Some(checks) if !checks.is_empty() => checks,
-        // The run has not ended the asset, or never will.
-        _ => {
-            let all = history.checks(&key, RESULTS)?.into_iter();
-            let of_latest = all.filter(|(run, ..)| latest.as_ref().is_some_and(|(latest, _)| latest == run));
-            of_latest.map(|(_, _, result)| result).collect()
-        }
+    let (latest, results) = match latest(platform.history()?.as_ref(), &key)? {
+        Some(Latest { run, at, results }) => (Some((run, at)), results),
+        None => (None, Vec::new()),
     };
     let mut shown: Vec<Shown> = results.into_iter().map(|result| Shown { result, rows: None }).collect();
     if let Some(limit) = rows {
@@ -93,6 +85,72 @@ fn show(app: &App, asset: &str, rows: Option<usize>) -> Result<Exit, Failure> {
             json!({ "status": "ok", "asset": key, "run_id": run, "at": at, "checks": checks })
         },
         || text(app, key.as_str(), latest.as_ref(), &shown),
+    )?;
+    Ok(Exit::Done)
+}
+
+/// The results of the latest run that checked an asset.
+struct Latest {
+    run: String,
+    at: DateTime<Utc>,
+    results: Vec<CheckResult>,
+}
+
+fn latest(history: &dyn RunHistory, key: &AssetKey) -> Result<Option<Latest>, Error> {
+    // Newest first: the first one's run is the latest that had any.
+    let Some((run, at, _)) = history.checks(key, 1)?.into_iter().next() else { return Ok(None) };
+    let record = history.run(&run)?;
+    let asset_run = record.and_then(|record| record.assets.into_iter().find(|a| a.asset == *key));
+    let results = match asset_run.map(|run| run.checks) {
+        Some(checks) if !checks.is_empty() => checks,
+        // The run has not ended the asset, or never will.
+        _ => {
+            let all = history.checks(key, RESULTS)?.into_iter();
+            all.filter(|(of, ..)| *of == run).map(|(_, _, result)| result).collect()
+        }
+    };
+    Ok(Some(Latest { run, at, results }))
+}
+
+/// Every asset that has checks, a line each.
+fn overview(app: &App) -> Result<Exit, Failure> {
+    let platform = app.open_to_look()?.platform;
+    let history = platform.history()?;
+    let (graph, _) = platform.graph();
+    let checked = graph.nodes().filter(|node| !node.spec.checks.is_empty()).map(|node| &node.spec.key);
+    let all: Vec<(&AssetKey, Option<Latest>)> =
+        checked.map(|key| Ok((key, latest(history.as_ref(), key)?))).collect::<Result<_, Error>>()?;
+    app.printer.answer(
+        || {
+            let assets = all.iter().map(|(key, latest)| {
+                let checks: Vec<_> = latest.iter().flat_map(|l| &l.results).map(document).collect();
+                let (run, at) = latest.as_ref().map(|l| (&l.run, l.at)).unzip();
+                json!({ "asset": key, "run_id": run, "at": at, "checks": checks })
+            });
+            json!({ "status": "ok", "assets": assets.collect::<Vec<_>>() })
+        },
+        || {
+            let names = ["asset", "checked", ">passed", ">warned", ">failed", "not passed"];
+            let mut table = Table::list(&app.printer, &names);
+            for (key, latest) in &all {
+                let results = latest.as_ref().map_or(&[][..], |l| &l.results);
+                let count = |tone: Tone| match results.iter().filter(|r| check_outcome(r).1 == tone).count() {
+                    0 => Cell::maybe(None::<String>),
+                    n => Cell::toned((number::count(n as u64), tone)),
+                };
+                let broken: Vec<_> = results.iter().filter(|r| !r.passed()).map(|r| r.name.as_str()).collect();
+                let at = latest.as_ref().map_or_else(|| "never".to_owned(), |l| number::ago(l.at, Utc::now()));
+                table.row([
+                    Cell::toned((key.as_str(), Tone::Strong)),
+                    at.into(),
+                    count(Tone::Good),
+                    count(Tone::Warn),
+                    count(Tone::Bad),
+                    Cell::maybe((!broken.is_empty()).then(|| broken.join(", "))),
+                ]);
+            }
+            if all.is_empty() { "no asset has checks\n".to_owned() } else { table.text() }
+        },
     )?;
     Ok(Exit::Done)
 }

@@ -115,7 +115,7 @@ fn show(app: &App, info: &TableInfo, owner: Option<&str>, description: Option<&s
         ("run", info.run_id.clone()),
         ("rows", info.rows.map(number::count)),
         ("size", Some(format!("{} in {}", number::bytes(info.bytes), plural(info.files as usize, "file")))),
-        ("cursor", info.cursor.as_ref().map(ToString::to_string)),
+        ("cursor", info.cursor.as_ref().map(|cursor| shortened(&cursor.to_string()))),
     ] {
         if let Some(value) = value {
             facts.row([Cell::toned((name, Tone::Dim)), value.into()]);
@@ -127,6 +127,15 @@ fn show(app: &App, info: &TableInfo, owner: Option<&str>, description: Option<&s
         columns.row([Cell::toned((field.name().as_str(), Tone::Strong)), type_name(field.data_type()).into(), null]);
     }
     format!("{}\n{}", facts.text(), columns.text())
+}
+
+// A cursor is for its source to read; `--json` has all of it.
+fn shortened(text: &str) -> String {
+    const SHOWN: usize = 100;
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}… ({}; `--json` shows all)", &text[..end], number::bytes(text.len() as u64)),
+        None => text.to_owned(),
+    }
 }
 
 fn history(app: &App, versions: &[TableVersion]) -> String {

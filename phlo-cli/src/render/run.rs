@@ -158,11 +158,18 @@ pub(crate) fn failed_check(printer: &Printer, check: &CheckResult) -> String {
 
 // For a shell.
 fn quoted(sql: &str) -> String {
-    if sql.contains(['"', '$', '`', '\\', '!']) {
-        format!("'{}'", sql.replace('\'', "'\\''"))
-    } else {
-        format!("\"{sql}\"")
+    // Within double quotes a shell still reads these, and some read `!` whatever stands before it.
+    if sql.contains('!') {
+        return format!("'{}'", sql.replace('\'', "'\\''"));
     }
+    let mut text = String::from("\"");
+    for c in sql.chars() {
+        if matches!(c, '"' | '$' | '`' | '\\') {
+            text.push('\\');
+        }
+        text.push(c);
+    }
+    text + "\""
 }
 
 // Some failing rows: the columns that the check is about first, and as many of the others as a line holds.
