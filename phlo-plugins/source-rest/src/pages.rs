@@ -154,6 +154,12 @@ impl Pages {
             self.look_back(records.len(), more, &keys)?;
         } else if self.plan.max_pages > 0 && self.read >= self.plan.max_pages {
             self.next = None;
+            if self.tells && !records.is_empty() {
+                let (read, origin) = (self.read, self.origin());
+                self.client.warn(&format!(
+                    "{origin}: `pagination.max_pages` ended the reading after {read} pages; what comes behind them is not read"
+                ));
+            }
             return Ok((records, true));
         }
         if let Some(next) = &self.next {
