@@ -8,6 +8,7 @@ mod args;
 mod commands;
 mod exit;
 mod extend;
+mod memory;
 mod printer;
 mod render;
 mod templates;
@@ -38,6 +39,7 @@ use crate::render::told::{REPORT, Told};
 
 /// Runs `phlo` with the arguments and the environment of this process.
 pub fn main() -> ExitCode {
+    memory::give_back_what_is_freed();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let environment = Environment::of_process();
     let early = Early::read(&arguments, &environment);

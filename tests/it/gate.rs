@@ -248,6 +248,59 @@ fn a_header_in_another_case_is_the_same_column() {
     assert_eq!(project.one("select sum(amount) from raw.orders"), 100);
 }
 
+#[test]
+fn a_check_that_was_added_looks_at_what_is_published_though_nothing_came() {
+    let asset = |more: &str| {
+        format!("source: {{ plugin: files, path: in.csv }}\nwrite: {{ strategy: merge, unique_key: [id] }}\n{more}")
+    };
+    let project = Project::new()
+        .write("in.csv", "id,v\n1,\n2,x\n")
+        .write("assets/raw/x.yaml", &asset(""))
+        .write("assets/mart/y.sql", "select count(*) as n from raw.x\n");
+    project.phlo(&["run"]).exits(0);
+    project.put("assets/raw/x.yaml", &asset("checks: [ { not_null: [v] } ]\n"));
+    let record = project.phlo(&["run", "--json"]).exits(3).json();
+    let x = record["assets"].as_array().unwrap().iter().find(|a| a["asset"] == "raw.x").unwrap().clone();
+    assert_eq!((x["status"].as_str(), x["checks"][0]["violations"].as_u64()), (Some("blocked"), Some(1)));
+    // Once it holds, it is not looked at again until something comes.
+    project.put("assets/raw/x.yaml", &asset("checks: [ { not_null: [id] } ]\n"));
+    let audited = project.phlo(&["run", "raw.x", "--json"]).exits(0).json();
+    assert_eq!(audited["assets"][0]["checks"][0]["outcome"], "passed");
+    let again = project.phlo(&["run", "raw.x", "--json"]).exits(0).json();
+    assert_eq!(
+        (again["assets"][0]["status"].as_str(), again["assets"][0]["checks"].is_null()),
+        (Some("unchanged"), true)
+    );
+    // A transform that was added waits for rows, and says so.
+    project.put("assets/raw/x.yaml", &asset("transforms: [ { derive: { columns: { w: \"id * 2\" } } } ]\n"));
+    let said = project.phlo(&["run", "raw.x"]).exits(0);
+    assert!(said.all().contains("--full-refresh raw.x"), "{}", said.all());
+}
+
+#[test]
+fn a_freshness_check_is_asked_though_nothing_came() {
+    let project = Project::new().write("in.csv", "id,at\n1,2020-01-01T00:00:00Z\n").write(
+        "assets/raw/x.yaml",
+        "source: { plugin: files, path: in.csv }\nchecks: [ { freshness: { column: at, max_age: 24h, severity: warn } } ]\n",
+    );
+    project.phlo(&["run"]).exits(0);
+    let record = project.phlo(&["run", "--json"]).exits(0).json();
+    let run = &record["assets"][0];
+    assert_eq!((run["status"].as_str(), run["checks"][0]["outcome"].as_str()), (Some("unchanged"), Some("failed")));
+}
+
+#[test]
+fn what_sql_computes_of_time_and_rank_can_be_stored() {
+    let project = Project::new().write(
+        "assets/mart/x.sql",
+        "select now() as at, row_number() over (order by v) as place, round(-0.3) as r from (values (1), (2)) as t(v)\n",
+    );
+    project.phlo(&["run"]).exits(0);
+    let shown = project.phlo(&["table", "show", "mart.x", "--json"]).exits(0).json();
+    let types: Vec<_> = shown["columns"].as_array().unwrap().iter().map(|c| c["type"].as_str().unwrap()).collect();
+    assert_eq!(types[..2], ["timestamptz", "int64"], "{shown}");
+}
+
 impl Project {
     /// What a query that must fail says.
     #[track_caller]

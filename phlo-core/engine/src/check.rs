@@ -9,6 +9,8 @@ use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
 use datafusion::catalog::TableProvider;
 use datafusion::common::DFSchema;
+use datafusion::common::tree_node::TreeNode as _;
+use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::PhysicalExpr;
 use datafusion::prelude::SessionContext;
 use phlo_plugin::quality::{CheckPlan, Evaluation, MaskFn, Value, Verdict};
@@ -49,6 +51,12 @@ pub struct Check {
 }
 
 impl Check {
+    /// Whether the same rows may pass today and fail tomorrow.
+    pub fn depends_on_time(&self) -> bool {
+        // Only a verdict can look at the clock; all such are cheap.
+        matches!(self.plan.evaluation, Evaluation::Aggregates { .. })
+    }
+
     /// Whether it rides on the write and sees new rows only.
     pub fn is_row_level(&self) -> bool {
         matches!(self.plan.evaluation, Evaluation::Rows { .. } | Evaluation::Mask { .. })
@@ -90,7 +98,8 @@ impl Check {
         };
         planned.await.map_err(|err| {
             let message = format!("the check `{}` does not plan: {}", self.name, err.chain().join(": "));
-            Error::new(Code::SqlError, message).at(self.place.clone())
+            let error = Error::new(Code::SqlError, message).at(self.place.clone());
+            err.hints().iter().fold(error, |error, hint| error.hint(hint.clone()))
         })
     }
 
@@ -150,6 +159,14 @@ fn compile(session: &SessionContext, schema: &SchemaRef, sql: &str) -> Result<Ar
     let state = session.state();
     let df_schema = DFSchema::try_from(schema.as_ref().clone()).map_err(map_error)?;
     let logical = state.create_logical_expr(sql, &df_schema).map_err(map_error)?;
+    let looks_further = |e: &Expr| {
+        use Expr::{AggregateFunction, Exists, InSubquery, ScalarSubquery, WindowFunction};
+        matches!(e, AggregateFunction(_) | WindowFunction(_) | ScalarSubquery(_) | InSubquery(_) | Exists(_))
+    };
+    if logical.exists(|e| Ok(looks_further(e))).map_err(map_error)? {
+        return Err(Error::new(Code::SqlError, format!("`{sql}` looks at more than its own row"))
+            .hint("use the check `sql`, whose query returns the rows that are wrong"));
+    }
     let physical = state.create_physical_expr(logical, &df_schema).map_err(map_error)?;
     match physical.data_type(schema).map_err(map_error)? {
         DataType::Boolean | DataType::Null => Ok(physical),

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, Float64Type};
 use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array};
 use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
@@ -186,7 +188,7 @@ fn cast_column(column: &ArrayRef, to: &DataType, name: &str) -> Result<ArrayRef>
     if may_lose(column.data_type(), to) {
         // The kernel cuts digits off in silence; what does not come back the same has lost some.
         let back = cast_with_options(&cast, column.data_type(), &strict);
-        let same = back.and_then(|back| not_distinct(&back, column));
+        let same = back.and_then(|back| not_distinct(&unsigned_zero(back), &unsigned_zero(Arc::clone(column))));
         let same = same.map_err(|err| does_not_fit(None).because(err))?;
         if same.false_count() > 0 {
             return Err(does_not_fit(same.iter().position(|same| same == Some(false))));
@@ -195,11 +197,23 @@ fn cast_column(column: &ArrayRef, to: &DataType, name: &str) -> Result<ArrayRef>
     Ok(cast)
 }
 
-/// Whether a cast between these cuts off digits instead of failing. Texts are parsed, and floats narrowed, as everywhere in SQL.
+/// Negative zero as zero: the kernels tell them apart, and no whole number does.
+fn unsigned_zero(column: ArrayRef) -> ArrayRef {
+    match column.data_type() {
+        DataType::Float64 => Arc::new(column.as_primitive::<Float64Type>().unary::<_, Float64Type>(|x| x + 0.0)),
+        DataType::Float32 => Arc::new(column.as_primitive::<Float32Type>().unary::<_, Float32Type>(|x| x + 0.0)),
+        _ => column,
+    }
+}
+
+/// Whether a cast between these cuts off digits instead of failing. Texts are parsed, and floats narrowed, as everywhere in SQL;
+/// and no table format has moments finer than microseconds, so that those of `now()` are cut to them.
 fn may_lose(from: &DataType, to: &DataType) -> bool {
     use DataType::{Date32, Date64, Time32, Time64, Timestamp};
     let whole = |t: &DataType| t.is_integer() || matches!(t, Date32);
     match (from, to) {
+        (Timestamp(TimeUnit::Nanosecond, _), Timestamp(TimeUnit::Microsecond, _)) => false,
+        (from, to) if from.is_integer() => to.is_floating(),
         (from, to) if from.is_floating() => whole(to),
         (from, to) if from.is_decimal() => whole(to) || to.is_decimal(),
         (Timestamp(..) | Date64, to) => matches!(to, Timestamp(..) | Date32 | Date64),
@@ -254,6 +268,7 @@ mod tests {
         let day = DataType::Date32;
         let millis = DataType::Timestamp(TimeUnit::Millisecond, None);
         let floats = |v: &[Option<f64>]| -> ArrayRef { Arc::new(arrow_array::Float64Array::from(v.to_vec())) };
+        let whole = |v: &[i64]| -> ArrayRef { Arc::new(Int64Array::from(v.to_vec())) };
         let micros = |v: &[i64]| -> ArrayRef { Arc::new(TimestampMicrosecondArray::from(v.to_vec())) };
         let decimals = |v: &[i128]| -> ArrayRef {
             Arc::new(arrow_array::Decimal128Array::from(v.to_vec()).with_precision_and_scale(10, 2).unwrap())
@@ -266,10 +281,19 @@ mod tests {
             (micros(&[5000]), micros(&[5001]), &millis),
             (decimals(&[150]), decimals(&[155]), &DataType::Decimal128(10, 1)),
             (decimals(&[100]), decimals(&[150]), &DataType::Int64),
+            (floats(&[Some(-0.0)]), floats(&[Some(-0.5)]), &DataType::Int64),
+            (whole(&[1 << 53]), whole(&[(1 << 53) + 1]), &DataType::Float64),
         ] {
             fit(&good, to).unwrap();
             assert_eq!(fit(&bad, to).unwrap_err().code(), Code::MalformedData, "{bad:?} as {to}");
         }
+    }
+
+    #[test]
+    fn moments_are_kept_to_the_microsecond() {
+        let nanos: ArrayRef = Arc::new(arrow_array::TimestampNanosecondArray::from(vec![1_500]));
+        let micros: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![1]));
+        assert_eq!(&fit(&nanos, micros.data_type()).unwrap(), &micros);
     }
 
     #[test]

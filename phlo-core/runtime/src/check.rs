@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow_schema::{Field, Schema, SchemaRef};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use phlo_engine::conform::Metadata;
 use phlo_engine::session::{empty, register};
 use phlo_engine::stream::{Step, TransformStep, extend_plan, transformed_schema};
@@ -13,7 +13,8 @@ use phlo_plugin::{Error, Result, Wishes};
 use phlo_spec::asset::{Keep, WriteStrategy};
 use phlo_spec::service::ServiceSpec;
 use phlo_spec::{
-    AssetKey, AssetSpec, CapabilityType, Code, Diagnostic, Diagnostics, Place, PluginKind, Severity, Span, nearest,
+    AssetBody, AssetKey, AssetSpec, CapabilityType, Code, Diagnostic, Diagnostics, Place, PluginKind, Severity, Span,
+    nearest,
 };
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -165,7 +166,7 @@ impl Platform {
             let left = transformed_schema(session, schema.clone(), &steps).await?;
             let has_zone = left
                 .field_with_name(&partitions.column)
-                .is_ok_and(|f| matches!(f.data_type(), arrow_schema::DataType::Timestamp(_, Some(_))));
+                .is_ok_and(|f| matches!(f.data_type(), DataType::Timestamp(_, Some(_))));
             steps.push(Step::Sql(format!(
                 "SELECT * FROM input WHERE {}",
                 partition::predicate(partitions, key, has_zone)?
@@ -199,7 +200,11 @@ impl Platform {
         let mut fields = Vec::with_capacity(incoming.fields().len());
         for field in incoming.fields() {
             let declared = spec.columns.get(field.name()).map(|c| phlo_plugin::schema::to_arrow(*c));
-            let data_type = declared.unwrap_or_else(|| field.data_type().clone());
+            let data_type = declared.unwrap_or_else(|| match (field.data_type(), &spec.body) {
+                // What SQL counts and ranks by is without a sign, which tables do not know; none of it is beyond an int64.
+                (DataType::UInt64, AssetBody::Sql(_)) => DataType::Int64,
+                (other, _) => other.clone(),
+            });
             fields.push(Field::new(field.name(), data_type, true));
         }
         for column in spec.columns.keys() {

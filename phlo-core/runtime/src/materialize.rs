@@ -3,6 +3,7 @@
 //! Rows stream from the source or the query into a stage that no reader sees; row-level checks look at them on the way. Then
 //! the other checks look at the table as it would be. Only if nothing blocks, one commit makes data, cursor and run id visible.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use phlo_engine::session::register;
 use phlo_engine::stream::{Rows, execute, extend_plan, transform};
 use phlo_engine::{Check, Conform, RowAudit, RowTally, Session};
 use phlo_engine_api::{
-    CommitOutcome, CommitRequest, KeptStage, Stage, StageRequest, StageSummary, TableInfo, WriteMode,
+    CommitOutcome, CommitRequest, KeptStage, Stage, StageRequest, StageSummary, TableInfo, TableStore, WriteMode,
 };
 use phlo_plugin::source::{BatchStream, Checkpoint, ReadRequest};
 use phlo_plugin::{Emitter, Error, Result};
@@ -37,6 +38,8 @@ use crate::run::{Observer, RunOptions};
 const MAX_MOVES: usize = 5;
 /// The longest pause between two attempts, whoever asks for it.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
+/// More results than an asset has checks.
+const RESULTS: usize = 1000;
 /// Rows per batch.
 const BATCH_ROWS: usize = 8192;
 
@@ -218,7 +221,8 @@ impl Work<'_> {
             mode: mode.clone(),
             schema_policy: spec.write.schema,
             lock_wait: Duration::from_secs(spec.write.lock_wait),
-            description: spec.description.clone(),
+            // A description may hold what the environment filled in.
+            description: spec.description.as_deref().map(|text| platform.redactor().clean(text)),
         };
         let mut stage = unless(&job.options.cancel, store.begin(request)).await?;
         // The cursor was read before the lock was taken. Whoever held it may have committed: then the source is read from there.
@@ -268,9 +272,18 @@ impl Work<'_> {
                 Ok(())
             }
             Ok(Verdict::Unchanged) => {
+                let changes = stage.notes();
+                stage.discard().await?;
                 self.run.status = AssetStatus::Unchanged;
                 self.run.version = info.map(|i| i.version);
-                stage.discard().await
+                if !changes.is_empty() {
+                    self.run.notes.retain(|note| !changes.contains(note));
+                    self.run.notes.push(format!(
+                        "no row came, so its columns stay as they are; `phlo run --full-refresh {}` changes them now",
+                        spec.key
+                    ));
+                }
+                self.audit_unchanged(&session, store.as_ref()).await
             }
             Ok(Verdict::Blocked) => {
                 let failed: Vec<_> = self.run.checks.iter().filter(|c| c.blocks()).map(|c| c.name.clone()).collect();
@@ -359,6 +372,8 @@ impl Work<'_> {
         let row_results = audit.results(&checks, tallies);
         for _ in 0..MAX_MOVES {
             let cancel = &self.job.options.cancel;
+            // The other tables as they are now, not as they were when the write began.
+            platform.register_published(session, spec).await?;
             let summary = unless(cancel, stage.resolve(session)).await?;
             self.count(&summary);
             let candidate = stage.candidate(session).await?;
@@ -391,6 +406,49 @@ impl Work<'_> {
         )
         .hint("run again when the other writer is done")
         .retryable())
+    }
+
+    /// Nothing came, and yet a check may have something to say of the table as it stands: one that was added since the table was
+    /// audited, and one whose answer depends on the time.
+    async fn audit_unchanged(&mut self, session: &Session, store: &dyn TableStore) -> Result<()> {
+        let (platform, spec) = (&self.job.platform, &self.node.spec);
+        let Some(table) = store.provider(&spec.key, None).await? else { return Ok(()) };
+        let checks = audit::checks_or_first(&platform.inner.registry, spec, Some(&table.schema()))?;
+        if checks.is_empty() {
+            return Ok(());
+        }
+        let audited: BTreeSet<String> = match platform.history() {
+            Ok(history) => {
+                let results = history.checks(&spec.key, RESULTS)?;
+                let latest = results.first().map(|(run, ..)| run.clone());
+                results.into_iter().filter(|(run, ..)| Some(run) == latest.as_ref()).map(|(.., r)| r.name).collect()
+            }
+            Err(_) => BTreeSet::new(),
+        };
+        let results = if checks.iter().all(|check| audited.contains(&check.name)) {
+            let due: Vec<Check> = checks.into_iter().filter(Check::depends_on_time).collect();
+            if due.is_empty() {
+                return Ok(());
+            }
+            audit_table(session, &table, &due).await?.1.into_iter().map(|(_, result)| result).collect()
+        } else {
+            self.run.notes.push("its checks changed; the published table was audited".to_owned());
+            let audit = platform.quality(&spec.key).await;
+            audit.map_err(|problems| {
+                problems.into_iter().next().map_or_else(|| Error::internal("no problem"), Error::from)
+            })?
+        };
+        self.gate(&[], results)?;
+        self.point_results(None, &WriteMode::Append, true);
+        let failed: Vec<_> = self.run.checks.iter().filter(|c| c.blocks()).map(|c| c.name.clone()).collect();
+        if !failed.is_empty() {
+            self.run.status = AssetStatus::Blocked;
+            let error = Error::new(Code::CheckFailed, format!("the published table breaks {}", failed.join(", ")))
+                .hint(format!("see the failing rows with `phlo quality show {} --rows`", spec.key))
+                .hint("what is published stays; mend the source, or the check");
+            self.run.error = Some(error.record());
+        }
+        Ok(())
     }
 
     // A check that did not run is a failed one: every check must have its result, and every hook may refuse it.

@@ -7,8 +7,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, AsArray, RecordBatch};
-use datafusion::arrow::datatypes::{DataType, Schema};
+use datafusion::arrow::array::{ArrayRef, AsArray, GenericByteViewArray, RecordBatch};
+use datafusion::arrow::datatypes::{ByteViewType, DataType, Schema};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult as _, TreeNode as _, TreeNodeRecursion};
 use datafusion::error::Result;
@@ -108,23 +108,16 @@ impl ExecutionPlan for Compact {
 fn compact(batch: RecordBatch) -> Result<RecordBatch> {
     let columns = batch.columns().iter().map(|column| -> ArrayRef {
         match column.data_type() {
-            DataType::Utf8View => {
-                let views = column.as_string_view();
-                let held = views.data_buffers().iter().map(|b| b.capacity()).sum();
-                if wastes(held, views.total_buffer_bytes_used()) { Arc::new(views.gc()) } else { Arc::clone(column) }
-            }
-            DataType::BinaryView => {
-                let views = column.as_binary_view();
-                let held = views.data_buffers().iter().map(|b| b.capacity()).sum();
-                if wastes(held, views.total_buffer_bytes_used()) { Arc::new(views.gc()) } else { Arc::clone(column) }
-            }
+            DataType::Utf8View => shown(column, column.as_string_view()),
+            DataType::BinaryView => shown(column, column.as_binary_view()),
             _ => Arc::clone(column),
         }
     });
     Ok(RecordBatch::try_new(batch.schema(), columns.collect())?)
 }
 
-/// Whether a copy is worth it.
-fn wastes(held: usize, used: usize) -> bool {
-    held > 2 * used + (64 << 10)
+/// What the views show, copied where they hold much more.
+fn shown<T: ByteViewType>(column: &ArrayRef, views: &GenericByteViewArray<T>) -> ArrayRef {
+    let held: usize = views.data_buffers().iter().map(|buffer| buffer.capacity()).sum();
+    if held > 2 * views.total_buffer_bytes_used() + (64 << 10) { Arc::new(views.gc()) } else { Arc::clone(column) }
 }

@@ -76,6 +76,11 @@ impl Resource for DataFusion {
 }
 
 impl Engine {
+    /// What each sort sets aside for the merge of what it spilled. Small, because every sort of every asset does.
+    fn merge_reservation(&self) -> usize {
+        (self.memory / 64 / self.threads).clamp(512 << 10, 10 << 20)
+    }
+
     fn runtime(&self) -> Result<Arc<RuntimeEnv>> {
         if let Some(runtime) = self.runtime.get() {
             return Ok(runtime.clone());
@@ -92,7 +97,7 @@ impl Engine {
                 .because(err)
         })?;
         let built = RuntimeEnvBuilder::new()
-            .with_memory_pool(pool::pool(self.memory))
+            .with_memory_pool(pool::pool(self.memory, self.merge_reservation()))
             .with_disk_manager_builder(disk)
             .build_arc()
             .map_err(failed)?;
@@ -112,7 +117,7 @@ impl QueryEngine for Engine {
         options.sql_parser.collect_spans = true;
         options.execution.parquet.pushdown_filters = true;
         // A sort that spills merges with this much in hand; the default is larger than a small pool.
-        options.execution.sort_spill_reservation_bytes = (self.memory / 16 / self.threads).clamp(512 << 10, 10 << 20);
+        options.execution.sort_spill_reservation_bytes = self.merge_reservation();
         let state = SessionStateBuilder::new()
             .with_config(config)
             .with_runtime_env(self.runtime()?)

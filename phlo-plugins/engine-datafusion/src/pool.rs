@@ -16,10 +16,10 @@ const NAMED: NonZeroUsize = NonZeroUsize::new(5).unwrap();
 
 /// A pool that is fair to those who spill, and tracked: an error names who holds the memory.
 ///
-/// Assets run side by side, and one big sort must not starve the others.
-pub(crate) fn pool(bytes: usize) -> Arc<dyn MemoryPool> {
+/// Assets run side by side, and one big sort must not starve the others. `least` is what the merge of a sort is given in any case.
+pub(crate) fn pool(bytes: usize, least: usize) -> Arc<dyn MemoryPool> {
     Arc::new(TrackConsumersPool::new(
-        MergeShares { pool: FairSpillPool::new(bytes), bytes, merges: AtomicUsize::new(0) },
+        MergeShares { pool: FairSpillPool::new(bytes), bytes, least, merges: AtomicUsize::new(0) },
         NAMED,
     ))
 }
@@ -32,6 +32,8 @@ pub(crate) fn pool(bytes: usize) -> Arc<dyn MemoryPool> {
 struct MergeShares {
     pool: FairSpillPool,
     bytes: usize,
+    /// What each has in any case.
+    least: usize,
     merges: AtomicUsize,
 }
 
@@ -65,7 +67,8 @@ impl MemoryPool for MergeShares {
 
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
         if is_merge(reservation.consumer()) {
-            let share = self.bytes / 2 / self.merges.load(Ordering::Relaxed).max(1);
+            // Every sort registers its merge at once, whether it will spill or not: many small ones must all begin.
+            let share = (self.bytes / 2 / self.merges.load(Ordering::Relaxed).max(1)).max(self.least);
             if reservation.size() + additional > share {
                 return Err(resources_datafusion_err!("a merge may hold {share} bytes and no {additional} more"));
             }

@@ -163,6 +163,10 @@ impl DeltaStage {
         let base = Base::load(&folder).await?;
         if let Some(base) = &base {
             writable(base, &request.mode)?;
+            let last = log::commit_info(folder.log.as_ref(), base.version()).await?.unwrap_or_default();
+            if last.run_id() == Some(&request.run_id) {
+                return Err(committed_after_all(&request, base.version()));
+            }
         }
         let evolution = plan(base.as_ref(), &request)?;
         if let WriteMode::Merge { keys } = &request.mode {
@@ -240,10 +244,7 @@ impl DeltaStage {
         for version in from..=new.version() {
             let info = log::commit_info(self.shared.folder.log.as_ref(), version).await?.unwrap_or_default();
             if info.run_id() == Some(&self.request.run_id) {
-                return Err(Error::new(Code::CommitConflict, "an earlier attempt of this run was committed after all")
-                    .with("table", &self.request.table)
-                    .with("version", version)
-                    .hint("run again: what is published is found as it is"));
+                return Err(committed_after_all(&self.request, version));
             }
         }
         if old.and_then(Base::cursor) != new.cursor() {
@@ -617,6 +618,14 @@ impl Drop for DeltaStage {
             tracing::warn!(error = ?e, "a dropped stage's files stay until the next run");
         }
     }
+}
+
+/// An attempt whose answer was lost did its work: its rows must not come a second time.
+fn committed_after_all(request: &StageRequest, version: u64) -> Error {
+    Error::new(Code::CommitConflict, "an earlier attempt of this run was committed after all")
+        .with("table", &request.table)
+        .with("version", version)
+        .hint("run again: what is published is found as it is")
 }
 
 fn plan(base: Option<&Base>, request: &StageRequest) -> Result<Evolution> {

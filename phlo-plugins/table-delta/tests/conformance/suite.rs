@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use arrow_array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
@@ -43,10 +44,12 @@ pub fn batch(columns: &str, rows: &[&str]) -> RecordBatch {
     RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).unwrap()
 }
 
+/// Each request is another run's.
 pub fn request(table: &AssetKey, mode: WriteMode, batch: &RecordBatch) -> StageRequest {
+    static RUNS: AtomicU32 = AtomicU32::new(1);
     StageRequest {
         table: table.clone(),
-        run_id: "run-1".to_owned(),
+        run_id: format!("a-run-{}", RUNS.fetch_add(1, Ordering::Relaxed)),
         schema: batch.schema(),
         mode,
         schema_policy: SchemaPolicy::Evolve,
@@ -426,14 +429,13 @@ pub async fn two_writers_of_one_table_wait_fail_or_audit_again(store: &dyn Table
     match store.begin(request(table, WriteMode::Append, &two)).await {
         Err(busy) => {
             assert_eq!(busy.code(), Code::TableBusy);
-            assert!(busy.message().contains("run-1") && busy.is_retryable(), "{busy:?}");
+            assert!(busy.message().contains("a-run-") && busy.is_retryable(), "{busy:?}");
             first.commit(CommitRequest::default()).await.unwrap();
             write(store, table, WriteMode::Append, "id:int64", &["3"]).await.unwrap();
         }
         Ok(second) => {
             second.discard().await.unwrap();
-            let other = StageRequest { run_id: "run-2".to_owned(), ..request(table, WriteMode::Append, &two) };
-            let mut second = stage(store, other, &two).await.unwrap();
+            let mut second = stage(store, request(table, WriteMode::Append, &two), &two).await.unwrap();
             second.resolve(&session()).await.unwrap();
             assert_eq!(first.commit(CommitRequest::default()).await.unwrap(), CommitOutcome::Committed { version: 1 });
             assert_eq!(second.commit(CommitRequest::default()).await.unwrap(), CommitOutcome::Moved { version: 1 });
@@ -466,6 +468,8 @@ pub async fn rows_that_another_run_committed_are_not_committed_again(store: &dyn
     assert!(err.code() == Code::CommitConflict && err.is_retryable(), "{err:?}");
     // An attempt whose answer was lost, and the one after it.
     let err = again.commit(came_to(1)).await.unwrap_err();
+    assert!(err.code() == Code::CommitConflict && !err.is_retryable(), "{err:?}");
+    let err = store.begin(from("run-1")).await.err().unwrap();
     assert!(err.code() == Code::CommitConflict && !err.is_retryable(), "{err:?}");
     assert_eq!(rows(store, table).await, ["1"]);
 }
