@@ -243,10 +243,6 @@ impl Work<'_> {
             }
             incoming = again;
         }
-        for note in stage.notes() {
-            self.emitter.log(LogLevel::Warn, note.clone());
-            self.run.notes.push(note);
-        }
         let (checkpoint, origins) = (incoming.checkpoint, incoming.origins);
         match self
             .write_audit(
@@ -277,8 +273,7 @@ impl Work<'_> {
                 self.run.status = AssetStatus::Unchanged;
                 self.run.version = info.map(|i| i.version);
                 if !changes.is_empty() {
-                    self.run.notes.retain(|note| !changes.contains(note));
-                    self.run.notes.push(format!(
+                    self.note(format!(
                         "no row came, so its columns stay as they are; `phlo run --full-refresh {}` changes them now",
                         spec.key
                     ));
@@ -369,6 +364,7 @@ impl Work<'_> {
         {
             return Ok(Verdict::Unchanged);
         }
+        stage.notes().into_iter().for_each(|note| self.note(note));
         let row_results = audit.results(&checks, tallies);
         for _ in 0..MAX_MOVES {
             let cancel = &self.job.options.cancel;
@@ -432,7 +428,7 @@ impl Work<'_> {
             }
             audit_table(session, &table, &due).await?.1.into_iter().map(|(_, result)| result).collect()
         } else {
-            self.run.notes.push("its checks changed; the published table was audited".to_owned());
+            self.note("its checks changed; the published table was audited".to_owned());
             let audit = platform.quality(&spec.key).await;
             audit.map_err(|problems| {
                 problems.into_iter().next().map_or_else(|| Error::internal("no problem"), Error::from)
@@ -469,6 +465,12 @@ impl Work<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Tells something that people should know, now and in the record.
+    fn note(&mut self, note: String) {
+        self.emitter.log(LogLevel::Warn, note.clone());
+        self.run.notes.push(note);
     }
 
     fn count(&mut self, summary: &StageSummary) {
