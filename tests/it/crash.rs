@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::fixture::Project;
+use crate::fixture::{Project, tool, wrapped};
 
 /// Kills of each write strategy.
 const KILLS: usize = 20;
 /// Rows that each run brings.
-const ROWS: u64 = 20_000;
+const ROWS: u64 = 4_000;
 
 /// What the tables hold, worked out without phlo: the value of each id.
 type Model = BTreeMap<u64, u64>;
@@ -134,11 +134,11 @@ fn killed_at_any_moment_the_table_is_the_old_one_or_the_new_one_and_the_next_run
 /// Steps that change what is on the disk; the process is killed as it takes one.
 const STEPS: [&str; 7] = ["mkdir", "rename", "linkat", "unlink", "fsync", "ftruncate", "pwrite64"];
 /// Of one thread, for each kind of step.
-const STEPS_OF_A_THREAD: usize = 6;
+const STEPS_OF_A_THREAD: usize = 4;
 
 #[test]
 fn killed_at_any_step_on_the_disk_nothing_is_lost_repeated_or_half_there() {
-    if !crate::fixture::tool("strace") {
+    if !tool("strace") {
         return;
     }
     let (mut kills, mut committed) = (0, 0);
@@ -155,8 +155,8 @@ fn killed_at_any_step_on_the_disk_nothing_is_lost_repeated_or_half_there() {
             let (old, new) = ((ROWS, ROWS, seen(&project).2), sums(&model));
             let kill = format!("inject={step}:signal=KILL:when={nth}");
             let trace = format!("trace={step}");
-            let mut traced =
-                project.wrapped("strace", &["-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &kill], &["run"]);
+            let options = ["-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &kill];
+            let mut traced = wrapped("strace", &options, &project.command(&["run"]));
             let ended = traced.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success();
             let after = seen(&project);
             assert!(after == old || after == new, "{step} {nth}: {after:?} is neither {old:?} nor {new:?}");

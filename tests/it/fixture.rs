@@ -101,20 +101,6 @@ impl Project {
         command
     }
 
-    /// `phlo` here, run by another program.
-    pub(crate) fn wrapped(&self, program: &str, options: &[&str], args: &[&str]) -> Command {
-        let inner = self.command(args);
-        let mut outer = Command::new(program);
-        outer.args(options).arg(inner.get_program()).args(inner.get_args()).current_dir(self.path());
-        for (name, value) in inner.get_envs() {
-            match value {
-                Some(value) => outer.env(name, value),
-                None => outer.env_remove(name),
-            };
-        }
-        outer
-    }
-
     /// Runs `phlo` here.
     pub(crate) fn phlo(&self, args: &[&str]) -> Said {
         self.said(&mut self.command(args))
@@ -151,19 +137,38 @@ impl Project {
     }
 }
 
-/// Whether a program that a test needs is there; where it is not, it is installed. Under `CI` it must be.
-#[expect(clippy::print_stdout, reason = "a test that is not run must say so")]
+/// The command, run by another program.
+pub(crate) fn wrapped(program: &str, options: &[&str], inner: &Command) -> Command {
+    let mut outer = Command::new(program);
+    outer.args(options).arg(inner.get_program()).args(inner.get_args());
+    if let Some(dir) = inner.get_current_dir() {
+        outer.current_dir(dir);
+    }
+    for (name, value) in inner.get_envs() {
+        match value {
+            Some(value) => outer.env(name, value),
+            None => outer.env_remove(name),
+        };
+    }
+    outer
+}
+
+/// Whether a program that a test needs is there. Under `CI` it must be.
 pub(crate) fn tool(program: &str) -> bool {
-    let there = || Command::new(program).arg("--version").output().is_ok_and(|o| o.status.success());
-    if there() {
-        return true;
-    }
-    let _ = Command::new("apt-get").args(["install", "-y", "-qq", program]).output();
-    if there() {
-        return true;
-    }
-    assert!(std::env::var("CI").is_err(), "{program} is not there and could not be installed");
-    println!("not run: {program} is not there");
+    works(program, &["--version"])
+}
+
+/// Whether this machine lets a test do what it needs. Under `CI` it must.
+#[expect(clippy::print_stdout, reason = "a test that is not run must say so")]
+pub(crate) fn works(program: &str, args: &[&str]) -> bool {
+    let why = match Command::new(program).args(args).stdin(Stdio::null()).output() {
+        Ok(output) if output.status.success() => return true,
+        Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        Err(err) => err.to_string(),
+    };
+    let told = format!("`{program} {}` does not work here: {why}", args.join(" "));
+    assert!(std::env::var("CI").is_err(), "{told}");
+    println!("not run: {told}");
     false
 }
 

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use crate::fixture::{Project, Said, repository};
+use crate::fixture::{Project, Said, repository, tool};
 
 /// The example's server, until it is dropped.
 struct Server {
@@ -60,13 +60,6 @@ impl Drop for Server {
     }
 }
 
-/// Whether there is a Python for the server. Under `CI` there is.
-fn has_python() -> bool {
-    let has = Command::new("python3").arg("--version").output().is_ok_and(|output| output.status.success());
-    assert!(has || std::env::var("CI").is_err(), "the example's server needs python3");
-    has
-}
-
 /// phlo with the server's address.
 fn phlo(project: &Project, server: &Server, args: &[&str]) -> Said {
     project.phlo_with(&[("CARRIER_API", &server.address), ("CARRIER_TOKEN", "demo-token")], args)
@@ -74,8 +67,7 @@ fn phlo(project: &Project, server: &Server, args: &[&str]) -> Said {
 
 #[test]
 fn the_second_pull_fetches_only_what_is_new() {
-    if !has_python() {
-        println!("not run: no python3, which the example's server needs");
+    if !tool("python3") {
         return;
     }
     let project = Project::example("rest-api");
@@ -113,8 +105,7 @@ fn the_second_pull_fetches_only_what_is_new() {
 
 #[test]
 fn each_deliberate_mistake_of_the_readme_is_told_as_it_says_and_changes_nothing() {
-    if !has_python() {
-        println!("not run: no python3, which the example's server needs");
+    if !tool("python3") {
         return;
     }
     const TOKEN: &str = "wr0ng-t0ken";

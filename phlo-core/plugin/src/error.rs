@@ -114,6 +114,14 @@ impl Error {
         self
     }
 
+    /// Says that trying again was tried: nobody else need do it.
+    #[must_use]
+    pub fn given_up(mut self) -> Self {
+        self.0.retry = false;
+        self.0.retry_after = None;
+        self
+    }
+
     /// Sets the cause.
     #[must_use]
     pub fn because(mut self, cause: impl Into<Cause>) -> Self {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
@@ -124,6 +124,9 @@ fn not_found<'a>(mut paths: impl Iterator<Item = &'a String>) -> Error {
 
 /// A pattern as it matches the names of its files: what a cursor knows.
 fn named(root: &Path, pattern: &str) -> String {
+    if is_remote(pattern) {
+        return pattern.to_owned();
+    }
     let path = pattern.strip_prefix("file://").unwrap_or(pattern);
     shown(root, Path::new(path))
 }
@@ -143,7 +146,8 @@ pub(crate) async fn list(config: &FilesConfig, storage: &Storage, context: &Sour
             blocking(move || list_local(&root, &pattern)).await?
         };
         if found.is_empty() {
-            listing.unmatched.push(context.redactor.clean(pattern));
+            // What a URL is called is without its user, like the names of its files.
+            listing.unmatched.push(if is_remote(pattern) { origin.clone() } else { context.redactor.clean(pattern) });
         }
         listing.origins.push(origin);
         listing
@@ -215,8 +219,11 @@ fn list_local(root: &Path, pattern: &str) -> Result<(Vec<Input>, String)> {
     Ok((inputs, origin))
 }
 
+/// A path as it is named: relative to the project where it lies in it, and without `.`.
 fn shown(root: &Path, path: &Path) -> String {
-    path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned()
+    let path = path.strip_prefix(root).unwrap_or(path);
+    let path: PathBuf = path.components().filter(|part| *part != Component::CurDir).collect();
+    path.to_string_lossy().into_owned()
 }
 
 fn local_input(root: &Path, path: PathBuf, meta: &std::fs::Metadata) -> Input {
@@ -281,8 +288,10 @@ async fn list_remote(
     })?;
     let store: Arc<dyn ObjectStore> = store.into();
     let mut bare = url.clone();
-    // A URL that can have no user has none to remove.
-    let _ = bare.set_username("");
+    // Azure's container stands where others have a user. A URL that can have no user has none to remove.
+    if !matches!(url.scheme(), "abfs" | "abfss") {
+        let _ = bare.set_username("");
+    }
     let _ = bare.set_password(None);
     // What of the URL is not the object's path: the bucket. Objects are named by it.
     let clean = redactor.clean(bare.as_str());

@@ -292,6 +292,8 @@ async fn a_path_that_matches_nothing_on_a_later_run_is_an_error_unless_its_files
     let absolute = absolute.display();
     for (path, emptied) in [
         ("in/*.csv".to_owned(), true),
+        ("./in/*.csv".to_owned(), true),
+        ("in/./*.csv".to_owned(), true),
         (format!("'{absolute}'"), true),
         (format!("'file://{absolute}'"), true),
         ("in/1.csv".to_owned(), false),

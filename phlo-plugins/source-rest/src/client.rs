@@ -99,6 +99,8 @@ impl Client {
                 Err(err) => err,
             };
             if !err.is_retryable() || attempt >= self.retry.max_attempts {
+                // The asset's `retry` would multiply the requests.
+                let err = err.given_up();
                 return Err(if attempt > 1 { err.with("attempts", attempt) } else { err });
             }
             let pause = pause(self.retry.delay.0, attempt, err.wait());

@@ -397,58 +397,47 @@ fn status(status: u16) -> HttpResponse {
 async fn what_may_pass_is_tried_again_and_what_will_not_is_told_at_once() {
     let late = |answer: HttpResponse, wait: &str| answer.header("Retry-After", wait);
     let html = status(200).header("content-type", "text/html").body("<html>\n  <b>log in</b></html>");
-    // The options, the error (nothing: the row came), whether trying again can help, requests.
-    type Case<'a> = (Vec<HttpResponse>, &'a str, &'a [&'a str], bool, usize);
+    // The options, the error (nothing: the row came), requests.
+    type Case<'a> = (Vec<HttpResponse>, &'a str, &'a [&'a str], usize);
     let cases: Vec<Case<'_>> = vec![
-        (vec![status(503), status(503), good()], "", &[], false, 3),
-        (vec![status(500), status(502), status(408), good()], "", &[], false, 4),
-        (vec![late(status(429), "0"), good()], "", &[], false, 2),
-        (vec![late(status(503), "Wed, 21 Oct 2015 07:28:00 GMT"), good()], "", &[], false, 2),
-        (vec![good().truncated(), good()], "", &[], false, 2),
-        (vec![HttpResponse::never(), good()], "timeout: {request: 200ms}", &[], false, 2),
+        (vec![status(503), status(503), good()], "", &[], 3),
+        (vec![status(500), status(502), status(408), good()], "", &[], 4),
+        (vec![late(status(429), "0"), good()], "", &[], 2),
+        (vec![late(status(503), "Wed, 21 Oct 2015 07:28:00 GMT"), good()], "", &[], 2),
+        (vec![good().truncated(), good()], "", &[], 2),
+        (vec![HttpResponse::never(), good()], "timeout: {request: 200ms}", &[], 2),
         // Given up.
         (
             vec![status(503)],
             "",
             &["P3006", "the server answered 503 Service Unavailable", "attempts: 4", "[try again later"],
-            true,
             4,
         ),
-        (vec![status(429)], "retry: {max_attempts: 2, delay: 0.001}", &["P3006", "attempts: 2"], true, 2),
-        (vec![status(500).body("boom")], "retry: {max_attempts: 1}", &["P3005", "answer: boom"], true, 1),
-        (
-            vec![late(status(429), "3600"), good()],
-            "",
-            &["P3006", "asks to wait: 1h", "[run again after that"],
-            false,
-            1,
-        ),
+        (vec![status(429)], "retry: {max_attempts: 2, delay: 0.001}", &["P3006", "attempts: 2"], 2),
+        (vec![status(500).body("boom")], "retry: {max_attempts: 1}", &["P3005", "answer: boom"], 1),
+        (vec![late(status(429), "3600"), good()], "", &["P3006", "asks to wait: 1h", "[run again after that"], 1),
         (
             vec![good().truncated()],
             "retry: {max_attempts: 1}",
             &["P3001", "the answer broke off", "[try again later"],
-            true,
             1,
         ),
         (
             vec![HttpResponse::never()],
             "timeout: {request: 0.2}\nretry: {max_attempts: 1}",
             &["P3006", "no whole answer within 200ms", "[raise `timeout.request`"],
-            true,
             1,
         ),
         (
             vec![status(200), good().truncated()],
             "retry: {max_attempts: 2, delay: 0}",
             &["P3001", "the answer broke off"],
-            true,
             2,
         ),
         (
             vec![status(200)],
             "retry: {max_attempts: 2, delay: 0}",
             &["P3004", "the server answered 200 OK and sent nothing", "[try again later"],
-            true,
             2,
         ),
         // Not tried again.
@@ -456,24 +445,16 @@ async fn what_may_pass_is_tried_again_and_what_will_not_is_told_at_once() {
             vec![HttpResponse::status(200).body(r#"{"results": [1;"#)],
             "",
             &["P3004", "the answer is not JSON", "[check `base_url`"],
-            false,
             1,
         ),
         (
             vec![status(400).body("page must be\na number"), good()],
             "",
             &["P3005", "answered 400 Bad Request", "answer: page must be a number", "[check `params`, `pagination`"],
-            false,
             1,
         ),
-        (vec![status(401), good()], "", &["P3002", "[set `auth_token`"], false, 1),
-        (
-            vec![status(403), good()],
-            "auth_token: wrong",
-            &["P3002", "[check the variable that holds `auth_token`"],
-            false,
-            1,
-        ),
+        (vec![status(401), good()], "", &["P3002", "[set `auth_token`"], 1),
+        (vec![status(403), good()], "auth_token: wrong", &["P3002", "[check the variable that holds `auth_token`"], 1),
         (
             vec![status(404), good()],
             "",
@@ -483,22 +464,19 @@ async fn what_may_pass_is_tried_again_and_what_will_not_is_told_at_once() {
                 "/items: the server answered 404 Not Found",
                 "[check `base_url` and `endpoint`]",
             ],
-            false,
             1,
         ),
-        (vec![status(304)], "", &["P3005", "304"], false, 1),
+        (vec![status(304)], "", &["P3005", "304"], 1),
         (
             vec![html],
             "",
             &["P3004", "the answer is not JSON", "content type: text/html", "answer: <html> <b>log in</b></html>"],
-            false,
             1,
         ),
         (
             vec![HttpResponse::status(200).body(r#"{"results": [1"#)],
             "retry: {max_attempts: 2, delay: 0}",
             &["P3004", "the answer ends in the middle (bytes: 14", "line 1 column 14", "[try again later"],
-            true,
             2,
         ),
         (
@@ -509,67 +487,53 @@ async fn what_may_pass_is_tried_again_and_what_will_not_is_told_at_once() {
                 "the answer holds no `results` (keys: data, total)",
                 "[say where the records are with `pagination.results_key`]",
             ],
-            false,
             1,
         ),
         (
             vec![HttpResponse::json(&json!({"results": {"a": 1}}))],
             "",
             &["P3004", "`results` in the answer is no list: it is an object"],
-            false,
             1,
         ),
-        (
-            vec![HttpResponse::json(&json!(7))],
-            "",
-            &["P3004", "the answer holds no `results` (answer: a number)"],
-            false,
-            1,
-        ),
+        (vec![HttpResponse::json(&json!(7))], "", &["P3004", "the answer holds no `results` (answer: a number)"], 1),
         (
             vec![HttpResponse::json(&json!([1]))],
             "pagination: {kind: none}",
             &["P3004", "reading page 1 of http", "the record is no object: it is a number (record: 1, value: 1)"],
-            false,
             1,
         ),
         (
             vec![HttpResponse::json(&json!({"results": [], "next": "http://["}))],
             "pagination: {kind: next_url}",
             &["P3004", "next leads to no URL", "[where it stands"],
-            false,
             1,
         ),
         (
             vec![HttpResponse::json(&json!({"results": [], "next": ["x"]}))],
             "pagination: {kind: next_url}",
             &["P3004", "`next` holds no pointer to the next page", "[check `pagination`"],
-            false,
             1,
         ),
         (
             vec![HttpResponse::json(&json!({"results": [], "has_next": true}))],
             "pagination: {kind: cursor, cursor_path: nxt}",
             &["P3004", "no cursor at `nxt`"],
-            false,
             1,
         ),
         (
             vec![status(302).header("location", "/items")],
             "",
             &["P3005", "the server redirects more than 10 times", "[set `base_url`"],
-            false,
             11,
         ),
         (
             vec![status(302).header("location", "file:///etc/hosts")],
             "",
             &["P3005", "302 Found to nowhere", "[it redirects"],
-            false,
             1,
         ),
     ];
-    for (answers, options, want, retryable, requests) in cases {
+    for (answers, options, want, requests) in cases {
         let server = script(answers);
         let result = pull(&config(&server, "items", options), &context(&[]), None).await;
         match result {
@@ -577,7 +541,7 @@ async fn what_may_pass_is_tried_again_and_what_will_not_is_told_at_once() {
             Err(err) => {
                 assert!(!want.is_empty(), "{err:?}");
                 expect(&told(&err), want);
-                assert_eq!(err.is_retryable(), retryable, "{err:?}");
+                assert!(!err.is_retryable(), "the asset's own retry would begin again: {err:?}");
             }
         }
         assert_eq!(server.requests().len(), requests, "{want:?}");
@@ -615,7 +579,7 @@ async fn a_server_that_is_not_there_is_told_with_its_address() {
             "[check that the server runs",
         ],
     );
-    assert!(err.is_retryable());
+    assert!(!err.is_retryable());
 }
 
 #[tokio::test]
