@@ -154,25 +154,7 @@ fn mark(line: &str, place: &Place, clean: &dyn Fn(&str) -> String) -> Option<(St
 /// Whether a line may hold a secret that nobody learned: one that is a word, or stands where the project could not be read. A
 /// variable's name is none.
 pub(crate) fn may_hold_secret(line: &str) -> bool {
-    const ENDS: &[&str] = &[
-        "token",
-        "secret",
-        "password",
-        "passwd",
-        "passphrase",
-        "pwd",
-        "credential",
-        "credentials",
-        "authorization",
-        "cookie",
-        "api_key",
-        "apikey",
-        "access_key",
-        "secret_key",
-        "private_key",
-        "account_key",
-    ];
-    let lower = line.to_ascii_lowercase().replace('-', "_");
+    let lower = line.to_ascii_lowercase();
     let secret = |(at, _): (usize, &str)| {
         let key = lower[..at].trim_end_matches(['"', '\'', ' ']);
         let value = lower[at + 1..].trim_start_matches(['"', '\'', ' ']);
@@ -180,7 +162,7 @@ pub(crate) fn may_hold_secret(line: &str) -> bool {
             name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
                 && (rest.is_empty() || rest.starts_with(['"', '\'', ',', ' ', '}']))
         });
-        !variable && ENDS.iter().any(|end| key.ends_with(end))
+        !variable && phlo_project::is_secret_key(key)
     };
     lower.match_indices(':').any(secret) || (lower.contains("://") && lower.contains('@'))
 }

@@ -10,6 +10,9 @@ use crate::error::{Error, Result};
 /// The prefix of run tags that choose a provider: `phlo/capability/table_store=delta`.
 pub const TAG_PREFIX: &str = "phlo/capability/";
 
+/// What tags that mean something to phlo begin with.
+const RESERVED: &str = "phlo/";
+
 /// Who wishes which provider, strongest first.
 #[derive(Debug, Clone, Default)]
 pub struct Wishes<'a> {
@@ -21,6 +24,20 @@ pub struct Wishes<'a> {
     pub environment: Option<&'a BTreeMap<CapabilityType, String>>,
     /// `capabilities.defaults` of `phlo.yaml`.
     pub defaults: Option<&'a BTreeMap<CapabilityType, String>>,
+}
+
+impl Wishes<'_> {
+    /// The strongest wish for a capability, and whose it is.
+    pub fn wished(&self, capability: CapabilityType) -> Option<(&str, ChosenBy)> {
+        let tag = format!("{TAG_PREFIX}{capability}");
+        let wishes = [
+            (self.run_tags.and_then(|tags| tags.get(&tag)), ChosenBy::RunTag),
+            (self.overrides.and_then(|o| o.get(&capability)), ChosenBy::Asset),
+            (self.environment.and_then(|e| e.get(&capability)), ChosenBy::Environment),
+            (self.defaults.and_then(|d| d.get(&capability)), ChosenBy::Project),
+        ];
+        wishes.into_iter().find_map(|(wish, by)| Some((wish?.as_str(), by)))
+    }
 }
 
 /// What made the choice.
@@ -59,12 +76,19 @@ pub struct Choice {
     pub by: ChosenBy,
 }
 
-/// Refuses run tags that would choose a provider of something that is no capability.
+/// Refuses run tags that would choose a provider of something that is no capability, and those that are phlo's own and unknown.
 ///
 /// # Errors
-/// [`Code::UnknownCapability`], with the nearest type.
+/// [`Code::UnknownCapability`], with the nearest type; [`Code::Usage`] for another tag of phlo's own.
 pub fn check_tags(tags: &BTreeMap<String, String>) -> Result<()> {
     for tag in tags.keys() {
+        if tag.starts_with(RESERVED) && !tag.starts_with(TAG_PREFIX) {
+            return Err(Error::new(
+                Code::Usage,
+                format!("the tag `{tag}` is not known, and `{RESERVED}` is phlo's own"),
+            )
+            .hint(format!("write `{TAG_PREFIX}TYPE=PROVIDER`, or begin the tag otherwise")));
+        }
         if let Some(wanted) = tag.strip_prefix(TAG_PREFIX)
             && wanted.parse::<CapabilityType>().is_err()
         {
@@ -83,37 +107,31 @@ pub fn check_tags(tags: &BTreeMap<String, String>) -> Result<()> {
 /// [`Code::MissingCapability`] if the wished provider is not linked (never a fallback) or there is none at all;
 /// [`Code::AmbiguousCapability`], with the candidates, if nothing decides.
 pub fn resolve(capability: CapabilityType, wishes: &Wishes<'_>, providers: &[String]) -> Result<Choice> {
-    let tag = format!("{TAG_PREFIX}{capability}");
-    let wished = [
-        (wishes.run_tags.and_then(|tags| tags.get(&tag)), ChosenBy::RunTag),
-        (wishes.overrides.and_then(|o| o.get(&capability)), ChosenBy::Asset),
-        (wishes.environment.and_then(|e| e.get(&capability)), ChosenBy::Environment),
-        (wishes.defaults.and_then(|d| d.get(&capability)), ChosenBy::Project),
-    ];
     let list = || {
         let mut sorted = providers.to_vec();
         sorted.sort_unstable();
         sorted.join(", ")
     };
-    if let Some((wish, by)) = wished.into_iter().find_map(|(wish, by)| wish.map(|w| (w, by))) {
-        if providers.contains(wish) {
-            return Ok(Choice { provider: wish.clone(), by });
+    let one = format!("{} {capability}", if capability.as_str().starts_with(['a', 'o']) { "an" } else { "a" });
+    if let Some((wish, by)) = wishes.wished(capability) {
+        if providers.iter().any(|provider| provider == wish) {
+            return Ok(Choice { provider: wish.to_owned(), by });
         }
         let error = Error::new(
             Code::MissingCapability,
             format!("{by} chooses the {capability} `{wish}`, which is not available"),
         );
         let otherwise = match providers {
-            [] => format!("no plugin that may be used provides a {capability}"),
+            [] => format!("no plugin that may be used provides {one}"),
             _ => format!("available: {}", list()),
         };
         return Err(error.suggest(wish, providers.iter().map(String::as_str), otherwise));
     }
     match providers {
         [only] => Ok(Choice { provider: only.clone(), by: ChosenBy::OnlyProvider }),
-        [] => Err(Error::new(Code::MissingCapability, format!("no linked plugin provides a {capability}"))
+        [] => Err(Error::new(Code::MissingCapability, format!("no linked plugin provides {one}"))
             .hint("see `phlo plugin list` for what is linked, and `phlo plugin check` for what is refused")),
-        _ => Err(Error::new(Code::AmbiguousCapability, format!("several plugins provide a {capability}: {}", list()))
+        _ => Err(Error::new(Code::AmbiguousCapability, format!("several plugins provide {one}: {}", list()))
             .hint(format!("choose one in phlo.yaml: capabilities: {{ defaults: {{ {capability}: NAME }} }}"))),
     }
 }

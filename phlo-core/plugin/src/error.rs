@@ -170,8 +170,10 @@ impl Error {
         if let Some(operation) = &self.0.operation {
             first = format!("{operation}: {first}");
         }
-        if !self.0.context.is_empty() {
-            let facts: Vec<_> = self.0.context.iter().map(|(k, v)| format!("{k}: {v}")).collect();
+        // A fact that the message names is not told again.
+        let facts = self.0.context.iter().filter(|(_, v)| !self.0.message.contains(&format!("`{v}`")));
+        let facts: Vec<_> = facts.map(|(k, v)| format!("{k}: {v}")).collect();
+        if !facts.is_empty() {
             first = format!("{first} ({})", facts.join(", "));
         }
         let mut lines = vec![first];

@@ -124,12 +124,11 @@ impl Registry {
     /// [`Code::UnknownPlugin`] for a name in allow, deny or the settings that no linked plugin has, and [`Code::InertConfig`] for
     /// settings of a plugin that is denied; [`Code::DuplicatePlugin`] if two plugins that are not denied provide the same.
     pub fn activate(mut self, policy: Policy, context: InitContext) -> Result<Self> {
-        for name in policy.allow.iter().chain(&policy.deny) {
-            if !self.entries.iter().any(|e| matches_name(e.registration, name)) {
-                return Err(self
-                    .unknown(None, name.rsplit(':').next().unwrap_or(name))
-                    .hint("named in `plugins.allow` or `plugins.deny`"));
-            }
+        if let Some((list, at)) = self.unlinked(&policy) {
+            let name = if list == "allow" { &policy.allow[at] } else { &policy.deny[at] };
+            return Err(self
+                .unknown(None, name.rsplit(':').next().unwrap_or(name))
+                .hint("named in `plugins.allow` or `plugins.deny`"));
         }
         for entry in &mut self.entries {
             let listed = |names: &[String]| names.iter().any(|n| matches_name(entry.registration, n));
@@ -181,6 +180,21 @@ impl Registry {
         self.policy = policy;
         self.context = Some(context);
         Ok(self)
+    }
+
+    /// The first name of `allow` or `deny` that no linked plugin has: the list and where in it.
+    pub fn unlinked(&self, policy: &Policy) -> Option<(&'static str, usize)> {
+        let linked = |name: &String| self.entries.iter().any(|e| matches_name(e.registration, name));
+        let first = |names: &[String]| names.iter().position(|name| !linked(name));
+        first(&policy.allow).map(|at| ("allow", at)).or_else(|| first(&policy.deny).map(|at| ("deny", at)))
+    }
+
+    /// What keeps a plugin out: `deny` and where in it, or `allow`, which does not name it.
+    pub fn denied_by(&self, registration: &Registration) -> (&'static str, Option<usize>) {
+        match self.policy.deny.iter().position(|name| matches_name(registration, name)) {
+            Some(at) => ("deny", Some(at)),
+            None => ("allow", None),
+        }
     }
 
     // Neither of two providers of one name may silently be the one that is used.

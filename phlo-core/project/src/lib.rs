@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 pub use environment::Environment;
 pub use load::{Loaded, Project, Texts, load};
+pub use secrets::is_secret_key;
 
 /// The file that makes a folder a project.
 pub const PROJECT_FILE: &str = "phlo.yaml";

@@ -56,8 +56,8 @@ pub(crate) fn is_secret_variable(name: &str) -> bool {
             || name.split('_').any(|part| SECRET_PARTS.contains(&part)))
 }
 
-/// Whether what is written under this key is a secret.
-pub(crate) fn is_secret_key(key: &str) -> bool {
+/// Whether what is written under this key, or under one that ends with it, is a secret.
+pub fn is_secret_key(key: &str) -> bool {
     let key = key.to_ascii_lowercase().replace('-', "_");
     SECRET_KEYS.iter().any(|word| key.ends_with(word))
 }

@@ -82,12 +82,18 @@ pub(crate) fn header(node: &Node, header: &AssetHeader, default: WriteStrategy, 
     write(&mut rules, &header.write, default);
     if let Some(partitions) = &header.partitions {
         self::partitions(&mut rules, partitions);
-        if header.write.strategy.unwrap_or(default) == WriteStrategy::Overwrite {
-            rules.inert(
-                &["partitions"],
-                "an asset that is overwritten as a whole has no partition that could be run alone",
-                "set `write: {strategy: merge, unique_key: […]}`, or remove `partitions`",
-            );
+        let why = match header.write.strategy.unwrap_or(default) {
+            WriteStrategy::Merge => None,
+            WriteStrategy::Overwrite => {
+                Some("an asset that is overwritten as a whole has no partition that could be run alone")
+            }
+            WriteStrategy::Append => {
+                Some("a partition of an asset that is appended to would be there twice if it ran twice")
+            }
+        };
+        if let Some(why) = why {
+            let hint = "set `write: {strategy: merge, unique_key: […]}`, or remove `partitions`";
+            rules.inert(&["partitions"], why, hint);
         }
     }
     if let Some(freshness) = &header.freshness

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use phlo_engine::conform::Metadata;
 use phlo_engine::session::{empty, register};
-use phlo_engine::stream::{Step, TransformStep, extend_plan, transformed_schema};
+use phlo_engine::stream::{Step, TransformStep, transformed_schema};
 use phlo_engine::{Check, Session};
 use phlo_plugin::quality::quote;
 use phlo_plugin::{Error, Result, Wishes};
-use phlo_spec::asset::{Keep, WriteStrategy};
+use phlo_spec::asset::{Keep, TransformSpec, WriteStrategy};
 use phlo_spec::service::ServiceSpec;
 use phlo_spec::{
-    AssetBody, AssetKey, AssetSpec, CapabilityType, Code, Diagnostic, Diagnostics, Place, PluginKind, Severity, Span,
-    nearest,
+    AssetBody, AssetKey, AssetSpec, CapabilityType, Code, Diagnostic, Diagnostics, PartitionKind, Place, PluginKind,
+    Severity, Span, nearest,
 };
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -40,11 +40,13 @@ impl Platform {
     /// Validates and type-checks the whole project. Reads local files' headers at most; asks no network.
     pub async fn check(&self) -> CheckReport {
         let (graph, mut diagnostics) = self.graph();
-        self.check_plugins(&mut diagnostics);
+        let usable = self.check_plugins(&mut diagnostics);
         self.check_inert(&graph, &mut diagnostics);
         let (mut sql, mut unknown) = (0, Vec::new());
-        match self.engine(None, None).and_then(|engine| engine.session()) {
-            Ok(session) => {
+        match usable.then(|| self.engine(None, None).and_then(|engine| engine.session())) {
+            // Why there is none was told.
+            None => {}
+            Some(Ok(session)) => {
                 let mut analysis = Analysis {
                     platform: self,
                     graph: &graph,
@@ -65,46 +67,102 @@ impl Platform {
                 sql = analysis.planned;
                 diagnostics.extend(analysis.diagnostics);
             }
-            Err(err) => diagnostics.push(err.into_diagnostic()),
+            Some(Err(err)) => diagnostics.push(err.into_diagnostic()),
         }
-        // What was said twice, e.g. by the graph and by a plan, is told once.
+        // What was said twice, e.g. by the graph and by a plan, is told once: where it has a place, there.
+        let placed: BTreeSet<_> =
+            diagnostics.0.iter().filter(|d| d.place.is_some()).map(|d| (d.code, d.message.clone())).collect();
         let mut seen = BTreeSet::new();
-        diagnostics.0.retain(|d| seen.insert((d.code, d.place.clone(), d.message.clone())));
+        diagnostics.0.retain(|d| {
+            (d.place.is_some() || !placed.contains(&(d.code, d.message.clone())))
+                && seen.insert((d.code, d.place.clone(), d.message.clone()))
+        });
         CheckReport { diagnostics: diagnostics.sorted(), assets: graph.nodes().count(), sql, unknown }
     }
 
-    // Every choice of a provider, and every plugin that is given settings: the plugin itself reads them.
-    fn check_plugins(&self, diagnostics: &mut Diagnostics) {
+    // Every plugin that is given settings: the plugin itself reads them. Then every choice of a provider. Whether there is one of
+    // each that a project needs.
+    fn check_plugins(&self, diagnostics: &mut Diagnostics) -> bool {
         let project = &self.inner.project;
         let defaults = &project.file.capabilities.defaults;
-        let mut problems = Vec::new();
+        let mut problems = Vec::<Error>::new();
+        let mut usable = true;
+        for ((kind, name), node) in &project.plugin_settings {
+            if let Err(err) = self.inner.registry.instance(*kind, name) {
+                let mut found = self.inner.registry.find(name).filter(|e| e.registration.kind == *kind);
+                // A provider that did not start is not missing.
+                usable &= found.all(|e| e.registration.provides.is_empty());
+                problems.push(err.at(node.place()));
+            }
+        }
+        if !usable {
+            diagnostics.extend(problems.into_iter().map(Error::into_diagnostic));
+            return false;
+        }
         let needed = [CapabilityType::TableStore, CapabilityType::QueryEngine, CapabilityType::Orchestrator];
         let wanted: BTreeSet<_> =
             needed.iter().chain(defaults.keys()).chain(project.environment_choices.keys()).copied().collect();
         for capability in wanted {
-            problems.extend(self.choose(capability, None, None).err());
+            match self.choose(capability, None, None) {
+                Ok(_) => {}
+                Err(err) => {
+                    let denied = |err: &Error| err.code() == Code::PluginDenied;
+                    usable &= !denied(&err);
+                    // What one line of a list leaves out is told once.
+                    if !(denied(&err) && problems.iter().any(|p| denied(p) && p.place() == err.place())) {
+                        problems.push(err);
+                    }
+                }
+            }
             // What the environment overrides is a mistake all the same.
             if defaults.contains_key(&capability) {
                 let wishes = Wishes { defaults: Some(defaults), ..Wishes::default() };
                 problems.extend(self.resolve(capability, &wishes).err());
             }
         }
-        problems.extend(self.table_store(None, None).err().map(|err| {
-            let is_meant = |path: &str| {
-                path.strip_prefix("storage.options.").is_some_and(|key| err.message().contains(&format!("`{key}`")))
-            };
-            let option = project.places.iter().find(|(path, _)| is_meant(path)).map(|(_, place)| place.clone());
-            err.at(option)
-        }));
-        for ((kind, name), node) in &project.plugin_settings {
-            problems.extend(self.inner.registry.instance(*kind, name).err().map(|err| err.at(node.place())));
+        if usable {
+            problems.extend(self.table_store(None, None).err().map(|err| {
+                let option = err.context().iter().find(|(fact, _)| *fact == "option").map(|(_, key)| key);
+                let place = option.and_then(|key| project.places.get(&format!("storage.options.{key}"))).cloned();
+                err.at(place)
+            }));
         }
         diagnostics.extend(problems.into_iter().map(Error::into_diagnostic));
+        usable
+    }
+
+    // A connection that no asset uses is read by no plugin: that its plugin exists and knows its keys is seen here.
+    fn check_connections(&self, diagnostics: &mut Diagnostics) {
+        let registry = &self.inner.registry;
+        for node in self.inner.project.connections.values() {
+            let Some(source) = node.get("source") else { continue };
+            let name = source.as_str().unwrap_or_default();
+            if !registry.find(name).any(|e| e.registration.kind == PluginKind::Source) {
+                diagnostics.push(registry.unknown(Some(PluginKind::Source), name).at(source.place()).into_diagnostic());
+                continue;
+            }
+            let Some(schema) = crate::secrets::config(registry, name) else { continue };
+            let Some(known) = schema["properties"].as_object().filter(|_| schema["additionalProperties"] == false)
+            else {
+                continue;
+            };
+            for (key, _) in node.entries().unwrap_or_default() {
+                let given = key.as_str().unwrap_or_default();
+                if given != "source" && !known.contains_key(given) {
+                    let error = Error::new(Code::UnknownKey, format!("unknown key `{given}`"));
+                    let keys = known.keys().map(String::as_str);
+                    let all = keys.clone().collect::<Vec<_>>().join(", ");
+                    let error = error.suggest(given, keys, format!("known keys: {all}"));
+                    diagnostics.push(error.at(key.place()).into_diagnostic());
+                }
+            }
+        }
     }
 
     // What is configured and nothing would execute.
     fn check_inert(&self, graph: &Graph, diagnostics: &mut Diagnostics) {
         let project = &self.inner.project;
+        self.check_connections(diagnostics);
         let services: Vec<&str> = self
             .inner
             .registry
@@ -152,18 +210,16 @@ impl Platform {
         schema: &SchemaRef,
         partition: Option<&str>,
     ) -> Result<Vec<Step>> {
-        let mut steps = Vec::new();
-        for transform in &spec.transforms {
-            let plugin = self.inner.registry.transform(&transform.name)?;
-            steps.push(Step::Transform(TransformStep {
-                name: transform.name.clone(),
-                plugin,
-                params: transform.params.clone(),
-            }));
+        let mut steps = self.transforms(spec)?;
+        if partition.is_none() && spec.write.deduplicate.is_none() {
+            return Ok(steps);
+        }
+        // What phlo adds stands behind the transforms, which may have made the columns that it names.
+        let left = transformed_schema(session, schema.clone(), &steps).await?;
+        if let Some(err) = self.check_columns(spec, &left).into_iter().next() {
+            return Err(err);
         }
         if let (Some(key), Some(partitions)) = (partition, &spec.partitions) {
-            // The filter stands behind the transforms, which may have made its column.
-            let left = transformed_schema(session, schema.clone(), &steps).await?;
             let has_zone = left
                 .field_with_name(&partitions.column)
                 .is_ok_and(|f| matches!(f.data_type(), DataType::Timestamp(_, Some(_))));
@@ -188,6 +244,17 @@ impl Platform {
             )));
         }
         Ok(steps)
+    }
+
+    fn transforms(&self, spec: &AssetSpec) -> Result<Vec<Step>> {
+        let step = |transform: &TransformSpec| {
+            Ok(Step::Transform(TransformStep {
+                name: transform.name.clone(),
+                plugin: self.inner.registry.transform(&transform.name)?,
+                params: transform.params.clone(),
+            }))
+        };
+        spec.transforms.iter().map(step).collect()
     }
 
     /// The columns that a write of these rows delivers: declared types in force, phlo's own columns behind.
@@ -263,7 +330,26 @@ impl Platform {
             wanted.push((&partitions.column, "partitions.column"));
         }
         wanted.extend(spec.columns.keys().map(|c| (c.as_str(), "columns")));
-        wanted.into_iter().filter_map(|(column, setting)| self.require(spec, incoming, column, setting).err()).collect()
+        let missing =
+            wanted.into_iter().filter_map(|(column, setting)| self.require(spec, incoming, column, setting).err());
+        missing.chain(self.check_partition_column(spec, incoming)).collect()
+    }
+
+    // Partitions of time are cut from a column of time: a comparison of anything else with a time has no meaning.
+    fn check_partition_column(&self, spec: &AssetSpec, incoming: &SchemaRef) -> Option<Error> {
+        let partitions = spec.partitions.as_ref().filter(|p| p.kind != PartitionKind::Static)?;
+        let column = partitions.column.as_str();
+        let given = incoming.field_with_name(column).ok()?.data_type();
+        let data_type = spec.columns.get(column).map_or_else(|| given.clone(), |c| phlo_plugin::schema::to_arrow(*c));
+        if matches!(data_type, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..)) {
+            return None;
+        }
+        let name = phlo_plugin::schema::type_name(&data_type);
+        let message =
+            format!("{} partitions need a date or a timestamp, and `{column}` is of type {name}", partitions.kind);
+        let error = Error::new(Code::InvalidValue, message)
+            .hint(format!("name another column, or make it one: `columns: {{ {column}: timestamp }}` or a transform"));
+        Some(error.at(self.locate(spec, "partitions.column", column)))
     }
 }
 
@@ -318,6 +404,14 @@ impl Analysis<'_> {
                     .hint("name it `this`: the table as it would be after the commit");
                 return Err(error.at(check.place.clone()).into_diagnostic());
             }
+            if self.is_circle(node, &table).await? {
+                let message = format!(
+                    "the check `{}` reads `{table}`, which is made from `{}`: neither could be made first",
+                    check.name, node.spec.key
+                );
+                let error = Error::new(Code::DependencyCycle, message).hint(format!("move this check to `{table}`"));
+                return Err(error.at(check.place.clone()).into_diagnostic());
+            }
             let known = if self.graph.get(&table).is_some() || self.platform.inner.project.broken.contains(&table) {
                 self.known.contains_key(&table)
             } else {
@@ -330,6 +424,13 @@ impl Analysis<'_> {
         Ok(true)
     }
 
+    // Whether a check waits for a table that waits for the check. One that is there already can be read.
+    async fn is_circle(&self, node: &Node, table: &AssetKey) -> Result<bool, Diagnostic> {
+        let Some(other) = self.graph.get(table) else { return Ok(false) };
+        let made_from = self.graph.reach(&BTreeSet::from([node.spec.key.clone()]), |n| &n.downstream);
+        Ok(made_from.contains(table) && !self.is_remote() && self.published(&other.spec).await?.is_none())
+    }
+
     // The columns that the asset's table will have, as far as they can be known.
     async fn written(&mut self, node: &Node) -> Result<Option<SchemaRef>, Diagnostic> {
         let spec = &node.spec;
@@ -338,11 +439,7 @@ impl Analysis<'_> {
             (Some((source, config)), _) => {
                 let context = self.platform.source_context(spec, true, CancellationToken::new());
                 match source.schema(config, &context).await {
-                    Ok(Some(schema)) => {
-                        let steps = self.platform.steps(&self.session, spec, &schema, None).await.map_err(at)?;
-                        Some(transformed_schema(&self.session, schema, &steps).await.map_err(at)?)
-                    }
-                    Ok(None) => None,
+                    Ok(schema) => schema,
                     Err(err) => {
                         // Data that has not arrived or is malformed is no mistake in the project; a run will tell it of this
                         // asset alone.
@@ -377,20 +474,21 @@ impl Analysis<'_> {
                 }
                 let plan = query.plan(&self.session).await.map_err(|problem| *problem)?;
                 self.planned += 1;
-                let schema: SchemaRef = Arc::new(plan.schema().as_arrow().clone());
-                let steps = self.platform.steps(&self.session, spec, &schema, None).await.map_err(at)?;
-                let plan = extend_plan(&self.session, plan, &steps).await.map_err(at)?;
                 Some(Arc::new(plan.schema().as_arrow().clone()))
             }
             // Its own problem was told when it was prepared.
             (None, None) => return Ok(None),
         };
         let Some(incoming) = incoming else { return self.published(spec).await };
-        let problems = self.platform.check_columns(spec, &incoming);
+        let transforms = self.platform.transforms(spec).map_err(at)?;
+        let left = transformed_schema(&self.session, incoming.clone(), &transforms).await.map_err(at)?;
+        let problems = self.platform.check_columns(spec, &left);
         if !problems.is_empty() {
             self.diagnostics.extend(problems.into_iter().map(at));
             return Ok(None);
         }
+        let steps = self.platform.steps(&self.session, spec, &incoming, None).await.map_err(at)?;
+        let incoming = transformed_schema(&self.session, incoming, &steps).await.map_err(at)?;
         let metadata = (spec.write.metadata == Some(true)).then(Metadata::default);
         let written = self.platform.written_schema(spec, &incoming, metadata.as_ref()).map_err(at)?;
         // Columns that only the table has stay there, unless it is overwritten.

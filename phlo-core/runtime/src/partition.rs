@@ -51,9 +51,9 @@ pub(crate) fn predicate(spec: &PartitionSpec, key: &str, column_has_zone: bool) 
     };
     let end = end.ok_or_else(|| bad("it is beyond the calendar".to_owned()))?;
     if let Some(first) = spec.start.as_deref().and_then(|s| NaiveDate::parse_from_str(s, "%Y-%m-%d").ok())
-        && start.date() < first
+        && end <= first.and_time(NaiveTime::MIN)
     {
-        return Err(bad(format!("the first one is {first}")));
+        return Err(bad(format!("the first one is the one with {first}")));
     }
     let zone: chrono_tz::Tz =
         spec.timezone.as_deref().unwrap_or("UTC").parse().map_err(|_| bad("its time zone is not known".to_owned()))?;
@@ -121,7 +121,13 @@ mod tests {
             "\"t\" >= TIMESTAMP '2013-01-31T23:00:00' AND \"t\" < TIMESTAMP '2013-02-01T00:00:00'",
         );
         check(Weekly, None, "2013-01-08", false, "`2013-01-08` is not a weekly partition: weeks begin on Mondays");
-        check(Daily, None, "2012-12-31", false, "`2012-12-31` is not a daily partition: the first one is 2013-01-01");
+        check(
+            Daily,
+            None,
+            "2012-12-31",
+            false,
+            "`2012-12-31` is not a daily partition: the first one is the one with 2013-01-01",
+        );
         check(Static, None, "eu", false, "\"t\" = 'eu'");
         check(Static, None, "uk", false, "`uk` is not a static partition: the partitions are eu, us");
     }

@@ -87,16 +87,10 @@ impl Platform {
             emitter: bus.emitter(),
             redactor: project.redactor.clone(),
         };
-        let place = |name: &str| {
-            let at = ["allow", "deny"].iter().flat_map(|list| (0..64).map(move |i| format!("plugins.{list}[{i}]")));
-            at.filter_map(|key| project.places.get(&key))
-                .find(|p| texts.line(&p.file, p.span.line).is_some_and(|l| l.contains(name)))
-                .cloned()
-        };
-        let registry = Registry::linked(known)?.activate(policy, context).map_err(|err| {
-            let named = err.message().split('`').nth(1).map(str::to_owned);
-            let found = named.and_then(|n| place(&n));
-            err.at(found)
+        let linked = Registry::linked(known)?;
+        let unlinked = linked.unlinked(&policy);
+        let registry = linked.activate(policy, context).map_err(|err| {
+            err.at(unlinked.and_then(|(list, at)| project.places.get(&format!("plugins.{list}[{at}]"))).cloned())
         })?;
         secrets::learn(&project, &registry);
         Ok(Self { inner: Arc::new(Inner { project, registry, bus, texts, parallelism, provided: OnceLock::new() }) })
@@ -140,8 +134,12 @@ impl Platform {
     pub(crate) fn resolve(&self, capability: CapabilityType, wishes: &Wishes<'_>) -> Result<Choice> {
         let providers = self.inner.registry.providers_of(capability);
         resolve(capability, wishes, &providers).map_err(|err| {
+            let Some((name, _)) = wishes.wished(capability) else {
+                let denied = if providers.is_empty() { self.denied_provider(capability) } else { None };
+                return denied.unwrap_or(err);
+            };
             let place = self.inner.project.places.get(&format!("capabilities.defaults.{capability}")).cloned();
-            let wished = err.message().split('`').nth(1).map(|name| format!("{capability}:{name}"));
+            let wished = Some(format!("{capability}:{name}"));
             let unusable = self.inner.registry.entries().find_map(|entry| {
                 let provides = entry.registration.provides.iter().any(|p| Some(*p) == wished.as_deref());
                 match entry.state {
@@ -160,6 +158,25 @@ impl Platform {
             }
             .at(place)
         })
+    }
+
+    // Nobody provides it, because the project does not allow who would.
+    fn denied_provider(&self, capability: CapabilityType) -> Option<Error> {
+        let of = |entry: &phlo_plugin::registry::PluginEntry<'_>| {
+            let provides = entry.registration.provides.iter().filter_map(|p| p.split_once(':'));
+            matches!(entry.state, PluginState::Denied) && provides.into_iter().any(|(c, _)| c == capability.as_str())
+        };
+        let entry = self.inner.registry.entries().find(of)?;
+        let (name, places) = (entry.registration.name, &self.inner.project.places);
+        let (list, at) = self.inner.registry.denied_by(entry.registration);
+        let key = at.map_or_else(|| format!("plugins.{list}"), |at| format!("plugins.{list}[{at}]"));
+        let (why, hint) = match at {
+            Some(_) => ("`plugins.deny` in phlo.yaml names it", "remove it from the list, or link another provider"),
+            None => ("`plugins.allow` in phlo.yaml does not name it", "add it to the list, with whatever else is used"),
+        };
+        let message = format!("the only {capability} that is linked is `{name}`, and {why}");
+        let place = places.get(&key).or_else(|| places.get(&format!("{key}[0]"))).cloned();
+        Some(Error::new(Code::PluginDenied, message).hint(hint).at(place))
     }
 
     fn provide(
@@ -244,6 +261,7 @@ impl Platform {
                     Err(err) => problems.push(warning(err)),
                 }
             }
+            secrets::learn_of(&specs, &self.inner.project, &self.inner.registry);
             (specs, problems)
         })
     }

@@ -166,12 +166,23 @@ impl Platform {
     }
 
     /// The published tables that an asset's checks read beside its own.
+    ///
+    /// # Errors
+    /// One does not exist, told at the check.
     pub(crate) async fn register_published(&self, session: &Session, spec: &phlo_spec::AssetSpec) -> Result<()> {
         let (checks, _) = audit::checks(&self.inner.registry, spec, None);
-        let tables: BTreeSet<_> = checks.iter().flat_map(check::Check::tables).filter(|t| *t != spec.key).collect();
-        for table in tables {
-            let (store, _) = self.table_store(self.asset(&table), None)?;
-            if let Some(provider) = store.provider(&table, None).await? {
+        let mut registered = BTreeSet::from([spec.key.clone()]);
+        for check in &checks {
+            for table in check.tables() {
+                if !registered.insert(table.clone()) {
+                    continue;
+                }
+                let (store, _) = self.table_store(self.asset(&table), None)?;
+                let provider = store.provider(&table, None).await?.ok_or_else(|| {
+                    Error::new(Code::UnknownTable, format!("the table `{table}` does not exist yet"))
+                        .at(check.place.clone())
+                        .hint(format!("run its asset too: `phlo run +{}`", spec.key))
+                })?;
                 register(session, &table, provider)?;
             }
         }

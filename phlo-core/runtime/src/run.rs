@@ -181,7 +181,9 @@ impl Platform {
         // Every mistake that can be known is told before anything runs, in assets that are not selected too.
         let mut problems = self.check().await.diagnostics;
         problems.0.retain(|d| d.severity == phlo_spec::Severity::Error);
-        for (key, _) in &plan.steps {
+        // What is wrong already would only be told again of each asset.
+        let steps = if problems.has_errors() { &[] } else { plan.steps.as_slice() };
+        for (key, _) in steps {
             if let Some(node) = plan.graph.get(key) {
                 let tags = Some(&options.tags);
                 problems.extend(self.table_store(Some(&node.spec), tags).err().map(Error::into_diagnostic));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use phlo_plugin::Registry;
 use phlo_project::Project;
-use phlo_spec::{AssetBody, Node, NodeKind, PluginKind};
+use phlo_spec::{AssetBody, AssetSpec, Node, NodeKind, PluginKind};
 use serde_json::Value;
 
 use crate::platform::Platform;
@@ -25,19 +25,28 @@ impl Platform {
 
 /// Tells the redactor what stands, in whatever file, where a plugin takes a secret.
 pub(crate) fn learn(project: &Project, registry: &Registry) {
-    let learn = &mut |_: &str, node: &Node, of_many: bool| match &node.kind {
-        NodeKind::Str(text) => project.learn_secret(text, of_many),
-        NodeKind::Int(number) => project.learn_secret(&number.to_string(), of_many),
-        NodeKind::Float(number) => project.learn_secret(&number.to_string(), of_many),
-        _ => {}
-    };
-    of_project(project, registry, learn);
-    for asset in &project.assets {
+    of_project(project, registry, &mut |_, node, of_many| tell(project, node, of_many));
+    learn_of(&project.assets, project, registry);
+}
+
+/// As [`learn`], of assets: those of the project, and those that plugins give.
+pub(crate) fn learn_of(assets: &[AssetSpec], project: &Project, registry: &Registry) {
+    let learn = &mut |_: &str, node: &Node, of_many: bool| tell(project, node, of_many);
+    for asset in assets {
         if let AssetBody::Ingest(source) = &asset.body
             && let Some(schema) = config(registry, &source.plugin)
         {
             Walk { root: &schema, see: learn }.visit(&schema, &source.config, "", false, DEPTH);
         }
+    }
+}
+
+fn tell(project: &Project, node: &Node, of_many: bool) {
+    match &node.kind {
+        NodeKind::Str(text) => project.learn_secret(text, of_many),
+        NodeKind::Int(number) => project.learn_secret(&number.to_string(), of_many),
+        NodeKind::Float(number) => project.learn_secret(&number.to_string(), of_many),
+        _ => {}
     }
 }
 
@@ -57,7 +66,8 @@ fn of_project(project: &Project, registry: &Registry, see: &mut impl FnMut(&str,
     }
 }
 
-fn config(registry: &Registry, source: &str) -> Option<Value> {
+/// The schema of a source's config.
+pub(crate) fn config(registry: &Registry, source: &str) -> Option<Value> {
     let entry = registry.find(source).find(|e| e.registration.kind == PluginKind::Source)?;
     Some((entry.registration.config?)().to_value())
 }

@@ -217,7 +217,7 @@ pub struct PartitionSpec {
     pub kind: PartitionKind,
     /// The column that tells a row's partition.
     pub column: String,
-    /// The first partition, as a date (time kinds).
+    /// A day of the first partition (time kinds): the week or month that holds it is one as a whole, its earlier days included.
     #[serde(default)]
     pub start: Option<String>,
     /// The time zone of the boundaries; UTC unless set.

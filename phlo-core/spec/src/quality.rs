@@ -71,11 +71,25 @@ pub struct CheckResult {
 impl CheckResult {
     /// See [`crate::Event::clean`].
     pub(crate) fn clean(&mut self, redactor: &Redactor) {
-        let texts = [&mut self.description, &mut self.expected, &mut self.observed, &mut self.error, &mut self.sql]
-            .into_iter()
-            .flatten();
-        texts.chain([&mut self.name]).for_each(|text| *text = redactor.clean(text));
-        self.sample.iter_mut().for_each(|row| redactor.clean_json(row));
+        let Self {
+            name,
+            kind: _,
+            description,
+            outcome: _,
+            severity: _,
+            violations: _,
+            total: _,
+            tolerance: _,
+            expected,
+            observed,
+            error,
+            sql,
+            sample,
+            duration_ms: _,
+        } = self;
+        let texts = [description, expected, observed, error, sql].into_iter().flatten();
+        texts.chain([name]).for_each(|text| *text = redactor.clean(text));
+        sample.iter_mut().for_each(|row| redactor.clean_json(row));
     }
 
     /// Whether it held.

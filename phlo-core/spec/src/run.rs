@@ -125,9 +125,25 @@ pub struct AssetRun {
 impl AssetRun {
     /// See [`crate::Event::clean`].
     pub(crate) fn clean(&mut self, redactor: &Redactor) {
-        self.checks.iter_mut().for_each(|check| check.clean(redactor));
-        self.notes.iter_mut().for_each(|note| *note = redactor.clean(note));
-        if let Some(ErrorRecord { code: _, messages, hints, place }) = &mut self.error {
+        let Self {
+            asset: _,
+            status: _,
+            partition: _,
+            attempts: _,
+            rows_in: _,
+            rows_inserted: _,
+            rows_updated: _,
+            rows_deleted: _,
+            bytes: _,
+            version: _,
+            duration_ms: _,
+            checks,
+            error,
+            notes,
+        } = self;
+        checks.iter_mut().for_each(|check| check.clean(redactor));
+        notes.iter_mut().for_each(|note| *note = redactor.clean(note));
+        if let Some(ErrorRecord { code: _, messages, hints, place }) = error {
             messages.iter_mut().chain(hints).for_each(|text| *text = redactor.clean(text));
             if let Some(place) = place.as_mut().filter(|place| redactor.finds(&place.file)) {
                 place.file = redactor.clean(&place.file).into();

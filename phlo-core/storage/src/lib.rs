@@ -92,7 +92,8 @@ impl Store {
 /// Refuses options that none of the stores that these paths lead to would read. Paths of this machine have no options.
 ///
 /// # Errors
-/// [`Code::InertConfig`] if no path leads to a store, [`Code::UnknownKey`] with the nearest option otherwise.
+/// [`Code::InertConfig`] if no path leads to a store, [`Code::UnknownKey`] with the nearest option otherwise; the option is the fact
+/// `option`.
 pub fn refuse_unread<'a>(
     paths: impl IntoIterator<Item = &'a str>,
     options: impl IntoIterator<Item = &'a str>,
@@ -101,6 +102,7 @@ pub fn refuse_unread<'a>(
     for option in options {
         if stores.is_empty() {
             return Err(Error::new(Code::InertConfig, format!("the option `{option}` has no effect on local files"))
+                .with("option", option)
                 .hint("remove it, or write the path as a URL such as s3://bucket/key"));
         }
         // What a store of another scheme reads is not known here.
@@ -108,11 +110,9 @@ pub fn refuse_unread<'a>(
             continue;
         }
         let usual: Vec<&str> = stores.iter().flatten().flat_map(|store| store.usual()).copied().collect();
-        return Err(Error::new(Code::UnknownKey, format!("the object store knows no option `{option}`")).suggest(
-            option,
-            usual.iter().copied(),
-            format!("usual options: {}", usual.join(", ")),
-        ));
+        let error = Error::new(Code::UnknownKey, format!("the object store knows no option `{option}`"));
+        let otherwise = format!("usual options: {}", usual.join(", "));
+        return Err(error.with("option", option).suggest(option, usual.iter().copied(), otherwise));
     }
     Ok(())
 }
