@@ -74,10 +74,39 @@ impl Step {
                 cargo(root, &["doc", "--workspace", "--no-deps", "--lib", "--locked"])
                     .env("RUSTDOCFLAGS", "-D warnings"),
             ),
-            Self::Test => finish(&mut cargo(root, &["test", "--workspace", "--locked", "--no-fail-fast"])),
+            Self::Test => {
+                provision();
+                finish(&mut cargo(root, &["test", "--workspace", "--locked", "--no-fail-fast"]))
+            }
             Self::Deny => deny(root, &["bans", "licenses", "sources"]),
             Self::Advisories => deny(root, &["advisories"]),
         }
+    }
+}
+
+/// Installs what tests run beside phlo, where this machine lacks it and is one of Debian's that we may install on. A test that
+/// then misses something says so, and fails under `CI`.
+fn provision() {
+    let needed: [(&[&str], &str); 4] = [
+        (&["strace", "--version"], "strace"),
+        (&["setpriv", "--version"], "util-linux"),
+        (&["python3", "--version"], "python3"),
+        (&["python3", "-c", "import ensurepip, venv"], "python3-venv"),
+    ];
+    let command = |words: &[&str]| {
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]);
+        command
+    };
+    let missing: Vec<_> = needed.iter().filter(|(probe, _)| !succeeds(&mut command(probe))).map(|(_, p)| *p).collect();
+    if missing.is_empty() {
+        return;
+    }
+    println!("installing what tests need: {}", missing.join(", "));
+    let mut install = vec!["apt-get", "install", "--yes", "--quiet"];
+    install.extend(&missing);
+    if !(succeeds(&mut command(&["apt-get", "update", "--quiet"])) && succeeds(&mut command(&install))) {
+        println!("they could not be installed: the tests that need them say so and do not run");
     }
 }
 
