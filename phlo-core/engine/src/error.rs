@@ -20,7 +20,7 @@ pub fn map_error(error: DataFusionError) -> Error {
         DataFusionError::Shared(shared) => match std::sync::Arc::try_unwrap(shared) {
             Ok(inner) => map_error(inner),
             Err(shared) => match find_ours(&shared) {
-                Some(ours) => copy(ours),
+                Some(ours) => ours.clone(),
                 None => engine_failed(&shared),
             },
         },
@@ -39,17 +39,9 @@ fn find_ours<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Err
     None
 }
 
-fn copy(error: &Error) -> Error {
-    let mut copy = Error::new(error.code(), error.chain().join(": ")).at(error.place().cloned());
-    for hint in error.hints() {
-        copy = copy.hint(hint.clone());
-    }
-    if error.is_retryable() { copy.retryable() } else { copy }
-}
-
 fn engine_failed(error: &DataFusionError) -> Error {
     if let Some(ours) = find_ours(error) {
-        return copy(ours);
+        return ours.clone();
     }
     let code = match error {
         DataFusionError::SQL(..) | DataFusionError::Plan(_) | DataFusionError::SchemaError(..) => Code::SqlError,

@@ -10,12 +10,15 @@ use phlo_spec::{Code, Diagnostic, Place, nearest};
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 type Cause = Box<dyn std::error::Error + Send + Sync + 'static>;
+type SharedCause = std::sync::Arc<dyn std::error::Error + Send + Sync + 'static>;
 
 /// What failed, where, why, and what to do next.
 ///
 /// `Display` is the message alone: causes are walked by whoever renders the chain, never printed twice.
+#[derive(Clone)]
 pub struct Error(Box<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     code: Code,
     message: String,
@@ -25,7 +28,7 @@ struct Inner {
     place: Option<Place>,
     retry: bool,
     retry_after: Option<std::time::Duration>,
-    source: Option<Cause>,
+    source: Option<SharedCause>,
 }
 
 impl Error {
@@ -125,7 +128,7 @@ impl Error {
     /// Sets the cause.
     #[must_use]
     pub fn because(mut self, cause: impl Into<Cause>) -> Self {
-        self.0.source = Some(cause.into());
+        self.0.source = Some(cause.into().into());
         self
     }
 

@@ -291,7 +291,7 @@ impl Registry {
                 .hint("see `plugins.allow` and `plugins.deny` in phlo.yaml"));
         }
         if let Some(refusal) = &entry.refusal {
-            return Err(again(refusal));
+            return Err(Error::clone(refusal));
         }
         let context = self
             .context
@@ -319,7 +319,7 @@ impl Registry {
                 })
             })
         });
-        made.clone().map_err(|err| again(&err))
+        made.clone().map_err(|err| Error::clone(&err))
     }
 
     /// Makes (once) and answers a plugin.
@@ -493,19 +493,6 @@ fn check_registration(registration: &Registration) -> Result<()> {
         }
     }
     Ok(())
-}
-
-// An error that is kept cannot be given away: its copy has the same code, chain, hints and place.
-fn again(kept: &Arc<Error>) -> Error {
-    let chain = kept.chain();
-    let mut error = Error::new(kept.code(), chain[0].clone()).at(kept.place().cloned());
-    for hint in kept.hints() {
-        error = error.hint(hint.clone());
-    }
-    if chain.len() > 1 {
-        error = error.because(std::io::Error::other(chain[1..].join(": ")));
-    }
-    error
 }
 
 thread_local! {

@@ -101,7 +101,7 @@ pub fn refuse_unread<'a>(
     let stores: Vec<Option<Store>> = paths.into_iter().filter(|path| is_remote(path)).map(Store::of).collect();
     for option in options {
         if stores.is_empty() {
-            return Err(Error::new(Code::InertConfig, format!("the option `{option}` has no effect on local files"))
+            return Err(Error::new(Code::InertConfig, "this option has no effect on local files")
                 .with("option", option)
                 .hint("remove it, or write the path as a URL such as s3://bucket/key"));
         }
@@ -110,7 +110,7 @@ pub fn refuse_unread<'a>(
             continue;
         }
         let usual: Vec<&str> = stores.iter().flatten().flat_map(|store| store.usual()).copied().collect();
-        let error = Error::new(Code::UnknownKey, format!("the object store knows no option `{option}`"));
+        let error = Error::new(Code::UnknownKey, "the object store knows no such option");
         let otherwise = format!("usual options: {}", usual.join(", "));
         return Err(error.with("option", option).suggest(option, usual.iter().copied(), otherwise));
     }
@@ -150,10 +150,13 @@ mod tests {
         refuse_unread(["file:///lake/", "memory:///x"], ["anything"]).unwrap();
         refuse_unread(["file:///lake/"], []).unwrap();
         let told = |paths: &[&str], option: &str| format!("{:?}", refuse_unread(paths.to_vec(), [option]).unwrap_err());
-        assert_eq!(told(&["s3://lake/"], "aws_regoin"), "P1002: the object store knows no option `aws_regoin`");
+        assert_eq!(
+            told(&["s3://lake/"], "aws_regoin"),
+            "P1002: the object store knows no such option (option: aws_regoin)"
+        );
         assert_eq!(
             told(&["file:///lake/"], "aws_region"),
-            "P1015: the option `aws_region` has no effect on local files"
+            "P1015: this option has no effect on local files (option: aws_region)"
         );
     }
 }
