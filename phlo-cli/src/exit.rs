@@ -56,6 +56,14 @@ impl Exit {
         }
     }
 
+    /// The exit of a project that was found wrong before anything ran: what is told of data then is the project's mistake too.
+    pub(crate) fn before_work(codes: &[Code]) -> Self {
+        match Self::of_codes(codes) {
+            Self::Failed if !codes.iter().any(|c| is_of_the_work(*c) && !is_of_data(*c)) => Self::Wrong,
+            exit => exit,
+        }
+    }
+
     /// The exit of a run.
     pub(crate) fn of_run(run: &RunRecord) -> Self {
         match run.status {
@@ -76,14 +84,23 @@ fn is_absence(code: Code) -> bool {
     matches!(code, Code::ConnectionFailed | Code::AuthFailed | Code::RemoteBusy)
 }
 
+// Whether it is about data or the tables that hold it.
+fn is_of_data(code: Code) -> bool {
+    matches!(&code.as_str()[..2], "P3" | "P4")
+}
+
 // Whether a failure happened while working, so that neither the project nor the command line is to blame.
 fn is_of_the_work(code: Code) -> bool {
     match code {
         Code::UnknownVersion => false,
         // A plugin that fails while it works is not the project's mistake.
         Code::PluginFailed | Code::PluginPanicked => true,
-        _ => matches!(&code.as_str()[..2], "P3" | "P4" | "P6" | "P9"),
+        _ => is_of_data(code) || matches!(&code.as_str()[..2], "P6" | "P9"),
     }
+}
+
+fn error_codes(told: &[Told]) -> Vec<Code> {
+    told.iter().filter(|t| t.severity == Severity::Error).map(|t| t.code).collect()
 }
 
 /// Why a command did not do its work.
@@ -104,9 +121,11 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// Problems found in these files.
+    /// Problems found in these files, before anything ran.
     pub(crate) fn in_files(diagnostics: Diagnostics, texts: &Texts) -> Self {
-        Self::Problems { told: diagnostics.into_iter().map(Told::from).collect(), texts: texts.clone(), exit: None }
+        let told: Vec<Told> = diagnostics.into_iter().map(Told::from).collect();
+        let exit = Some(Exit::before_work(&error_codes(&told)));
+        Self::Problems { told, texts: texts.clone(), exit }
     }
 
     /// As it is, with the files that its problems are about.
@@ -126,10 +145,7 @@ impl Failure {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Problems { exit: Some(exit), .. } | Self::Written(exit) => *exit,
-            Self::Problems { told, .. } => {
-                let codes: Vec<_> = told.iter().filter(|t| t.severity == Severity::Error).map(|t| t.code).collect();
-                Exit::of_codes(&codes)
-            }
+            Self::Problems { told, .. } => Exit::of_codes(&error_codes(told)),
             Self::Unread => Exit::Done,
         }
     }
@@ -184,6 +200,19 @@ mod tests {
             (&[Code::Interrupted, Code::StorageFailed], Exit::Interrupted),
         ] {
             assert_eq!(Exit::of_codes(codes), exit, "{codes:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_found_before_anything_ran_is_the_projects_mistake() {
+        for (codes, exit) in [
+            (&[Code::SchemaMismatch][..], Exit::Wrong),
+            (&[Code::UnknownKey, Code::Unsupported], Exit::Wrong),
+            (&[Code::ConnectionFailed], Exit::Absent),
+            (&[Code::SchemaMismatch, Code::Internal], Exit::Failed),
+            (&[Code::Interrupted], Exit::Interrupted),
+        ] {
+            assert_eq!(Exit::before_work(codes), exit, "{codes:?}");
         }
     }
 

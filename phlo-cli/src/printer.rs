@@ -69,6 +69,17 @@ impl Printer {
         self.redactor.read().unwrap_or_else(PoisonError::into_inner).clean(text)
     }
 
+    /// Whether there is a secret in the text.
+    pub(crate) fn finds(&self, text: &str) -> bool {
+        self.redactor.read().unwrap_or_else(PoisonError::into_inner).finds(text)
+    }
+
+    /// JSON without secrets inside its texts. Keys and numbers stay, so that it stays JSON.
+    pub(crate) fn clean_json(&self, json: &str) -> String {
+        let redactor = self.redactor.read().unwrap_or_else(PoisonError::into_inner);
+        if redactor.finds(json) { clean_texts(json, &redactor) } else { json.to_owned() }
+    }
+
     /// Writes to standard output.
     ///
     /// # Errors
@@ -89,15 +100,12 @@ impl Printer {
         io::stdout().lock().write_all(self.clean(text).as_bytes())
     }
 
-    /// Writes a part of a JSON document to standard output, as it is except for secrets inside its texts. Keys and numbers stay, so
-    /// that the document stays one.
+    /// Writes a part of a JSON document to standard output, as [`Printer::clean_json`] leaves it.
     ///
     /// # Errors
     /// If it cannot be written.
     pub(crate) fn json_part(&self, json: &str) -> io::Result<()> {
-        let redactor = self.redactor.read().unwrap_or_else(PoisonError::into_inner);
-        let clean = if redactor.finds(json) { clean_texts(json, &redactor) } else { json.to_owned() };
-        io::stdout().lock().write_all(clean.as_bytes())
+        io::stdout().lock().write_all(self.clean_json(json).as_bytes())
     }
 
     /// Writes to standard output what was cleaned before.

@@ -401,3 +401,69 @@ fn a_command_line_that_asks_for_two_things_or_for_nothing_is_refused() {
         assert!(said.all().contains("P1016"), "{args:?}: {}", said.all());
     }
 }
+
+#[test]
+fn files_that_a_query_cannot_read_are_told_with_what_to_write_instead() {
+    let project = Project::new()
+        .write("a.csv", "id\n1\n")
+        .write("x.tsv", "id\n1\n")
+        .write("data/x.tsv", "id\n1\n")
+        .write("n.ndjson", "{\"id\": 7}\n")
+        .write("n.jsonl", "{\"id\": 8}\n");
+    for (from, code, says, hint) in [
+        ("'a.csv'", "P1013", "there is no table `a.csv`", "write './a.csv'"),
+        ("'b.csv'", "P1013", "the file `b.csv` does not exist", "current folder"),
+        ("'./b.csv'", "P1013", "the file `./b.csv` does not exist", "current folder"),
+        ("'x.tsv'", "P1016", "`phlo sql` reads .csv", "plugin: files"),
+        ("'data/x.tsv'", "P1016", "`phlo sql` reads .csv", "plugin: files"),
+        ("raw.nothing", "P1013", "there is no table `raw.nothing`", "table list"),
+    ] {
+        let said = project.phlo(&["sql", &format!("select * from {from}")]).exits(2);
+        for part in [code, says, hint] {
+            assert!(said.stderr.contains(part), "{from}: {part:?} is not said:\n{}", said.stderr);
+        }
+    }
+    assert_eq!(project.one("select id from './a.csv'"), 1);
+    assert_eq!(project.one("select id from './n.ndjson'"), 7);
+    assert_eq!(project.one("select id from './n.jsonl'"), 8);
+    let said = project.phlo(&["sql", "select 1; select 2"]).exits(2);
+    assert!(said.stderr.contains("P1012") && said.stderr.contains("more than one statement"), "{}", said.stderr);
+    let said = project.phlo(&["sql", "select [1, 2] as list, {'a': 'x'} as map", "--format", "csv"]).exits(0);
+    assert_eq!(said.stdout, "list,map\n\"[1,2]\",\"{\"\"a\"\":\"\"x\"\"}\"\n");
+}
+
+#[test]
+fn a_diagnostic_ends_a_run_as_it_ends_a_check() {
+    let project = Project::new()
+        .write("data.csv", "id,_phlo_run_id\n1,x\n")
+        .write("assets/raw/x.yaml", "source: { plugin: files, path: data.csv }\n");
+    let checked = project.phlo(&["check"]).exits(2).stderr;
+    let run = project.phlo(&["run"]).exits(2).stderr;
+    assert!(checked.contains("_phlo_run_id") && run.contains("_phlo_run_id"), "{checked}\n{run}");
+}
+
+#[test]
+fn an_audit_shows_what_it_found_though_a_table_is_missing() {
+    let asset =
+        "source: { plugin: files, path: data.csv }\nwrite: { strategy: overwrite }\nchecks: [ { not_null: [id] } ]\n";
+    let project = Project::new()
+        .write("data.csv", "id\n1\n2\n")
+        .write("assets/raw/a.yaml", asset)
+        .write("assets/raw/z.yaml", asset)
+        .write("assets/raw/m.yaml", asset);
+    project.phlo(&["run", "raw.a", "raw.z"]).exits(0);
+    let said = project.phlo(&["quality", "run"]).exits(2);
+    assert!(said.stdout.contains("raw.a") && said.stdout.contains("raw.z"), "{}", said.stdout);
+    assert!(said.stderr.contains("the table `raw.m` does not exist yet"), "{}", said.stderr);
+    let document = project.phlo(&["quality", "run", "--json"]).exits(2).json();
+    let statuses: Vec<_> = document["assets"].as_array().unwrap().iter().map(|a| a["status"].clone()).collect();
+    assert_eq!(statuses, ["ok", "error", "ok"], "{document:#}");
+    assert_eq!(document["status"], "error");
+    project.put(
+        "assets/raw/z.yaml",
+        &format!("{asset}  - row_count: 3\n").replace("[ { not_null: [id] } ]", "\n  - not_null: [id]"),
+    );
+    let said = project.phlo(&["quality", "run"]).exits(3);
+    assert!(said.stdout.contains("row_count(3..) failed: found 2 rows"), "{}", said.stdout);
+    assert!(!said.stdout.contains("100 %") && !said.stdout.contains("50 %"), "{}", said.stdout);
+}

@@ -1,13 +1,14 @@
 //! `phlo logs`: the events of a run.
 
 use phlo_spec::event::LogLevel;
-use phlo_spec::{AssetStatus, Event, Payload};
+use phlo_spec::{AssetStatus, CheckOutcome, Event, Payload};
 use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::args::{Level, Logs};
 use crate::commands::runs::find;
 use crate::exit::{Exit, Failure};
+use crate::render::run::broken;
 use crate::render::{Tone, asset_status, check_outcome, number, plural, run_status};
 
 pub(crate) fn run(app: &App, args: &Logs) -> Result<Exit, Failure> {
@@ -90,13 +91,13 @@ fn what(event: &Event) -> String {
         }
         Payload::QualityResult(check) => {
             let (word, tone) = check_outcome(check);
-            format!(
-                "{} {}: {} of {}",
-                check.name,
-                tone.paint(word),
-                number::count(check.violations),
-                plural(check.total as usize, "row")
-            )
+            let what = match check.outcome {
+                CheckOutcome::Passed if check.total == 0 => String::new(),
+                CheckOutcome::Passed => format!(", {}", plural(check.total as usize, "row")),
+                CheckOutcome::Failed => format!(": {}", broken(check)),
+                CheckOutcome::Errored => check.error.as_ref().map(|why| format!(": {why}")).unwrap_or_default(),
+            };
+            format!("{} {}{what}", check.name, tone.paint(word))
         }
         Payload::LineageEdges(lineage) => {
             lineage.edges.iter().map(|(from, to)| format!("{from} -> {to}")).collect::<Vec<_>>().join(", ")
@@ -120,18 +121,24 @@ mod tests {
             let event = json!({ "id": "e", "at": "2026-01-31T09:00:00.5Z", "producer": "phlo", "correlation": { "asset": "bronze.x" }, "type": kind, "data": data });
             serde_json::from_value(event).unwrap()
         };
-        let check = json!({ "name": "n", "kind": "range", "outcome": "failed", "severity": "warn", "violations": 3, "total": 1000, "tolerance": 0.0 });
+        let check = json!({ "name": "n", "kind": "range", "outcome": "failed", "severity": "warn", "violations": 3, "total": 1000, "tolerance": 0.0, "sql": "select 1" });
+        let passed = json!({ "name": "p", "kind": "not_null", "outcome": "passed", "severity": "error", "violations": 0, "total": 16, "tolerance": 0.0 });
+        let count = json!({ "name": "c", "kind": "row_count", "outcome": "failed", "severity": "error", "violations": 1, "total": 4, "tolerance": 0.0, "observed": "4 rows" });
         let failed = json!({ "asset": "bronze.x", "status": "failed", "attempts": 1, "duration_ms": 12, "error": { "code": "P3001", "messages": ["no answer", "refused"] } });
         let all = [
             event("ingestion.start", json!({ "tool": "files", "strategy": "merge" })),
             event("quality.result", check),
+            event("quality.result", passed),
+            event("quality.result", count),
             event("telemetry.log", json!({ "level": "debug", "message": "hello" })),
             event("ingestion.end", failed),
             event("service.post_start", json!({ "service": "postgres" })),
         ];
         insta::assert_snapshot!(strip_str(&all.iter().map(line).collect::<String>()).to_string(), @r#"
         2026-01-31 09:00:00.500Z  info   bronze.x  ingestion.start  files, merge
-        2026-01-31 09:00:00.500Z  warn   bronze.x  quality.result  n warned: 3 of 1,000 rows
+        2026-01-31 09:00:00.500Z  warn   bronze.x  quality.result  n warned: 3 of 1,000 rows (0.30 %)
+        2026-01-31 09:00:00.500Z  info   bronze.x  quality.result  p passed, 16 rows
+        2026-01-31 09:00:00.500Z  error  bronze.x  quality.result  c failed: found 4 rows
         2026-01-31 09:00:00.500Z  debug  bronze.x  telemetry.log  hello
         2026-01-31 09:00:00.500Z  error  bronze.x  ingestion.end  failed in 12 ms: [P3001] no answer: refused
         2026-01-31 09:00:00.500Z  info   bronze.x  service.post_start  {"service":"postgres"}

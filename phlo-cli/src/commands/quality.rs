@@ -6,6 +6,7 @@ use futures::StreamExt;
 use phlo_plugin::Error;
 use phlo_plugin::resource::RunHistory;
 use phlo_runtime::Platform;
+use phlo_spec::run::ErrorRecord;
 use phlo_spec::{AssetKey, CheckResult};
 use serde_json::{Value, json};
 
@@ -13,7 +14,7 @@ use crate::app::{App, asset as named};
 use crate::args::Quality;
 use crate::exit::{Exit, Failure};
 use crate::render::rows::{grid, json_lines};
-use crate::render::run::failed_check;
+use crate::render::run::{failed_check, found};
 use crate::render::table::{Cell, Table};
 use crate::render::{Tone, check_outcome, indent, number};
 
@@ -34,34 +35,53 @@ fn audit(app: &App, select: &[String]) -> Result<Exit, Failure> {
     let runtime = app.runtime()?;
     let mut all = Vec::new();
     for key in keys {
-        let results = runtime.block_on(open.platform.quality(&key));
-        all.push((key, results.map_err(|problems| Failure::in_files(problems, &open.texts))?));
+        // One that cannot be audited hides no other.
+        let results = runtime.block_on(open.platform.quality(&key)).map_err(|err| err.record());
+        all.push((key, results));
     }
     let blocks = |results: &[CheckResult]| results.iter().any(CheckResult::blocks);
-    let status = |blocked: bool| if blocked { "blocked" } else { "ok" };
-    let blocked = all.iter().any(|(_, results)| blocks(results));
+    let blocked = all.iter().any(|(_, results)| results.as_ref().is_ok_and(|results| blocks(results)));
+    let failed = || all.iter().filter_map(|(key, results)| Some((key.as_str(), results.as_ref().err()?)));
     app.printer.answer(
         || {
-            let assets = all.iter().map(|(key, results)| {
-                let checks: Vec<_> = results.iter().map(document).collect();
-                json!({ "asset": key, "status": status(blocks(results)), "checks": checks })
+            let assets = all.iter().map(|(key, results)| match results {
+                Ok(results) => {
+                    let checks: Vec<_> = results.iter().map(document).collect();
+                    let status = if blocks(results) { "blocked" } else { "ok" };
+                    json!({ "asset": key, "status": status, "checks": checks })
+                }
+                Err(error) => json!({ "asset": key, "status": "error", "checks": [], "error": error }),
             });
-            json!({ "status": status(blocked), "assets": assets.collect::<Vec<_>>() })
+            let status = match (blocked, failed().next()) {
+                (true, _) => "blocked",
+                (false, Some(_)) => "error",
+                (false, None) => "ok",
+            };
+            json!({ "status": status, "assets": assets.collect::<Vec<_>>() })
         },
         || {
-            let text = |(key, results): &(AssetKey, Vec<CheckResult>)| {
+            let text = |(key, results): &(AssetKey, Result<Vec<CheckResult>, ErrorRecord>)| {
+                let Ok(results) = results else { return None };
                 if results.is_empty() {
-                    return format!("{key} has no checks\n");
+                    return Some(format!("{key} has no checks\n"));
                 }
                 let failed = results.iter().filter(|r| !r.passed());
                 let failed: String = failed.map(|r| format!("\n{}", failed_check(&app.printer, r))).collect();
                 let heading = if all.len() > 1 { format!("{}\n", Tone::Strong.paint(key)) } else { String::new() };
-                heading + &table(app, &results.iter().collect::<Vec<_>>()) + &failed
+                Some(heading + &table(app, &results.iter().collect::<Vec<_>>()) + &failed)
             };
-            all.iter().map(text).collect::<Vec<_>>().join("\n")
+            all.iter().filter_map(text).collect::<Vec<_>>().join("\n")
         },
     )?;
-    Ok(if blocked { Exit::Blocked } else { Exit::Done })
+    let codes: Vec<_> = failed().map(|(_, error)| error.code).collect();
+    app.tell_of(failed());
+    Ok(if blocked {
+        Exit::Blocked
+    } else if codes.is_empty() {
+        Exit::Done
+    } else {
+        Exit::of_codes(&codes)
+    })
 }
 
 fn show(app: &App, asset: &str, rows: Option<usize>) -> Result<Exit, Failure> {
@@ -232,7 +252,7 @@ fn text(app: &App, asset: &str, latest: Option<&(String, DateTime<Utc>)>, shown:
             ));
         }
     }
-    if failed.iter().any(|s| s.rows.is_none() && s.result.violations > 0) {
+    if failed.iter().any(|s| s.rows.is_none() && s.result.is_of_rows()) {
         text.push_str(&format!(
             "\nsee the rows with {}\n",
             Tone::Literal.paint(format!("phlo quality show {asset} --rows"))
@@ -252,15 +272,17 @@ fn table(app: &App, results: &[&CheckResult]) -> String {
     let mut table =
         Table::list(&app.printer, &["check", "kind", "result", ">violations", ">rows", ">rate", "wanted", "found"]);
     for result in results {
+        // What failed as a whole has no rows to count.
+        let of_rows = |text: String| Cell::maybe((result.passed() || result.is_of_rows()).then_some(text));
         table.row([
             Cell::toned((result.name.as_str(), Tone::Strong)),
             result.kind.as_str().into(),
             Cell::toned(check_outcome(result)),
-            number::count(result.violations).into(),
-            number::count(result.total).into(),
-            number::rate(result.violation_rate()).into(),
+            of_rows(number::count(result.violations)),
+            of_rows(number::count(result.total)),
+            of_rows(number::rate(result.violation_rate())),
             Cell::maybe(result.expected.clone()),
-            Cell::maybe(result.observed.clone()),
+            Cell::maybe(found(result)),
         ]);
     }
     table.text()

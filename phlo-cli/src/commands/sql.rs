@@ -13,7 +13,7 @@ use phlo_spec::Code;
 use crate::app::{App, error_document};
 use crate::args::{RowFormat, Sql};
 use crate::exit::{Exit, Failure};
-use crate::render::rows::{columns, csv, grid, json_lines, without_secrets};
+use crate::render::rows::{columns, csv, grid, json_lines};
 use crate::render::told::Told;
 use crate::render::{number, plural};
 
@@ -133,8 +133,7 @@ impl Writer<'_> {
                 }
             }
             Shape::Rows(RowFormat::Csv) => {
-                let clean = without_secrets(printer, &batch).map_err(unwritable)?;
-                printer.clean_data(&csv(&clean, first).map_err(unwritable)?)?;
+                printer.clean_data(&csv(printer, &batch, first).map_err(unwritable)?)?;
             }
             Shape::Rows(RowFormat::Json) | Shape::Document => {
                 let rows = json_lines(&batch).map_err(unwritable)?;
@@ -178,7 +177,7 @@ impl Writer<'_> {
             Shape::Rows(RowFormat::Csv) => {
                 if self.rows == 0 {
                     let empty = RecordBatch::new_empty(self.schema.clone());
-                    self.app.printer.clean_data(&csv(&empty, true).map_err(unwritable)?)?;
+                    self.app.printer.clean_data(&csv(&self.app.printer, &empty, true).map_err(unwritable)?)?;
                 }
             }
             Shape::Rows(RowFormat::Json) => {

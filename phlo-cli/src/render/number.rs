@@ -61,6 +61,12 @@ pub(crate) fn rate(part: f64) -> String {
     }
 }
 
+/// A fraction that somebody wrote, with all of its digits: `9.99 %`.
+pub(crate) fn percent(part: f64) -> String {
+    let text = format!("{:.8}", part * 100.0);
+    format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
 /// `2026-01-31 09:05:00Z`.
 pub(crate) fn time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true).replace('T', " ")
@@ -114,6 +120,14 @@ mod tests {
             [(0.0, "0 %"), (0.000_01, "<0.01 %"), (0.0044, "0.44 %"), (0.05, "5.0 %"), (0.5, "50 %"), (1.0, "100 %")]
         {
             assert_eq!(rate(part), want);
+        }
+    }
+
+    #[test]
+    fn what_was_written_is_shown_with_all_of_its_digits() {
+        for (part, want) in [(0.0999, "9.99 %"), (0.01, "1 %"), (0.000_001, "0.0001 %"), (0.1, "10 %"), (1.0, "100 %")]
+        {
+            assert_eq!(percent(part), want);
         }
     }
 

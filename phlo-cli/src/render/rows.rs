@@ -55,26 +55,73 @@ pub(crate) fn grid(printer: &Printer, schema: &SchemaRef, batches: &[RecordBatch
     Ok(table.text())
 }
 
-/// The batch with secrets taken out of its texts; numbers are none.
+/// The batch as CSV, without secrets; nested values are JSON texts in it.
 ///
 /// # Errors
-/// None that is known.
-pub(crate) fn without_secrets(printer: &Printer, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-    let texts = |data_type: &DataType| {
-        let inner = match data_type {
+/// A type that neither CSV nor JSON can hold.
+pub(crate) fn csv(printer: &Printer, batch: &RecordBatch, header: bool) -> Result<String, ArrowError> {
+    let flat = flat(batch)?;
+    let text = csv_text(&flat, header)?;
+    // Few rows hold a secret: one search of all of them tells. Inside quotes a quote is doubled.
+    let doubled = text.contains("\"\"") && printer.finds(&text.replace("\"\"", "\""));
+    if !doubled && !printer.finds(&text) {
+        return Ok(text);
+    }
+    let nested = batch.columns().iter().map(|column| column.data_type().is_nested());
+    csv_text(&without_secrets(printer, &flat, nested)?, header)
+}
+
+fn csv_text(batch: &RecordBatch, header: bool) -> Result<String, ArrowError> {
+    let mut writer = arrow_csv::WriterBuilder::new().with_header(header).build(Vec::new());
+    writer.write(batch)?;
+    text(writer.into_inner())
+}
+
+// Nested values as JSON texts.
+fn flat(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let values = |column: &ArrayRef| {
+        // Each line is `{"v":…}`.
+        let lines = json_lines(&RecordBatch::try_from_iter_with_nullable([("v", column.clone(), true)])?)?;
+        let value = |line: &str| line.strip_prefix("{\"v\":").and_then(|v| v.strip_suffix('}')).map(str::to_owned);
+        let texts = lines.lines().enumerate().map(|(row, line)| if column.is_null(row) { None } else { value(line) });
+        Ok::<_, ArrowError>(Arc::new(texts.collect::<StringArray>()) as ArrayRef)
+    };
+    with_texts(batch, |_, column| column.data_type().is_nested().then(|| values(column)).transpose())
+}
+
+// The batch with secrets taken out of its texts; numbers are none. What was nested is JSON.
+fn without_secrets(
+    printer: &Printer,
+    batch: &RecordBatch,
+    nested: impl Iterator<Item = bool>,
+) -> Result<RecordBatch, ArrowError> {
+    let nested: Vec<bool> = nested.collect();
+    with_texts(batch, |at, column| {
+        let inner = match column.data_type() {
             DataType::Dictionary(_, values) => values.as_ref(),
             other => other,
         };
-        matches!(inner, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
-    };
+        if !matches!(inner, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) {
+            return Ok(None);
+        }
+        let texts = arrow_cast::cast(column, &DataType::Utf8)?;
+        let clean = |text: &str| if nested[at] { printer.clean_json(text) } else { printer.clean(text) };
+        let clean = texts.as_string::<i32>().iter().map(|text| text.map(clean));
+        Ok(Some(Arc::new(clean.collect::<StringArray>()) as ArrayRef))
+    })
+}
+
+// The batch with some of its columns made texts.
+fn with_texts(
+    batch: &RecordBatch,
+    texts: impl Fn(usize, &ArrayRef) -> Result<Option<ArrayRef>, ArrowError>,
+) -> Result<RecordBatch, ArrowError> {
     let (mut fields, mut columns) = (Vec::new(), Vec::new());
-    for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
-        let cleaned = texts(field.data_type()).then(|| arrow_cast::cast(column, &DataType::Utf8).ok()).flatten();
-        match cleaned {
-            Some(column) => {
-                let clean = column.as_string::<i32>().iter().map(|text| text.map(|text| printer.clean(text)));
+    for (at, (field, column)) in batch.schema().fields().iter().zip(batch.columns()).enumerate() {
+        match texts(at, column)? {
+            Some(texts) => {
                 fields.push(Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8)));
-                columns.push(Arc::new(clean.collect::<StringArray>()) as ArrayRef);
+                columns.push(texts);
             }
             None => {
                 fields.push(field.clone());
@@ -83,16 +130,6 @@ pub(crate) fn without_secrets(printer: &Printer, batch: &RecordBatch) -> Result<
         }
     }
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
-}
-
-/// The batch as CSV.
-///
-/// # Errors
-/// A type that CSV cannot hold.
-pub(crate) fn csv(batch: &RecordBatch, header: bool) -> Result<String, ArrowError> {
-    let mut writer = arrow_csv::WriterBuilder::new().with_header(header).build(Vec::new());
-    writer.write(batch)?;
-    text(writer.into_inner())
 }
 
 /// The batch as JSON objects, one a line; nulls are written.
@@ -121,6 +158,7 @@ mod tests {
     use crate::printer::Wishes;
     use anstream::adapter::strip_str;
     use arrow_array::{Float64Array, Int64Array, TimestampMicrosecondArray};
+    use arrow_schema::Field;
     use phlo_spec::Redactor;
 
     fn batch() -> RecordBatch {
@@ -145,7 +183,7 @@ mod tests {
         │ null     ┆    -5 ┆  null ┆ 1970-01-01T00:00:01.500Z │
         └──────────┴───────┴───────┴──────────────────────────┘
         ");
-        insta::assert_snapshot!(csv(&batch, true).unwrap(), @r#"
+        insta::assert_snapshot!(csv(&printer, &batch, true).unwrap(), @r#"
         carrier,delay,share,at
         "HA, Inc.",1301,0.25,1970-01-01T00:00:00Z
         ,-5,,1970-01-01T00:00:01.500Z
@@ -167,15 +205,38 @@ mod tests {
         redactor.add("1301");
         redactor.add("HA, Inc.");
         printer.redact_with(redactor);
-        let clean = csv(&without_secrets(&printer, &batch()).unwrap(), false).unwrap();
+        let clean = csv(&printer, &batch(), false).unwrap();
         assert!(clean.starts_with("***,1301,0.25,"), "{clean}");
+    }
+
+    #[test]
+    fn nested_values_are_json_in_csv_and_stay_it_without_secrets() {
+        let rows = arrow_json::ReaderBuilder::new(Arc::new(Schema::new(vec![
+            Field::new("id", DataType::Int64, false),
+            Field::new_list("tags", Field::new_list_field(DataType::Utf8, true), true),
+        ])))
+        .build(r#"{"id":1301,"tags":["a \"b\"","x1301"]} {"id":2,"tags":null} {"id":3,"tags":[]}"#.as_bytes());
+        let batch = rows.unwrap().next().unwrap().unwrap();
+        let printer = Printer::new(Wishes::default());
+        insta::assert_snapshot!(csv(&printer, &batch, true).unwrap(), @r##"
+        id,tags
+        1301,"[""a \""b\"""",""x1301""]"
+        2,
+        3,[]
+        "##);
+        let redactor = Redactor::default();
+        redactor.add("1301");
+        redactor.add("a \"b\"");
+        printer.redact_with(redactor);
+        let clean = csv(&printer, &batch, false).unwrap();
+        assert!(clean.starts_with("1301,\"[\"\"***\"\",\"\"x***\"\"]\"\n"), "{clean}");
     }
 
     #[test]
     fn no_rows_still_have_columns() {
         let printer = Printer::new(Wishes::default());
         assert!(grid(&printer, &batch().schema(), &[]).unwrap().contains("carrier"));
-        assert_eq!(csv(&batch().slice(0, 0), true).unwrap(), "carrier,delay,share,at\n");
+        assert_eq!(csv(&printer, &batch().slice(0, 0), true).unwrap(), "carrier,delay,share,at\n");
         assert_eq!(json_lines(&batch().slice(0, 0)).unwrap(), "");
     }
 }

@@ -110,11 +110,13 @@ pub(crate) fn details(printer: &Printer, run: &RunRecord, notes: bool) -> (Strin
     (text, codes)
 }
 
-/// How many rows broke a check.
-fn broken(check: &CheckResult) -> String {
-    match check.total {
-        0 => "it does not hold".to_owned(),
-        total => format!(
+/// How many rows broke a check, or what was found where it is not about rows.
+pub(crate) fn broken(check: &CheckResult) -> String {
+    match (&check.observed, check.total) {
+        (Some(found), _) if !check.is_of_rows() => format!("found {found}"),
+        (None, _) if !check.is_of_rows() => "it does not hold".to_owned(),
+        (_, 0) => "it does not hold".to_owned(),
+        (_, total) => format!(
             "{} of {} ({})",
             number::count(check.violations),
             plural(total as usize, "row"),
@@ -132,10 +134,9 @@ pub(crate) fn failed_check(printer: &Printer, check: &CheckResult) -> String {
         let _ = write!(text, ": {}", broken(check));
     }
     text.push('\n');
-    let tolerated = (check.tolerance > 0.0).then(|| format!("up to {} may fail", number::rate(check.tolerance)));
-    // What was found is often no more than the count that stands there already.
-    let found =
-        check.observed.clone().filter(|found| *found != format!("{} of {} rows", check.violations, check.total));
+    let tolerated = (check.tolerance > 0.0).then(|| format!("up to {} may fail", number::percent(check.tolerance)));
+    // What stands there already.
+    let found = found(check).filter(|_| check.is_of_rows() || check.outcome != CheckOutcome::Failed);
     for (title, value) in [
         ("what it is", &check.description),
         ("why", &check.error),
@@ -154,6 +155,11 @@ pub(crate) fn failed_check(printer: &Printer, check: &CheckResult) -> String {
         let _ = writeln!(text, "  {}: phlo sql {}", Tone::Dim.paint("all of them"), quoted(sql));
     }
     text
+}
+
+/// What was found, where that is more than the count of rows, which is shown in its own words.
+pub(crate) fn found(check: &CheckResult) -> Option<String> {
+    check.observed.clone().filter(|found| *found != format!("{} of {} rows", check.violations, check.total))
 }
 
 // For a shell.

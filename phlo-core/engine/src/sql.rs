@@ -1,9 +1,13 @@
 //! A SQL asset's query: which tables it reads, and its plan, with every problem placed in its file.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use datafusion::catalog::Session;
+use datafusion::common::GetExt;
+use datafusion::datasource::file_format::json::JsonFormatFactory;
+use datafusion::datasource::file_format::{FileFormat, FileFormatFactory};
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
@@ -146,6 +150,42 @@ pub(crate) fn tables(sql: &str) -> Vec<AssetKey> {
     references.flatten().filter_map(|reference| AssetKey::new(reference.to_string()).ok()).collect()
 }
 
+/// JSON lines, by another extension than `.json`.
+#[derive(Debug)]
+struct JsonLines(&'static str);
+
+impl GetExt for JsonLines {
+    fn get_ext(&self) -> String {
+        self.0.to_owned()
+    }
+}
+
+impl FileFormatFactory for JsonLines {
+    fn create(
+        &self,
+        session: &dyn Session,
+        options: &HashMap<String, String>,
+    ) -> datafusion::error::Result<Arc<dyn FileFormat>> {
+        JsonFormatFactory::new().create(session, options)
+    }
+    fn default(&self) -> Arc<dyn FileFormat> {
+        FileFormatFactory::default(&JsonFormatFactory::new())
+    }
+}
+
+/// The session, in which files can be read by their names: `.csv`, `.json`, `.ndjson`, `.jsonl` and `.parquet`.
+///
+/// # Errors
+/// None that is known.
+pub fn reads_files(session: SessionContext) -> phlo_plugin::Result<SessionContext> {
+    let session = session.enable_url_table();
+    for extension in ["ndjson", "jsonl"] {
+        let format = Arc::new(JsonLines(extension));
+        session.state_ref().write().register_file_format(format, true).map_err(crate::map_error)?;
+    }
+    Ok(session)
+}
+
 /// A statement that somebody typed: not an asset's, and only for reading.
 pub struct Adhoc {
     statement: Statement,
@@ -161,8 +201,16 @@ impl Adhoc {
     pub fn parse(session: &SessionContext, text: &str) -> phlo_plugin::Result<Self> {
         let state = session.state();
         let dialect = state.config_options().sql_parser.dialect;
-        let statement = state.sql_to_statement(text, &dialect).map_err(crate::map_error)?;
-        let references = state.resolve_table_references(&statement).map_err(crate::map_error)?;
+        let refused = |err: DataFusionError| {
+            let message = crate::error::text(&err);
+            if message.contains("single SQL statement") {
+                return phlo_plugin::Error::new(Code::SqlError, "this is more than one statement")
+                    .hint("run each with a `phlo sql` of its own");
+            }
+            phlo_plugin::Error::new(Code::SqlError, lower_first(&message))
+        };
+        let statement = state.sql_to_statement(text, &dialect).map_err(refused)?;
+        let references = state.resolve_table_references(&statement).map_err(refused)?;
         Ok(Self { statement, names: references.iter().map(ToString::to_string).collect() })
     }
 

@@ -40,15 +40,16 @@ pub(crate) fn checks(registry: &Registry, spec: &AssetSpec, schema: Option<&Sche
 
 /// Refuses what a check's map says and the check would not heed.
 fn refuse_inert(check: &CheckSpec, heeds_tolerance: bool, evaluation: &Evaluation) -> Result<()> {
-    let inert = |key: &str, why: &str| {
+    let inert = |key: &str, why: &str, hint: &str| {
         Err(Error::new(Code::InertConfig, format!("`{key}` has no say in the check `{}`, {why}", check.kind))
-            .hint(format!("remove `{key}`; `severity: warn` tells without blocking")))
+            .hint(hint))
     };
     if check.tolerance > 0.0 && !heeds_tolerance {
-        return inert("tolerance", "whose violations are no fraction of rows");
+        let hint = "remove `tolerance`; `severity: warn` tells without blocking";
+        return inert("tolerance", "whose violations are no fraction of rows", hint);
     }
     if check.filter.is_some() && matches!(evaluation, Evaluation::Schema { .. }) {
-        return inert("where", "which looks at no rows");
+        return inert("where", "which looks at no rows", "remove `where`: the check is about the columns alone");
     }
     Ok(())
 }

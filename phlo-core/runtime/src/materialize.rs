@@ -286,9 +286,14 @@ impl Work<'_> {
                 self.point_results(rows.as_deref(), &mode, info.is_some());
                 self.run.status = AssetStatus::Blocked;
                 self.run.notes.push(format!("the rejected rows are kept as stage {id}"));
-                let error = Error::new(Code::CheckFailed, format!("blocked by {}", failed.join(", ")))
-                    .hint(format!("see the failing rows with `phlo quality show {} --rows`", spec.key));
-                self.run.error = Some(error.record());
+                let error = Error::new(Code::CheckFailed, format!("blocked by {}", failed.join(", ")));
+                let of_rows = self.run.checks.iter().any(|check| check.blocks() && check.is_of_rows());
+                let hint = if of_rows {
+                    format!("see the failing rows with `phlo quality show {} --rows`", spec.key)
+                } else {
+                    format!("`phlo quality show {}` tells what was found and what is wanted", spec.key)
+                };
+                self.run.error = Some(error.hint(hint).record());
                 Ok(())
             }
             Err(err) => {

@@ -11,7 +11,8 @@ use phlo_spec::{Code, nearest};
 /// # Errors
 /// A key that is not one of the spec's partitions.
 pub(crate) fn predicate(spec: &PartitionSpec, key: &str, column_has_zone: bool) -> Result<String> {
-    let bad = |why: String| Error::new(Code::Usage, format!("`{key}` is not a {} partition: {why}", spec.kind));
+    let article = if matches!(spec.kind, PartitionKind::Hourly) { "an" } else { "a" };
+    let bad = |why: String| Error::new(Code::Usage, format!("`{key}` is not {article} {} partition: {why}", spec.kind));
     let column = quote(&spec.column);
     let date =
         |text: &str| NaiveDate::parse_from_str(text, "%Y-%m-%d").map_err(|_| bad("write it as 2013-01-31".to_owned()));

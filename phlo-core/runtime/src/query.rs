@@ -1,12 +1,13 @@
 //! Looking at tables: SQL over everything that is published, versions, history, lineage, status.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use arrow_schema::SchemaRef;
 use chrono::Utc;
 use futures::StreamExt;
 use phlo_engine::session::register;
-use phlo_engine::sql::Adhoc;
+use phlo_engine::sql::{Adhoc, reads_files};
 use phlo_engine::stream::{execute, head};
 use phlo_engine::{Session, check};
 use phlo_engine_api::{TableInfo, TableVersion};
@@ -32,7 +33,7 @@ impl Platform {
     /// # Errors
     /// It does not plan; a table is unknown, with the nearest name.
     pub async fn sql(&self, text: &str) -> Result<SqlAnswer> {
-        let session = self.engine(None, None)?.session()?.enable_url_table();
+        let session = reads_files(self.engine(None, None)?.session()?)?;
         let adhoc = Adhoc::parse(&session, text)?;
         let (store, _) = self.table_store(None, None)?;
         for name in adhoc.names.clone() {
@@ -44,10 +45,21 @@ impl Platform {
             };
             match store.provider(&key, None).await? {
                 Some(table) => register(&session, &key, table)?,
-                None => return Err(self.no_table(&key).await),
+                None => match unread(key.as_str()) {
+                    Some(err) => return Err(err),
+                    None if Path::new(key.as_str()).is_file() => {
+                        return Err(Error::new(Code::UnknownTable, format!("there is no table `{key}`"))
+                            .hint(format!("write './{key}' to read the file")));
+                    }
+                    None => return Err(self.no_table(&key).await),
+                },
             }
         }
-        let rows = execute(&session, adhoc.plan(&session).await?).await?;
+        let names = adhoc.names.clone();
+        let plan = adhoc.plan(&session).await;
+        // What is no table was taken for a file: why that cannot be read, the planner does not tell.
+        let plan = plan.map_err(|err| names.iter().find_map(|name| unread(name)).unwrap_or(err))?;
+        let rows = execute(&session, plan).await?;
         Ok(SqlAnswer { schema: rows.schema, stream: futures::stream::iter(rows.streams).flatten().boxed() })
     }
 
@@ -141,28 +153,24 @@ impl Platform {
     ///
     /// # Errors
     /// The asset or its table is unknown, or its checks are wrong.
-    pub async fn quality(&self, asset: &AssetKey) -> Result<Vec<CheckResult>, Diagnostics> {
-        let told = |err: Error| Diagnostics(vec![err.into_diagnostic()]);
-        let spec = self.asset(asset).ok_or_else(|| told(self.no_asset(asset)))?;
-        let work = async {
-            let (store, _) = self.table_store(Some(spec), None)?;
-            let Some(table) = store.provider(asset, None).await? else { return Err(self.no_table(asset).await) };
-            let session = self.engine(Some(spec), None)?.session()?;
-            let checks = audit::checks_or_first(&self.inner.registry, spec, Some(&table.schema()))?;
-            self.register_published(&session, spec).await?;
-            let mut results = check::audit_rows(&session, &table, &checks).await?;
-            results.extend(check::audit_table(&session, &table, &checks).await?.1);
-            results.sort_by_key(|(at, _)| *at);
-            let name = asset.as_str();
-            Ok(results
-                .into_iter()
-                .map(|(_, mut result)| {
-                    result.sql = result.sql.map(|sql| sql.replace(check::ROWS, name).replace(check::TABLE, name));
-                    result
-                })
-                .collect())
-        };
-        work.await.map_err(told)
+    pub async fn quality(&self, asset: &AssetKey) -> Result<Vec<CheckResult>> {
+        let spec = self.asset(asset).ok_or_else(|| self.no_asset(asset))?;
+        let (store, _) = self.table_store(Some(spec), None)?;
+        let Some(table) = store.provider(asset, None).await? else { return Err(self.no_table(asset).await) };
+        let session = self.engine(Some(spec), None)?.session()?;
+        let checks = audit::checks_or_first(&self.inner.registry, spec, Some(&table.schema()))?;
+        self.register_published(&session, spec).await?;
+        let mut results = check::audit_rows(&session, &table, &checks).await?;
+        results.extend(check::audit_table(&session, &table, &checks).await?.1);
+        results.sort_by_key(|(at, _)| *at);
+        let name = asset.as_str();
+        Ok(results
+            .into_iter()
+            .map(|(_, mut result)| {
+                result.sql = result.sql.map(|sql| sql.replace(check::ROWS, name).replace(check::TABLE, name));
+                result
+            })
+            .collect())
     }
 
     /// The published tables that an asset's checks read beside its own.
@@ -282,6 +290,30 @@ impl Platform {
         }
         Ok(states)
     }
+}
+
+// Why a file that is named in FROM cannot be read; nothing if it can be, or if no file is meant.
+fn unread(name: &str) -> Option<Error> {
+    const READ: [&str; 5] = ["csv", "json", "ndjson", "jsonl", "parquet"];
+    const OTHER: [&str; 3] = ["tsv", "gz", "zst"];
+    let path = Path::new(name);
+    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
+    let extension = extension.as_str();
+    let is_meant = name.contains('/') || READ.contains(&extension) || OTHER.contains(&extension) || path.is_file();
+    if !is_meant || name.contains("://") || name.contains(['*', '?', '[']) {
+        return None;
+    }
+    if !path.exists() {
+        return Some(
+            Error::new(Code::UnknownTable, format!("the file `{name}` does not exist"))
+                .hint("check the path: it is relative to the current folder"),
+        );
+    }
+    (path.is_file() && !READ.contains(&extension)).then(|| {
+        Error::new(Code::Usage, "`phlo sql` reads .csv, .json, .ndjson, .jsonl and .parquet files")
+            .with("file", name)
+            .hint("an asset with `source: {plugin: files, …}` reads others, and makes a table of them")
+    })
 }
 
 // Whether a failure is one of the storage, so that the next table fails in the same way.

@@ -102,6 +102,11 @@ impl CheckResult {
         !self.passed() && (self.severity == CheckSeverity::Error || self.outcome == CheckOutcome::Errored)
     }
 
+    /// Whether rows failed it, and not the table as a whole: then they can be shown.
+    pub fn is_of_rows(&self) -> bool {
+        self.violations > 0 && (self.sql.is_some() || !self.sample.is_empty())
+    }
+
     /// Violations per row looked at; 0 for none.
     pub fn violation_rate(&self) -> f64 {
         if self.total == 0 { 0.0 } else { self.violations as f64 / self.total as f64 }

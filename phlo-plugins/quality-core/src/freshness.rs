@@ -61,7 +61,7 @@ impl Quality for Freshness {
         }
         Ok(CheckPlan {
             name: params::name("freshness", &format!("{column}, {max_age_hours}h{fixed}")),
-            expected: format!("newest {column} at most {max_age_hours} hours old{fixed}"),
+            expected: format!("newest {column} at most {} old{fixed}", hours(&max_age_hours.to_string())),
             evaluation: Evaluation::Aggregates {
                 expressions: vec![format!("max({})", quote(&column))],
                 verdict: Arc::new(move |values| judge(values, now, max_age_hours)),
@@ -69,6 +69,10 @@ impl Quality for Freshness {
             columns: vec![column],
         })
     }
+}
+
+fn hours(number: &str) -> String {
+    format!("{number} hour{}", if number == "1" { "" } else { "s" })
 }
 
 fn judge(values: &[Value], now: DateTime<Utc>, max_age_hours: f64) -> Verdict {
@@ -82,14 +86,14 @@ fn judge(values: &[Value], now: DateTime<Utc>, max_age_hours: f64) -> Verdict {
     };
     let (passed, observed) = match newest {
         Ok(newest) => {
-            let hours = (now - newest).as_seconds_f64() / 3600.0;
+            let age = (now - newest).as_seconds_f64() / 3600.0;
             let shown = newest.to_rfc3339_opts(SecondsFormat::AutoSi, true);
-            let age = if hours < 0.0 {
-                format!("{:.1} hours in the future", -hours)
+            let told = if age < 0.0 {
+                format!("{} in the future", hours(&format!("{:.1}", -age)))
             } else {
-                format!("{hours:.1} hours old")
+                format!("{} old", hours(&format!("{age:.1}")))
             };
-            (hours <= max_age_hours, format!("newest is {shown}, {age}"))
+            (age <= max_age_hours, format!("newest is {shown}, {told}"))
         }
         Err(why) => (false, why),
     };

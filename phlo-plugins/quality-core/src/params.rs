@@ -35,6 +35,24 @@ pub(crate) fn column_type<'a>(target: &'a CheckTarget, column: &str) -> Option<&
     }
 }
 
+/// `1 row`, `27,004 rows`.
+pub(crate) fn rows(count: u64) -> String {
+    format!("{} row{}", thousands(count), if count == 1 { "" } else { "s" })
+}
+
+/// `27,004`.
+pub(crate) fn thousands(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// A text on one line, for people.
 pub(crate) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")

@@ -7,7 +7,7 @@ use phlo_plugin::quality::Value;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::params::{self, invalid};
+use crate::params::{self, invalid, rows, thousands};
 
 /// The table has as many rows as expected, counted as it would be after the commit.
 ///
@@ -38,16 +38,18 @@ impl Quality for RowCount {
 
     fn check(&self, params: RowCountParams, _: &CheckTarget) -> Result<CheckPlan> {
         let (shown, expected, min, max) = match (params.min, params.max, params.equal) {
-            (None, None, Some(equal)) => (equal.to_string(), format!("exactly {equal} rows"), equal, equal),
+            (None, None, Some(equal)) => (equal.to_string(), format!("exactly {}", rows(equal)), equal, equal),
             (_, _, Some(_)) => {
                 return Err(invalid("`equal` excludes `min` and `max`").hint("keep either `equal` or the bounds"));
             }
             (Some(min), Some(max), None) if min > max => {
                 return Err(invalid(format!("`min` is {min}, above `max`, which is {max}")).hint("swap them"));
             }
-            (Some(min), Some(max), None) => (format!("{min}..{max}"), format!("{min} to {max} rows"), min, max),
-            (Some(min), None, None) => (format!("{min}.."), format!("at least {min} rows"), min, u64::MAX),
-            (None, Some(max), None) => (format!("..{max}"), format!("at most {max} rows"), 0, max),
+            (Some(min), Some(max), None) => {
+                (format!("{min}..{max}"), format!("{} to {}", thousands(min), rows(max)), min, max)
+            }
+            (Some(min), None, None) => (format!("{min}.."), format!("at least {}", rows(min)), min, u64::MAX),
+            (None, Some(max), None) => (format!("..{max}"), format!("at most {}", rows(max)), 0, max),
             (None, None, None) => {
                 return Err(
                     invalid("none of `min`, `max` and `equal` is given").hint("give one of them, e.g. `row_count: 1`")
@@ -67,7 +69,7 @@ impl Quality for RowCount {
 }
 
 fn judge(values: &[Value], min: u64, max: u64) -> Verdict {
-    let [Value::Int(rows)] = values else {
+    let [Value::Int(count)] = values else {
         return Verdict {
             passed: false,
             violations: 1,
@@ -75,7 +77,7 @@ fn judge(values: &[Value], min: u64, max: u64) -> Verdict {
             observed: Some(format!("no count of rows, but {values:?}")),
         };
     };
-    let rows = u64::try_from(*rows).unwrap_or(0);
-    let violations = min.saturating_sub(rows) + rows.saturating_sub(max);
-    Verdict { passed: violations == 0, violations, total: Some(rows), observed: Some(format!("{rows} rows")) }
+    let count = u64::try_from(*count).unwrap_or(0);
+    let violations = min.saturating_sub(count) + count.saturating_sub(max);
+    Verdict { passed: violations == 0, violations, total: Some(count), observed: Some(rows(count)) }
 }

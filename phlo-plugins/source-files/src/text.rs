@@ -160,7 +160,8 @@ impl TextFormat {
                 Some(Sample::Csv(found)) => {
                     let (first, other) = *width.get_or_insert((found.len(), file));
                     if matches!(self, Self::Csv { header: false, .. }) && found.len() != first {
-                        let message = format!("the files differ in width: {first} columns and {}", found.len());
+                        let message =
+                            format!("the files differ in width: {} and {}", csv::count(first, "column"), found.len());
                         return Err(Error::new(Code::MalformedData, message)
                             .in_file(file, 0)
                             .with("other file", other)

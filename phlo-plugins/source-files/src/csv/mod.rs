@@ -111,7 +111,7 @@ pub(crate) fn column_names(
 /// How a file with these columns fills the schema.
 pub(crate) fn layout(names: &[String], columns: &[String], header: bool, file: &str) -> Result<Layout> {
     if !header && names.len() != columns.len() {
-        let message = format!("the file has {} columns where others have {}", names.len(), columns.len());
+        let message = format!("the file has {} where others have {}", count(names.len(), "column"), columns.len());
         return Err(Error::new(Code::MalformedData, message).in_file(file, 0).hint(
             "without header fields are told apart by their place: read files of each width as an asset of their own",
         ));
@@ -128,14 +128,21 @@ pub(crate) fn layout(names: &[String], columns: &[String], header: bool, file: &
     Ok(Layout { width: names.len(), fields })
 }
 
+/// `1 field`, `2 fields`.
+pub(crate) fn count(n: usize, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}
+
 /// A fault of a block, for people.
 pub(crate) fn explain(fault: Fault, block: &Block, start: usize, width: usize, schema: &Schema, file: &str) -> Error {
     let line = block.line + lines(&block.data[..start + fault.at]);
     let error = |message: String| Error::new(Code::MalformedData, message).in_file(file, line);
     match fault.kind {
-        FaultKind::Width(found) if found > width => error(format!("the record has more than {width} fields"))
-            .hint("a field that holds the delimiter needs quotes"),
-        FaultKind::Width(found) => error(format!("the record has {found} fields where {width} are wanted"))
+        FaultKind::Width(found) if found > width => {
+            error(format!("the record has more than {}", count(width, "field")))
+                .hint("a field that holds the delimiter needs quotes")
+        }
+        FaultKind::Width(found) => error(format!("the record has {} where {width} are wanted", count(found, "field")))
             .hint("check the line and the one before; `delimiter` and `quote` say how the file is written"),
         FaultKind::Value(column, value) => {
             let (name, data_type) = (schema.field(column).name(), type_name(schema.field(column).data_type()));
