@@ -204,9 +204,9 @@ fn mistakes_in_yaml_assets_are_told_with_place_and_next_step() {
                 "@:2:77: P1004: `lock_wait` is more than a day [it is in seconds, at most 86400]".to_owned(),
             ],
         ),
-        (with("partitions: {kind: daily, column: d}"), vec!["@:2:20: P1003: daily partitions need `start` [add `start: 2013-01-31`: the day of the first partition]".to_owned()]),
+        (with("partitions: {kind: daily, column: d}\nwrite: {strategy: merge, unique_key: [k]}"), vec!["@:2:20: P1003: daily partitions need `start` [add `start: 2013-01-31`: the day of the first partition]".to_owned()]),
         (
-            with("partitions: {kind: weekly, column: '', start: 2013-1-31, values: [a], timezone: Europe/Lodnon}"),
+            with("partitions: {kind: weekly, column: '', start: 2013-1-31, values: [a], timezone: Europe/Lodnon}\nwrite: {strategy: merge, unique_key: [k]}"),
             vec![
                 "@:2:36: P1004: `column` is empty [name the column that tells a row's partition]".to_owned(),
                 "@:2:47: P1004: `2013-1-31` is not a date [write the first day as `2013-01-31`]".to_owned(),
@@ -215,14 +215,14 @@ fn mistakes_in_yaml_assets_are_told_with_place_and_next_step() {
             ],
         ),
         (
-            with("partitions: {kind: static, column: c, start: 2013-01-01, timezone: UTC}"),
+            with("partitions: {kind: static, column: c, start: 2013-01-01, timezone: UTC}\nwrite: {strategy: merge, unique_key: [k]}"),
             vec![
                 "@:2:20: P1003: static partitions need `values` [add `values: [A, B]`: the partitions' names]".to_owned(),
                 "@:2:39: P1015: `start` is not read for static partitions [remove `start`]".to_owned(),
                 "@:2:58: P1015: `timezone` is not read for static partitions [remove `timezone`]".to_owned(),
             ],
         ),
-        (with("partitions: {kind: static, column: c, values: [a, a]}"), vec!["@:2:51: P1004: the partition `a` is given twice [remove one]".to_owned()]),
+        (with("partitions: {kind: static, column: c, values: [a, a]}\nwrite: {strategy: merge, unique_key: [k]}"), vec!["@:2:51: P1004: the partition `a` is given twice [remove one]".to_owned()]),
         (
             with("freshness: {max_age_hours: 0}\nretry: {max_attempts: 0, delay: -1}\ngroup: ' '\ntags: [a, a]"),
             vec![

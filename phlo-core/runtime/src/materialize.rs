@@ -434,10 +434,7 @@ impl Work<'_> {
             audit_table(session, &table, &due).await?.1.into_iter().map(|(_, result)| result).collect()
         } else {
             self.note("its checks changed; the published table was audited".to_owned());
-            let audit = platform.quality(&spec.key).await;
-            audit.map_err(|problems| {
-                problems.into_iter().next().map_or_else(|| Error::internal("no problem"), Error::from)
-            })?
+            platform.quality(&spec.key).await?
         };
         self.gate(&[], results)?;
         self.point_results(None, &WriteMode::Append, true);

@@ -127,7 +127,7 @@ fn an_orchestrator_that_runs_assets_itself_is_given_its_files() {
     for (name, says) in [
         (Some("escapes"), "P2004: the orchestrator `escapes` writes `../mine.txt`, which is not below the folder"),
         (Some("wirtes"), "P2001: unknown orchestrator `wirtes`"),
-        (None, "P2007: several plugins provide a orchestrator: escapes, writes"),
+        (None, "P2007: several plugins provide an orchestrator: escapes, writes"),
     ] {
         let told = platform.export(name).unwrap_err();
         assert_eq!(told.0[0].to_string(), says);

@@ -230,7 +230,7 @@ fn row_count_counts_missing_and_surplus_rows() {
             passed: violations == 0,
             violations,
             total: Some(rows as u64),
-            observed: Some(format!("{rows} rows")),
+            observed: Some(if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") }),
         };
         assert_eq!(verdict, want, "{text} of {rows}");
     }

@@ -452,7 +452,7 @@ async fn bad_input_gets_one_error_with_its_place_and_a_next_step() {
             b"a,b\n1,2\n3\n",
             "path: a.csv",
             MalformedData,
-            "line 3: the record has 1 fields where 2 are wanted",
+            "line 3: the record has 1 field where 2 are wanted",
             "delimiter",
         ),
         (
