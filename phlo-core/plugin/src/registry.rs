@@ -502,6 +502,10 @@ fn again(kept: &Arc<Error>) -> Error {
     for hint in kept.hints() {
         error = error.hint(hint.clone());
     }
+    // The other facts stand in the message.
+    for (fact, value) in kept.context().iter().filter(|(_, value)| kept.message().contains(&format!("`{value}`"))) {
+        error = error.with(fact, value);
+    }
     if chain.len() > 1 {
         error = error.because(std::io::Error::other(chain[1..].join(": ")));
     }
