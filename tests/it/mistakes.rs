@@ -466,4 +466,107 @@ fn an_audit_shows_what_it_found_though_a_table_is_missing() {
     let said = project.phlo(&["quality", "run"]).exits(3);
     assert!(said.stdout.contains("row_count(3..) failed: found 2 rows"), "{}", said.stdout);
     assert!(!said.stdout.contains("100 %") && !said.stdout.contains("50 %"), "{}", said.stdout);
+
+/// Checks that a project with this `phlo.yaml` has exactly these mistakes: line, column and code of each.
+#[track_caller]
+fn check_count(text: &str, wanted: &[(&str, &str)]) {
+    let project = Project::new()
+        .write("data.csv", CSV)
+        .write("assets/raw/orders.yaml", "source: { plugin: files, path: data.csv }\n")
+        .write("assets/raw/more.yaml", "source: { plugin: files, path: data.csv }\n")
+        .write("phlo.yaml", text);
+    for args in [&["check", "--json"][..], &["run", "--json"]] {
+        let report = project.phlo(args).exits(2).json();
+        let found: Vec<_> = report["diagnostics"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|d| d["severity"] == "error")
+            .map(|d| (format!("{}:{}", d["place"]["line"], d["place"]["column"]), d["code"].as_str().unwrap_or("")))
+            .collect();
+        let found: Vec<_> = found.iter().map(|(place, code)| (place.as_str(), *code)).collect();
+        assert_eq!(found, wanted, "{args:?} {text}\n{report:#}");
+    }
+}
+
+#[test]
+fn one_mistake_is_told_once() {
+    let settings = |of: &str| format!("name: x\nplugins: {{ settings: {{ resource: {{ {of} }} }} }}\n");
+    check_count(&settings("delta: { target_file_bytes: 1 }"), &[("2:43", "P1004")]);
+    check_count(&settings("delta: { compression_level: 99 }"), &[("2:43", "P1004")]);
+    check_count("name: x\nrun: { memory_mib: 1 }\n", &[("2:20", "P1004")]);
+    check_count("name: x\nplugins: { deny: [delta] }\n", &[("2:19", "P2003")]);
+    check_count("name: x\nplugins: { allow: [files] }\n", &[("2:12", "P2003")]);
+    check_count("name: x\nplugins: { allow: [files, filez] }\n", &[("2:27", "P2001")]);
+    check_count(
+        "name: x\nconnections: { api: { source: rest_ap, base_url: http://localhost } }\n",
+        &[("2:31", "P2001")],
+    );
+    check_count(
+        "name: x\nconnections: { api: { source: rest_api, bsae_url: http://localhost } }\n",
+        &[("2:41", "P1002")],
+    );
+}
+
+#[test]
+fn a_check_that_waits_for_what_waits_for_it_is_refused() {
+    let circle = "source: { plugin: files, path: data.csv }\nchecks:\n  - sql: \"select * from this where id in (select -id from m.y)\"\n";
+    let project = Project::new()
+        .write("data.csv", CSV)
+        .write("assets/m/x.yaml", circle)
+        .write("assets/m/y.sql", "select id from m.x\n");
+    let said = project.phlo(&["check"]).exits(2);
+    for wanted in ["P1009", "x.yaml:3:5", "move this check to `m.y`"] {
+        assert!(said.all().contains(wanted), "{wanted}: {}", said.all());
+    }
+    // What is there already can be read.
+    project.put("assets/m/x.yaml", "source: { plugin: files, path: data.csv }\n");
+    project.phlo(&["run"]).exits(0);
+    project.put("assets/m/x.yaml", circle);
+    project.phlo(&["check"]).exits(0);
+}
+
+#[test]
+fn a_table_that_a_check_reads_and_that_is_not_there_is_told_at_the_check() {
+    let project = Project::new()
+        .write("data.csv", CSV)
+        .write("assets/m/y.yaml", "source: { plugin: files, path: data.csv }\n")
+        .write(
+            "assets/m/x.yaml",
+            "source: { plugin: files, path: data.csv }\nchecks:\n  - sql: \"select * from this where id in (select -id from m.y)\"\n",
+        );
+    let said = project.phlo(&["run", "m.x"]).exits(1);
+    for wanted in ["P1013", "x.yaml:3:5", "phlo run +m.x"] {
+        assert!(said.all().contains(wanted), "{wanted}: {}", said.all());
+    }
+    project.phlo(&["run", "+m.x"]).exits(0);
+}
+
+#[test]
+fn columns_that_phlos_own_steps_name_are_checked() {
+    let yaml = "assets/raw/x.yaml";
+    let file = |rest: &str| format!("source: {{ plugin: files, path: data.csv }}\n{rest}\n");
+    check(
+        yaml,
+        &file("write: { strategy: merge, unique_key: [id], deduplicate: { keep: last, order_by: [amuont] } }"),
+        "assets/raw/x.yaml:2:83",
+        "P5003",
+        "did you mean `amount`?",
+    );
+    check(
+        yaml,
+        &file("partitions: { kind: daily, column: at, start: 2026-01-01 }"),
+        "assets/raw/x.yaml:2:1",
+        "P1015",
+        "merge",
+    );
+    check(
+        yaml,
+        &file(
+            "write: { strategy: merge, unique_key: [id] }\npartitions: { kind: daily, column: id, start: 2026-01-01 }",
+        ),
+        "assets/raw/x.yaml:3:36",
+        "P1004",
+        "int64",
+    );
 }

@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 pub use environment::Environment;
 pub use load::{Loaded, Project, Texts, load};
 pub use secrets::is_secret_key;
+pub use validate::MIN_MEMORY_MIB;
 
 /// The file that makes a folder a project.
 pub const PROJECT_FILE: &str = "phlo.yaml";

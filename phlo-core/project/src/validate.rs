@@ -17,7 +17,8 @@ use crate::read::{expect_map, key_at, nearest_or_known, null_as_map, read_all, v
 
 /// The longest that a run may wait for another writer, in seconds.
 const MAX_LOCK_WAIT: u64 = 86_400;
-const MIN_MEMORY_MIB: u64 = 16;
+/// The least that `run.memory_mib` can be.
+pub const MIN_MEMORY_MIB: u64 = 16;
 
 /// Collects problems with the values of one map.
 struct Rules<'a> {

@@ -64,7 +64,10 @@ impl Graph {
                         Code::UnknownAsset,
                         format!("`{}` depends on `{key}`, which is not an asset", node.spec.key),
                     )
-                    .maybe_hint(near.map(|n| format!("did you mean `{n}`?")));
+                    .hint(near.map_or_else(
+                        || "`phlo status` lists the assets".to_owned(),
+                        |n| format!("did you mean `{n}`?"),
+                    ));
                     diagnostic.place = locate(&node.spec, "deps", key.as_str());
                     problems.push(diagnostic);
                 }

@@ -129,6 +129,23 @@ mod tests {
             false,
             "`2012-12-31` is not a daily partition: the first one is the one with 2013-01-01",
         );
+        // The first month and week begin before the first day.
+        let spec = |kind| PartitionSpec {
+            kind,
+            column: "t".to_owned(),
+            start: Some("2024-01-17".to_owned()),
+            timezone: None,
+            values: vec![],
+        };
+        for (kind, first, before) in [
+            (Monthly, "2024-01", "2023-12"),
+            (Weekly, "2024-01-15", "2024-01-08"),
+            (Daily, "2024-01-17", "2024-01-16"),
+            (Hourly, "2024-01-17T00", "2024-01-16T23"),
+        ] {
+            assert!(predicate(&spec(kind), first, false).is_ok(), "{kind}");
+            assert!(predicate(&spec(kind), before, false).is_err(), "{kind}");
+        }
         check(Static, None, "eu", false, "\"t\" = 'eu'");
         check(Static, None, "uk", false, "`uk` is not a static partition: the partitions are eu, us");
     }

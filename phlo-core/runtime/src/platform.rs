@@ -9,7 +9,7 @@ use phlo_engine_api::{QueryEngine, TableStore, guarded};
 use phlo_plugin::capability::check_tags;
 use phlo_plugin::resource::{Provider, RunHistory};
 use phlo_plugin::{Choice, Error, InitContext, KnownPlugin, PluginState, Policy, Registry, Result, Wishes, resolve};
-use phlo_project::{Environment, Project, Texts};
+use phlo_project::{Environment, MIN_MEMORY_MIB, Project, Texts};
 use phlo_spec::{AssetKey, AssetSpec, CapabilityType, Code, Diagnostic, Diagnostics, PluginKind, Redactor, Severity};
 use tokio_util::sync::CancellationToken;
 
@@ -82,7 +82,8 @@ impl Platform {
             root: project.root.clone(),
             state_dir: project.state_dir.clone(),
             storage: project.storage.clone(),
-            memory_bytes: project.file.run.memory_mib << 20,
+            // Less was refused, with its place: an engine need not say so again.
+            memory_bytes: project.file.run.memory_mib.max(MIN_MEMORY_MIB) << 20,
             parallelism,
             emitter: bus.emitter(),
             redactor: project.redactor.clone(),

@@ -61,7 +61,8 @@ fn matching(graph: &Graph, text: &str) -> Result<BTreeSet<AssetKey>> {
         return Err(bad("it names nothing").hint("write e.g. `bronze.*`, `tag:nightly` or `tag:nightly,group:gold`"));
     }
     if rest.contains('+') {
-        return Err(bad("`+` stands before a name (and upstream) or behind it (and downstream)"));
+        return Err(bad("`+` stands before a name (and upstream) or behind it (and downstream)")
+            .hint("write it once: `+gold.x`, `bronze.x+` or `+silver.x+`"));
     }
     let of = |wanted: &dyn Fn(&crate::graph::Node) -> bool| -> BTreeSet<AssetKey> {
         graph.nodes().filter(|node| wanted(node)).map(|node| node.spec.key.clone()).collect()
@@ -82,6 +83,11 @@ fn matching(graph: &Graph, text: &str) -> Result<BTreeSet<AssetKey>> {
             Some(("kind", _)) => graph.nodes().map(|n| format!("kind:{}", n.spec.kind())).collect(),
             _ => graph.keys().map(ToString::to_string).collect(),
         };
+        // Of `flights` and `bronze.flights`, too.
+        let mut same = graph.keys().filter(|key| key.as_str().rsplit('.').next() == Some(rest));
+        if let (Some(key), None) = (same.next(), same.next()) {
+            return Err(error.hint(format!("did you mean `{key}`?")));
+        }
         return Err(error.suggest(rest, candidates.iter().map(String::as_str), "`phlo status` lists the assets"));
     }
     let mut all = named.clone();
@@ -150,10 +156,11 @@ mod tests {
         check("kind:sql", "b.x b.y g.w g.z s.m");
         check("b.xx", "P1007: the selection `b.xx` matches no asset [did you mean `b.x`?]");
         check("group:gg", "P1007: the selection `group:gg` matches no asset [did you mean `group:g`?]");
+        check("m", "P1007: the selection `m` matches no asset [did you mean `s.m`?]");
         check("owner:me", "P1008: `owner:me` is not a selection: `owner:` is not known [known: group:, tag:, kind:]");
         check(
             "a+b",
-            "P1008: `a+b` is not a selection: `+` stands before a name (and upstream) or behind it (and downstream) []",
+            "P1008: `a+b` is not a selection: `+` stands before a name (and upstream) or behind it (and downstream) [write it once: `+gold.x`, `bronze.x+` or `+silver.x+`]",
         );
     }
 

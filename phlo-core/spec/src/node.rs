@@ -453,6 +453,7 @@ impl de::Error for ReadError {
         known.sort_unstable();
         let hint = match near {
             Some(near) => format!("did you mean `{near}`?"),
+            None if known.is_empty() => "it has no settings".to_owned(),
             None => format!("known keys: {}", known.join(", ")),
         };
         Self {
