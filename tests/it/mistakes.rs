@@ -466,6 +466,7 @@ fn an_audit_shows_what_it_found_though_a_table_is_missing() {
     let said = project.phlo(&["quality", "run"]).exits(3);
     assert!(said.stdout.contains("row_count(3..) failed: found 2 rows"), "{}", said.stdout);
     assert!(!said.stdout.contains("100 %") && !said.stdout.contains("50 %"), "{}", said.stdout);
+}
 
 /// Checks that a project with this `phlo.yaml` has exactly these mistakes: line, column and code of each.
 #[track_caller]
