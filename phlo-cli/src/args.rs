@@ -270,8 +270,8 @@ pub(crate) enum Quality {
     },
     /// Audit published tables now, the whole of each
     Run {
-        /// The assets, by name or as a selection
-        #[arg(value_name = "SELECT", required = true)]
+        /// The assets, by name or as a selection; all unless given
+        #[arg(value_name = "SELECT")]
         select: Vec<String>,
     },
 }

@@ -57,7 +57,8 @@ fn a_mistake_in_a_file_is_told_at_its_place() {
         ("freshness: { column: at, max_age_hours: 1, tolerance: 1 }", "assets/raw/x.yaml:3:5"),
     ] {
         let text = format!("source: {{ plugin: files, path: data.csv }}\nchecks:\n  - {inert}\n");
-        check(yaml, &text, place, "P1015", "`severity: warn` tells without blocking");
+        let hint = if inert.contains("where") { "remove `where`" } else { "`severity: warn` tells without blocking" };
+        check(yaml, &text, place, "P1015", hint);
     }
     check(
         yaml,
