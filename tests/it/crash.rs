@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::fixture::{Project, tool, wrapped};
+use crate::fixture::{Project, tool, wrapped, write_by};
 
 /// Kills of each write strategy.
 const KILLS: usize = 20;
@@ -28,10 +28,7 @@ impl Random {
 }
 
 fn project(strategy: &str) -> Project {
-    let write = match strategy {
-        "merge" => "{ strategy: merge, unique_key: [id] }",
-        other => &format!("{{ strategy: {other} }}"),
-    };
+    let write = write_by(strategy);
     Project::new()
         .write(
             "assets/raw/orders.yaml",

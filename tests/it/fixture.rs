@@ -172,6 +172,14 @@ pub(crate) fn works(program: &str, args: &[&str]) -> bool {
     false
 }
 
+/// The value of an asset's `write` for a strategy; a merge is by `id`.
+pub(crate) fn write_by(strategy: &str) -> String {
+    match strategy {
+        "merge" => "{ strategy: merge, unique_key: [id] }".to_owned(),
+        other => format!("{{ strategy: {other} }}"),
+    }
+}
+
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {

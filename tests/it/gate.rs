@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
-use crate::fixture::Project;
+use crate::fixture::{Project, write_by};
 
 fn orders(strategy: &str) -> Project {
-    let write = match strategy {
-        "merge" => "{ strategy: merge, unique_key: [id] }",
-        other => &format!("{{ strategy: {other} }}"),
-    };
+    let write = write_by(strategy);
     Project::new()
         .write(
             "assets/raw/orders.yaml",
