@@ -180,9 +180,7 @@ impl App {
     /// # Errors
     /// If the system gives no threads.
     pub(crate) fn runtime(&self) -> Result<Runtime, Failure> {
-        // Plans of nested queries recurse deeply, more so without optimization.
-        let built = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(8 << 20).build();
-        built.map_err(no_threads)
+        threads().map_err(no_threads)
     }
 
     /// A runtime of this thread alone.
@@ -224,6 +222,15 @@ impl App {
             self.printer.talk(&format!("run `phlo explain {}` for more", codes.join(" ")));
         }
     }
+}
+
+/// The runtime that waits for storage and the network.
+///
+/// # Errors
+/// If the system gives no threads.
+pub(crate) fn threads() -> std::io::Result<Runtime> {
+    // Plans of nested queries recurse deeply, more so without optimization.
+    tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(8 << 20).build()
 }
 
 fn no_threads(err: std::io::Error) -> Failure {

@@ -1,12 +1,16 @@
 //! Commands of plugins: merged into the command line, unless somebody has the name already.
 
+use std::sync::Arc;
+
 use clap::{ArgMatches, Command};
-use phlo_plugin::cli::{CliCommand, CliContext};
+use phlo_plugin::cli::{CliCommand, CliContext, Opener};
 use phlo_plugin::registration::Instance;
 use phlo_plugin::registry::guard;
 use phlo_plugin::{Error, Registry};
+use phlo_runtime::Platform;
 use phlo_spec::{Code, PluginKind};
 
+use crate::access;
 use crate::app::App;
 use crate::exit::{Exit, Failure};
 
@@ -17,7 +21,7 @@ pub(crate) struct Extension {
     command: CliCommand,
 }
 
-/// Whether any plugin of kind `cli` is linked; if none is, no project is opened before the command line is read.
+/// Whether any plugin of kind `cli` is linked; if none is, an unknown command is just that.
 pub(crate) fn any_linked() -> bool {
     Registry::linked(phlo_bundle::KNOWN)
         .is_ok_and(|registry| registry.entries().any(|e| e.registration.kind == PluginKind::Cli))
@@ -78,11 +82,18 @@ fn names(command: &Command) -> Vec<String> {
     command.get_all_aliases().chain([command.get_name()]).map(str::to_owned).collect()
 }
 
-/// Runs the plugin's command that was asked for; `None` if it is one of phlo's own.
-pub(crate) fn run(app: &App, extensions: &[Extension], matches: &ArgMatches) -> Option<Result<Exit, Failure>> {
+/// Runs the plugin's command that was asked for; `None` if it is one of phlo's own. `platform` is that of the project, if there
+/// is one.
+pub(crate) fn run(
+    app: &App,
+    platform: Option<Platform>,
+    extensions: &[Extension],
+    matches: &ArgMatches,
+) -> Option<Result<Exit, Failure>> {
     let (name, matches) = matches.subcommand()?;
     let extension = extensions.iter().find(|e| e.command.command.get_name() == name)?;
-    let context = CliContext { project: app.root(), json: app.printer.json() };
+    let opener = platform.map(|platform| -> Opener { Arc::new(move || access::open(platform.clone())) });
+    let context = CliContext { project: app.root(), json: app.printer.json(), opener };
     let answer = guard(&extension.plugin, "running its command", || (extension.command.run)(matches, &context));
     Some(answer.map_err(Failure::from).and_then(|output| {
         app.printer.answer(
@@ -109,7 +120,6 @@ mod tests {
     use phlo_plugin::context::Plugin;
     use phlo_plugin::{InitContext, NoSettings, Policy};
     use phlo_project::Environment;
-    use std::sync::Arc;
 
     struct Answers;
     struct Panics;
@@ -187,7 +197,7 @@ mod tests {
         let app = App::new(Arc::new(Printer::new(Wishes::default())), environment, None);
         let exit = |arguments: &[&str]| {
             let matches = command.clone().try_get_matches_from([&["phlo"], arguments].concat()).unwrap();
-            run(&app, &added, &matches).map(|outcome| outcome.unwrap_or_else(|failure| failure.exit()))
+            run(&app, None, &added, &matches).map(|outcome| outcome.unwrap_or_else(|failure| failure.exit()))
         };
         assert_eq!(exit(&["answer", "7"]), Some(Exit::Plugin(7)));
         assert_eq!(exit(&["stumble"]), Some(Exit::Failed));

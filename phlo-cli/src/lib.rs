@@ -3,6 +3,7 @@
 //! An author's own binary is `fn main() -> ExitCode { phlo_cli::main() }` beside a `use my_plugin as _;`.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod access;
 mod app;
 mod args;
 mod commands;
@@ -162,9 +163,24 @@ fn run(app: &App, arguments: Vec<OsString>, color: Option<bool>) -> Exit {
         Some(false) => clap::ColorChoice::Never,
     };
     let command = Cli::command().color(choice).styles(render::help_styles());
-    let (mut command, extensions, broken) =
-        if extend::any_linked() { extended(app, command) } else { (command, Vec::new(), None) };
-    let matches = match command.try_get_matches_from_mut(arguments) {
+    let first = command.clone().try_get_matches_from(&arguments);
+    // Commands of plugins are asked for only where one could be meant: who runs phlo's own does not wait for a project.
+    let foreign = first.as_ref().is_err_and(|err| {
+        matches!(
+            err.kind(),
+            ErrorKind::InvalidSubcommand
+                | ErrorKind::DisplayHelp
+                | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+        )
+    });
+    let extended = if foreign && extend::any_linked() { Some(extended(app, command)) } else { None };
+    let (matches, extensions, platform, broken) = match extended {
+        Some(Extended { mut command, added, platform, broken }) => {
+            (command.try_get_matches_from_mut(arguments), added, platform, broken)
+        }
+        None => (first, Vec::new(), None, None),
+    };
+    let matches = match matches {
         Ok(matches) => matches,
         Err(err) => {
             // An unknown command may be one of a plugin whose project could not be opened.
@@ -175,34 +191,46 @@ fn run(app: &App, arguments: Vec<OsString>, color: Option<bool>) -> Exit {
     if let Ok(global) = Global::from_arg_matches(&matches) {
         app.settle(global, color);
     }
-    let outcome = extend::run(app, &extensions, &matches).unwrap_or_else(|| match Cli::from_arg_matches(&matches) {
-        Ok(cli) => commands::run(app, cli.command),
-        Err(err) => Ok(refuse(app, &err)),
-    });
+    let outcome =
+        extend::run(app, platform, &extensions, &matches).unwrap_or_else(|| match Cli::from_arg_matches(&matches) {
+            Ok(cli) => commands::run(app, cli.command),
+            Err(err) => Ok(refuse(app, &err)),
+        });
     outcome.unwrap_or_else(|failure| app.fail(failure))
 }
 
-/// The command line with the commands of plugins; and why the project that decides about them could not be opened.
-fn extended(app: &App, command: clap::Command) -> (clap::Command, Vec<Extension>, Option<Failure>) {
-    let platform = match app.root() {
-        None => Platform::bare(Path::new("."), phlo_bundle::KNOWN).map_err(Failure::from),
-        Some(_) => app.opened().and_then(|opened| match opened.platform.clone() {
+/// The command line with the commands of plugins.
+struct Extended {
+    command: clap::Command,
+    added: Vec<Extension>,
+    /// The project's, if there is one.
+    platform: Option<Platform>,
+    /// Why the project that decides about plugins could not be opened.
+    broken: Option<Failure>,
+}
+
+fn extended(app: &App, command: clap::Command) -> Extended {
+    let is_project = app.root().is_some();
+    let platform = if is_project {
+        app.opened().and_then(|opened| match opened.platform.clone() {
             Some(platform) => {
                 app.keep(opened);
                 Ok(platform)
             }
             None => Err(Failure::in_files(opened.diagnostics, &opened.texts)),
-        }),
+        })
+    } else {
+        Platform::bare(Path::new("."), phlo_bundle::KNOWN).map_err(Failure::from)
     };
     let platform = match platform {
         Ok(platform) => platform,
-        Err(failure) => return (command, Vec::new(), Some(failure)),
+        Err(failure) => return Extended { command, added: Vec::new(), platform: None, broken: Some(failure) },
     };
     let (extensions, problems) = extend::collect(platform.registry());
     let (command, added, refused) = extend::merge(command, extensions);
     let told: Vec<_> = problems.iter().chain(&refused).map(|err| Told::from(err).warning()).collect();
     app.tell(&told, &Texts::default());
-    (command, added, None)
+    Extended { command, added, platform: is_project.then_some(platform), broken: None }
 }
 
 /// Shows the help that was asked for, or what is wrong with the command line.

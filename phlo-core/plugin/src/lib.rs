@@ -57,7 +57,7 @@ pub mod prelude {
     pub use phlo_spec::{AssetKey, Code, Event, EventKind, Node, Secret};
 
     #[cfg(feature = "cli")]
-    pub use crate::cli::{CliCommand, CliContext, CliExtension};
+    pub use crate::cli::{CliCommand, CliContext, CliExtension, CliOutput};
     pub use crate::context::{InitContext, NoSettings, Plugin, Storage};
     pub use crate::emit::Emitter;
     pub use crate::error::{Error, Result};

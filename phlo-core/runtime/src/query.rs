@@ -6,7 +6,7 @@ use std::path::Path;
 use arrow_schema::SchemaRef;
 use chrono::Utc;
 use futures::StreamExt;
-use phlo_engine::session::register;
+use phlo_engine::session::{register, register_bare};
 use phlo_engine::sql::{Adhoc, reads_files};
 use phlo_engine::stream::{execute, head};
 use phlo_engine::{Session, check};
@@ -59,6 +59,23 @@ impl Platform {
         let plan = adhoc.plan(&session).await;
         // What is no table was taken for a file: why that cannot be read, the planner does not tell.
         let plan = plan.map_err(|err| names.iter().find_map(|name| unread(name)).unwrap_or(err))?;
+        let rows = execute(&session, plan).await?;
+        Ok(SqlAnswer { schema: rows.schema, stream: futures::stream::iter(rows.streams).flatten().boxed() })
+    }
+
+    /// Runs a query over tables alone, each under a bare name: the table, now or at a version.
+    ///
+    /// # Errors
+    /// A table or version does not exist; the query does not plan.
+    pub async fn sql_over(&self, text: &str, tables: &[(&str, &AssetKey, Option<u64>)]) -> Result<SqlAnswer> {
+        let session = self.engine(None, None)?.session()?;
+        for (name, key, at) in tables {
+            match self.store_of(key).await?.provider(key, *at).await? {
+                Some(table) => register_bare(&session, name, table)?,
+                None => return Err(self.no_table(key).await),
+            }
+        }
+        let plan = Adhoc::parse(&session, text)?.plan(&session).await?;
         let rows = execute(&session, plan).await?;
         Ok(SqlAnswer { schema: rows.schema, stream: futures::stream::iter(rows.streams).flatten().boxed() })
     }

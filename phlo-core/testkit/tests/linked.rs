@@ -73,7 +73,7 @@ async fn every_kind_does_what_it_is_for() {
             Instance::Cli(cli) => {
                 let command = cli.commands().unwrap().remove(0);
                 let matches = command.command.try_get_matches_from(["double", "hello"]).unwrap();
-                let context = CliContext { project: None, json: false };
+                let context = CliContext::default();
                 assert_eq!((command.run)(&matches, &context).unwrap().text, "hello");
             }
             Instance::Asset(asset) => assert_eq!(asset.assets().unwrap()[0].key, key("double.one")),
