@@ -69,6 +69,9 @@ pub(crate) enum Command {
     /// Look at the results of checks, or audit a published table now
     #[command(subcommand)]
     Quality(Quality),
+    /// Look at the named business models over published tables
+    #[command(subcommand)]
+    Semantic(Semantic),
     /// Show what an asset is made from and what is made from it
     Lineage(Lineage),
     /// Show the plugins that are linked into this binary
@@ -273,6 +276,18 @@ pub(crate) enum Quality {
         /// The assets, by name or as a selection; all unless given
         #[arg(value_name = "SELECT")]
         select: Vec<String>,
+    },
+}
+
+/// `phlo semantic`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Semantic {
+    /// The models that plugins give; `phlo sql` reads each as `semantic.NAME`
+    List,
+    /// Everything about a model: its query, and what tools downstream read
+    Show {
+        /// The model
+        name: String,
     },
 }
 

@@ -11,6 +11,7 @@ mod materialize;
 mod plugin;
 mod quality;
 mod runs;
+mod semantic;
 mod sql;
 mod status;
 mod table;
@@ -35,6 +36,7 @@ pub(crate) fn run(app: &App, command: Command) -> Result<Exit, Failure> {
         Command::Sql(args) => sql::run(app, &args),
         Command::Table(args) => table::run(app, &args),
         Command::Quality(args) => quality::run(app, &args),
+        Command::Semantic(args) => semantic::run(app, &args),
         Command::Lineage(args) => lineage::run(app, &args),
         Command::Plugin(args) => plugin::run(app, &args),
         Command::Config(args) => config::run(app, &args),

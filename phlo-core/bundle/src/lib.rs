@@ -5,6 +5,10 @@
 //! rustc does not link a crate that nothing names: each plugin is named here, under its feature.
 #![deny(unused_crate_dependencies)]
 
+#[cfg(feature = "asset-calendar")]
+use phlo_asset_calendar as _;
+#[cfg(feature = "cli-diff")]
+use phlo_cli_diff as _;
 #[cfg(feature = "engine-datafusion")]
 use phlo_engine_datafusion as _;
 #[cfg(feature = "hook-history")]
@@ -13,6 +17,8 @@ use phlo_hook_history as _;
 use phlo_orchestrator_native as _;
 #[cfg(feature = "quality-core")]
 use phlo_quality_core as _;
+#[cfg(feature = "semantic-metrics")]
+use phlo_semantic_metrics as _;
 #[cfg(feature = "source-files")]
 use phlo_source_files as _;
 #[cfg(feature = "source-rest")]
@@ -27,6 +33,8 @@ use phlo_plugin::KnownPlugin;
 /// Every plugin of the repository, linked or not, sorted by kind and name.
 #[rustfmt::skip]
 pub static KNOWN: &[KnownPlugin] = &[
+    KnownPlugin { kind: "asset", name: "calendar", package: "phlo-asset-calendar", feature: "asset-calendar", summary: "The calendar: an asset with one row for each day, for joining facts with", linked: cfg!(feature = "asset-calendar") },
+    KnownPlugin { kind: "cli", name: "diff", package: "phlo-cli-diff", feature: "cli-diff", summary: "The command `phlo diff`: rows and columns that differ between two tables or versions", linked: cfg!(feature = "cli-diff") },
     KnownPlugin { kind: "hook", name: "history", package: "phlo-hook-history", feature: "hook-history", summary: "Run history in SQLite, fed by the hook bus alone", linked: cfg!(feature = "hook-history") },
     KnownPlugin { kind: "orchestrator", name: "native", package: "phlo-orchestrator-native", feature: "orchestrator-native", summary: "The native orchestrator: every asset as soon as what it depends on has ended well", linked: cfg!(feature = "orchestrator-native") },
     KnownPlugin { kind: "quality", name: "accepted_values", package: "phlo-quality-core", feature: "quality-core", summary: "Everyday checks: not_null, unique, accepted_values, range, row_count, pattern, freshness, schema, sql, business_rule", linked: cfg!(feature = "quality-core") },
@@ -42,6 +50,7 @@ pub static KNOWN: &[KnownPlugin] = &[
     KnownPlugin { kind: "resource", name: "datafusion", package: "phlo-engine-datafusion", feature: "engine-datafusion", summary: "The query engine of phlo: DataFusion in process", linked: cfg!(feature = "engine-datafusion") },
     KnownPlugin { kind: "resource", name: "delta", package: "phlo-table-delta", feature: "table-delta", summary: "Delta tables: staged, audited and committed atomically", linked: cfg!(feature = "table-delta") },
     KnownPlugin { kind: "resource", name: "history", package: "phlo-hook-history", feature: "hook-history", summary: "Run history in SQLite, fed by the hook bus alone", linked: cfg!(feature = "hook-history") },
+    KnownPlugin { kind: "semantic", name: "metrics", package: "phlo-semantic-metrics", feature: "semantic-metrics", summary: "Metrics over published tables: measures by dimensions, named once and queried by name", linked: cfg!(feature = "semantic-metrics") },
     KnownPlugin { kind: "source", name: "files", package: "phlo-source-files", feature: "source-files", summary: "Rows from files: CSV, NDJSON, JSON and Parquet, compressed or not, local or in an object store", linked: cfg!(feature = "source-files") },
     KnownPlugin { kind: "source", name: "rest_api", package: "phlo-source-rest", feature: "source-rest", summary: "Rows from REST APIs, page by page", linked: cfg!(feature = "source-rest") },
     KnownPlugin { kind: "transform", name: "cast", package: "phlo-transform-core", feature: "transform-core", summary: "Everyday transforms: rename, cast, deduplicate, select, drop, filter, derive", linked: cfg!(feature = "transform-core") },

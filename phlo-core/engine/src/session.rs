@@ -5,7 +5,9 @@ use std::sync::Arc;
 use arrow_schema::SchemaRef;
 use datafusion::catalog::{MemoryCatalogProvider, MemorySchemaProvider, TableProvider};
 use datafusion::common::TableReference;
+use datafusion::datasource::ViewTable;
 use datafusion::datasource::empty::EmptyTable;
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use phlo_plugin::{Error, Result};
 use phlo_spec::{AssetKey, Code};
@@ -50,6 +52,11 @@ pub fn register(session: &SessionContext, key: &AssetKey, table: Arc<dyn TablePr
 /// A table with this schema and no rows, for planning.
 pub fn empty(schema: SchemaRef) -> Arc<dyn TableProvider> {
     Arc::new(EmptyTable::new(schema))
+}
+
+/// A plan as a table: whoever reads it runs the plan.
+pub fn view(plan: LogicalPlan) -> Arc<dyn TableProvider> {
+    Arc::new(ViewTable::new(plan, None))
 }
 
 /// Registers a table under a bare name.

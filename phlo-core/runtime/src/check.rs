@@ -63,6 +63,7 @@ impl Platform {
                 for node in nodes() {
                     analysis.checks(node).await;
                 }
+                analysis.models().await;
                 unknown.extend(graph.order().iter().filter(|k| !analysis.known.contains_key(*k)).cloned());
                 sql = analysis.planned;
                 diagnostics.extend(analysis.diagnostics);
@@ -374,6 +375,39 @@ impl Analysis<'_> {
             }
             Ok(None) => {}
             Err(problem) => self.diagnostics.push(problem),
+        }
+    }
+
+    // Models of plugins: their queries are typed as those of assets are.
+    async fn models(&mut self) {
+        let (models, problems) = self.platform.models();
+        self.diagnostics.extend(problems);
+        'models: for model in &models {
+            let Some(query) = &model.query else { continue };
+            for (table, _) in query.tables() {
+                let is_asset = self.graph.get(table).is_some() || self.platform.inner.project.broken.contains(table);
+                if self.known.contains_key(table) {
+                    continue;
+                }
+                // Columns that are not known before the first run.
+                if is_asset || self.is_remote() {
+                    continue 'models;
+                }
+                let found = async {
+                    let (store, _) = self.platform.table_store(None, None)?;
+                    match store.provider(table, None).await? {
+                        Some(provider) => register(&self.session, table, provider),
+                        None => Err(self.platform.no_table(table).await),
+                    }
+                };
+                if let Err(err) = found.await {
+                    self.diagnostics.push(self.platform.told_of_model(model, err));
+                    continue 'models;
+                }
+            }
+            if let Err(problem) = query.plan(&self.session).await {
+                self.diagnostics.push(self.platform.told_of_model(model, Error::from(problem)));
+            }
         }
     }
 

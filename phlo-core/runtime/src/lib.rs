@@ -17,6 +17,7 @@ mod report;
 mod run;
 mod secrets;
 mod select;
+mod semantic;
 
 pub use phlo_engine_api::{TableInfo, TableVersion};
 
@@ -26,4 +27,5 @@ pub use graph::{Graph, Node as GraphNode};
 pub use platform::{Opened, Platform};
 pub use query::SqlAnswer;
 pub use report::{AssetState, Freshness, Lineage, PlanStep, PluginHealth, PluginRow, TableRow};
+pub use semantic::Model;
 pub use run::{NoObserver, Observer, RunOptions};

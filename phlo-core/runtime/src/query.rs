@@ -45,6 +45,7 @@ impl Platform {
             };
             match store.provider(&key, None).await? {
                 Some(table) => register(&session, &key, table)?,
+                None if self.register_model(&session, &key).await? => {}
                 None => match unread(key.as_str()) {
                     Some(err) => return Err(err),
                     None if Path::new(key.as_str()).is_file() => {
@@ -80,8 +81,9 @@ impl Platform {
         Ok(SqlAnswer { schema: rows.schema, stream: futures::stream::iter(rows.streams).flatten().boxed() })
     }
 
-    async fn no_table(&self, key: &AssetKey) -> Error {
+    pub(crate) async fn no_table(&self, key: &AssetKey) -> Error {
         let mut names: BTreeSet<String> = self.assets().map(|a| a.key.to_string()).collect();
+        names.extend(self.models().0.iter().map(|model| model.key.to_string()));
         if let Ok((store, _)) = self.table_store(None, None) {
             names.extend(store.list().await.unwrap_or_default().iter().map(ToString::to_string));
         }
@@ -284,10 +286,8 @@ impl Platform {
                 (_, None) if error.is_some() => Freshness::Unset,
                 (_, None) => Freshness::Never,
                 (None, Some(_)) => Freshness::Unset,
-                (Some(wanted), Some(at)) => {
-                    let hours = (Utc::now() - at).num_seconds() as f64 / 3600.0;
-                    if hours <= wanted.max_age_hours { Freshness::Fresh } else { Freshness::Late }
-                }
+                (Some(wanted), Some(at)) if late_hours(wanted, at) <= 0.0 => Freshness::Fresh,
+                (Some(_), Some(_)) => Freshness::Late,
             };
             states.push(AssetState {
                 asset: spec.key.clone(),
@@ -307,6 +307,11 @@ impl Platform {
         }
         Ok(states)
     }
+}
+
+/// How many hours older a commit is than it may become; negative before.
+pub(crate) fn late_hours(wanted: &phlo_spec::asset::FreshnessSpec, committed_at: chrono::DateTime<Utc>) -> f64 {
+    (Utc::now() - committed_at).num_seconds() as f64 / 3600.0 - wanted.max_age_hours
 }
 
 // Why a file that is named in FROM cannot be read; nothing if it can be, or if no file is meant.

@@ -227,6 +227,7 @@ impl Platform {
 
         let runs = self.drive(plan, &options, &run_id, &emitter, &observer).await;
         let status = overall(&runs, options.cancel.is_cancelled());
+        self.tell_late(&emitter).await;
         let ended = RunEnd { status, duration_ms: clock.elapsed().as_millis() as u64 };
         if let Err(err) = emitter.emit(Payload::RunEnd(ended)) {
             observer.hook_failed("", "run.end", &err);
@@ -244,6 +245,21 @@ impl Platform {
             tags: options.tags,
             assets: runs,
         })
+    }
+
+    /// One metric, `asset.late_hours`, for each asset of the project whose last commit is older than its `freshness` allows: what
+    /// alerts listen to. A table that cannot be read is told where it is used.
+    async fn tell_late(&self, emitter: &Emitter) {
+        for spec in self.assets() {
+            let Some(wanted) = &spec.freshness else { continue };
+            let Ok((store, _)) = self.table_store(Some(spec), None) else { continue };
+            let Ok(Some(info)) = store.describe(&spec.key, None).await else { continue };
+            let late = info.committed_at.map_or(0.0, |at| crate::query::late_hours(wanted, at));
+            if late > 0.0 {
+                let of = Correlation { asset: Some(spec.key.clone()), ..emitter.correlation().clone() };
+                emitter.correlated(of).with_asset_tags(&spec.tags).metric("asset.late_hours", late, "h");
+            }
+        }
     }
 
     async fn drive(

@@ -48,6 +48,29 @@ pub struct AssetSpec {
 }
 
 impl AssetSpec {
+    /// An asset that a query makes, everything else at its default: for plugins, whose assets stand in no file. Its problems are
+    /// placed in `KEY.sql`.
+    pub fn of_sql(key: AssetKey, sql: impl Into<String>) -> Self {
+        Self {
+            group: key.group().to_owned(),
+            description: None,
+            tags: Vec::new(),
+            owner: None,
+            body: AssetBody::Sql(SqlSpec { text: sql.into(), file: format!("{key}.sql") }),
+            transforms: Vec::new(),
+            write: WriteSpec::default(),
+            checks: Vec::new(),
+            columns: BTreeMap::new(),
+            partitions: None,
+            deps: Vec::new(),
+            capability_overrides: BTreeMap::new(),
+            freshness: None,
+            retry: RetrySpec::default(),
+            place: None,
+            key,
+        }
+    }
+
     /// The kind that `kind:` selects: `ingest` or `sql`.
     pub fn kind(&self) -> &'static str {
         match self.body {

@@ -135,25 +135,8 @@ pub fn key(text: &str) -> AssetKey {
 
 /// A SQL asset with every default.
 pub fn asset(name: &str, sql: &str) -> AssetSpec {
-    let key = key(name);
-    AssetSpec {
-        group: key.group().to_owned(),
-        key,
-        description: None,
-        tags: Vec::new(),
-        owner: None,
-        body: AssetBody::Sql(SqlSpec { text: sql.to_owned(), file: format!("assets/{}.sql", name.replace('.', "/")) }),
-        transforms: Vec::new(),
-        write: WriteSpec::default(),
-        checks: Vec::new(),
-        columns: BTreeMap::new(),
-        partitions: None,
-        deps: Vec::new(),
-        capability_overrides: BTreeMap::new(),
-        freshness: None,
-        retry: RetrySpec::default(),
-        place: None,
-    }
+    let body = AssetBody::Sql(SqlSpec { text: sql.to_owned(), file: format!("assets/{}.sql", name.replace('.', "/")) });
+    AssetSpec { body, ..AssetSpec::of_sql(key(name), sql) }
 }
 
 /// An asset's part of a run, with one row in and one added.

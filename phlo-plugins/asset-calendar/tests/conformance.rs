@@ -1,0 +1,3 @@
+//! Every promise that a plugin makes, whatever its kind.
+
+phlo_testkit::conformance!(phlo_asset_calendar);
