@@ -168,9 +168,7 @@ fn run(app: &App, arguments: Vec<OsString>, color: Option<bool>) -> Exit {
     let foreign = first.as_ref().is_err_and(|err| {
         matches!(
             err.kind(),
-            ErrorKind::InvalidSubcommand
-                | ErrorKind::DisplayHelp
-                | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+            ErrorKind::InvalidSubcommand | ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
         )
     });
     let extended = if foreign && extend::any_linked() { Some(extended(app, command)) } else { None };

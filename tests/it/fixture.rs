@@ -69,6 +69,14 @@ impl Project {
         project
     }
 
+    /// A copy of another project, tables and all.
+    pub(crate) fn copy_of(other: &Self) -> Self {
+        let project = Self { dir: TempDir::new().unwrap() };
+        let copied = Command::new("cp").arg("-a").arg(other.path().join(".")).arg(project.path()).status().unwrap();
+        assert!(copied.success());
+        project
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.dir.path()
     }
@@ -90,7 +98,12 @@ impl Project {
     }
 
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(PHLO);
+        self.command_of(PHLO, args)
+    }
+
+    /// As [`Project::command`], with another binary.
+    pub(crate) fn command_of(&self, binary: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(binary);
         command
             .args(args)
             .current_dir(self.path())

@@ -4,11 +4,14 @@
 
 mod bad_input;
 mod crash;
+mod diff;
 mod example;
 mod fixture;
 mod gate;
 mod mistakes;
+mod panics;
 mod plugins;
 mod readers;
 mod rest_example;
 mod secrets;
+mod semantic;

@@ -74,6 +74,7 @@ pub(crate) const WALLS: &[Wall] = &[
             "phlo-plugins/engine-*",
             "phlo-plugins/table-*",
             "phlo-plugins/transform-*",
+            "tests",
         ],
         optional: &["phlo-core/testkit"],
         because: "a plugin without SQL must build and test without the engine",

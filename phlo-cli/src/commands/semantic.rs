@@ -45,7 +45,8 @@ fn document(model: &Model) -> Value {
 
 fn list(app: &App, models: &[Model]) -> String {
     if models.is_empty() {
-        return "no plugin gives a model; `phlo plugin list --kind semantic --available` shows those that can\n".to_owned();
+        return "no plugin gives a model; `phlo plugin list --kind semantic --available` shows those that can\n"
+            .to_owned();
     }
     let mut table = Table::prose(&app.printer, &["model", "plugin", "what it is"]);
     for model in models {

@@ -27,5 +27,5 @@ pub use graph::{Graph, Node as GraphNode};
 pub use platform::{Opened, Platform};
 pub use query::SqlAnswer;
 pub use report::{AssetState, Freshness, Lineage, PlanStep, PluginHealth, PluginRow, TableRow};
-pub use semantic::Model;
 pub use run::{NoObserver, Observer, RunOptions};
+pub use semantic::Model;

@@ -97,8 +97,11 @@ impl Platform {
         let (models, _) = self.models();
         let Some(model) = models.into_iter().find(|model| model.key == *key) else { return Ok(false) };
         let Some(query) = &model.query else {
-            return Err(Error::new(Code::UnknownTable, format!("the model `{key}` of `{}` has no query", model.plugin))
-                .hint(format!("`phlo semantic show {}` shows what it has", model.model.name)));
+            return Err(Error::new(
+                Code::UnknownTable,
+                format!("the model `{key}` of `{}` has no query", model.plugin),
+            )
+            .hint(format!("`phlo semantic show {}` shows what it has", model.model.name)));
         };
         for (table, _) in query.tables() {
             let (store, _) = self.table_store(self.asset(table), None)?;

@@ -53,12 +53,7 @@ fn command() -> Command {
                 .default_value("10")
                 .help("How many rows of each sort to show"),
         )
-        .arg(
-            Arg::new("exit_code")
-                .long("exit-code")
-                .action(ArgAction::SetTrue)
-                .help("Exit with 1 if anything differs"),
-        )
+        .arg(Arg::new("exit_code").long("exit-code").action(ArgAction::SetTrue).help("Exit with 1 if anything differs"))
 }
 
 fn run(matches: &ArgMatches, context: &CliContext) -> Result<CliOutput> {
@@ -78,7 +73,11 @@ fn run(matches: &ArgMatches, context: &CliContext) -> Result<CliOutput> {
     };
     let difference = compare(project.as_ref(), &old, &new, &wanted)?;
     let exit_code = u8::from(matches.get_flag("exit_code") && difference.is_any());
-    Ok(CliOutput { text: report::text(&old, &new, &difference), json: report::json(&old, &new, &difference), exit_code })
+    Ok(CliOutput {
+        text: report::text(&old, &new, &difference),
+        json: report::json(&old, &new, &difference),
+        exit_code,
+    })
 }
 
 /// The two sides, every version filled in so that both stay what they are while they are read.
@@ -89,8 +88,11 @@ fn sides(project: &dyn ProjectAccess, old: &str, new: Option<&str>) -> Result<(N
         let before = match old_version {
             Some(version) => version,
             None => current.checked_sub(1).ok_or_else(|| {
-                Error::new(Code::Usage, format!("`{old_table}` has one version alone: there is nothing to compare it with"))
-                    .hint("name another table as the second side")
+                Error::new(
+                    Code::Usage,
+                    format!("`{old_table}` has one version alone: there is nothing to compare it with"),
+                )
+                .hint("name another table as the second side")
             })?,
         };
         return Ok((
@@ -108,7 +110,8 @@ fn sides(project: &dyn ProjectAccess, old: &str, new: Option<&str>) -> Result<(N
 
 fn side(text: &str) -> Result<(AssetKey, Option<u64>)> {
     let wrong = |why: &str| {
-        Error::new(Code::Usage, format!("`{text}` {why}")).hint("write a table or `table@version`, e.g. `gold.daily_delays@3`")
+        Error::new(Code::Usage, format!("`{text}` {why}"))
+            .hint("write a table or `table@version`, e.g. `gold.daily_delays@3`")
     };
     let (table, version) = match text.split_once('@') {
         Some((table, version)) => {

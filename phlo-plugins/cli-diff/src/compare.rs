@@ -98,10 +98,10 @@ pub(crate) fn compare(
     let key = key(wanted, &columns, (old, &old_schema), (new, &new_schema))?;
     let plan = Plan::new(&columns, &key);
     let counts = numbers(project.query(&plan.counts(), &tables)?)?;
-    let totals = numbers(project.query(
-        &format!("SELECT (SELECT count(*) FROM {OLD}) AS o, (SELECT count(*) FROM {NEW}) AS n"),
-        &tables,
-    )?)?;
+    let totals = numbers(
+        project
+            .query(&format!("SELECT (SELECT count(*) FROM {OLD}) AS o, (SELECT count(*) FROM {NEW}) AS n"), &tables)?,
+    )?;
     let at = |i: usize| counts.get(i).copied().unwrap_or_default();
     let mut difference = Difference {
         added_columns: only(&new_schema, &old_schema),
@@ -139,8 +139,12 @@ fn key(
     if !wanted.is_key_given {
         return Ok(Vec::new());
     }
-    let (table, _) = [old, new].into_iter().find(|(_, schema)| schema.column_with_name(missing).is_none()).unwrap_or(new);
-    let error = Error::new(Code::UnknownColumn, format!("`--key` names the column `{missing}`, which `{}` does not have", table.table));
+    let (table, _) =
+        [old, new].into_iter().find(|(_, schema)| schema.column_with_name(missing).is_none()).unwrap_or(new);
+    let error = Error::new(
+        Code::UnknownColumn,
+        format!("`--key` names the column `{missing}`, which `{}` does not have", table.table),
+    );
     Err(error.suggest(missing, columns.iter().map(String::as_str), format!("columns of both: {}", columns.join(", "))))
 }
 
@@ -154,7 +158,8 @@ struct Plan {
 
 impl Plan {
     fn new(columns: &[String], key: &[String]) -> Self {
-        let values = if key.is_empty() { Vec::new() } else { columns.iter().filter(|c| !key.contains(c)).cloned().collect() };
+        let values =
+            if key.is_empty() { Vec::new() } else { columns.iter().filter(|c| !key.contains(c)).cloned().collect() };
         Self { columns: columns.to_vec(), key: key.to_vec(), values }
     }
 
@@ -162,8 +167,8 @@ impl Plan {
     fn differing(&self) -> String {
         let list = list(&self.columns);
         format!(
-            "SELECT {list}, sum(phlo_n) AS phlo_n FROM (SELECT {list}, 1 AS phlo_n FROM {NEW} UNION ALL SELECT {list}, -1 FROM {OLD}) \
-             GROUP BY {list} HAVING sum(phlo_n) <> 0"
+            "SELECT {list}, sum(phlo_1) AS phlo_n FROM (SELECT {list}, 1 AS phlo_1 FROM {NEW} UNION ALL SELECT {list}, -1 AS phlo_1 FROM {OLD}) \
+             GROUP BY {list} HAVING sum(phlo_1) <> 0"
         )
     }
 
@@ -214,7 +219,10 @@ impl Plan {
         if self.key.is_empty() {
             let sign = if change == "added" { ">" } else { "<" };
             let list = list(&self.columns);
-            return format!("SELECT {list} FROM ({}) WHERE phlo_n {sign} 0 ORDER BY {list} LIMIT {limit}", self.differing());
+            return format!(
+                "SELECT {list} FROM ({}) WHERE phlo_n {sign} 0 ORDER BY {list} LIMIT {limit}",
+                self.differing()
+            );
         }
         let condition = match change {
             "added" => "phlo_went = 0",
@@ -270,7 +278,8 @@ fn numbers(rows: Rows) -> Result<Vec<i64>> {
             continue;
         }
         for column in batch.columns() {
-            let column = column.as_primitive_opt::<Int64Type>().ok_or_else(|| Error::internal("a count is no int64"))?;
+            let column =
+                column.as_primitive_opt::<Int64Type>().ok_or_else(|| Error::internal("a count is no int64"))?;
             found.push(column.value(0));
         }
     }

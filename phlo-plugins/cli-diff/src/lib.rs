@@ -8,4 +8,9 @@ mod report;
 pub use command::Diff;
 
 phlo_plugin::package!();
-phlo_plugin::register!(Cli, Diff, name = "diff", summary = "`phlo diff A B`: what differs between two tables or versions");
+phlo_plugin::register!(
+    Cli,
+    Diff,
+    name = "diff",
+    summary = "`phlo diff A B`: what differs between two tables or versions"
+);

@@ -33,9 +33,11 @@ pub(crate) fn text(old: &NamedTable, new: &NamedTable, difference: &Difference) 
     }
     let how = if key.is_empty() { "compared whole".to_owned() } else { format!("compared by {}", key.join(", ")) };
     let changed_text = if key.is_empty() { String::new() } else { format!(", {changed} changed") };
-    let _ = writeln!(text, "rows: {added} added, {removed} removed{changed_text} ({} -> {}, {how})", totals.0, totals.1);
+    let _ =
+        writeln!(text, "rows: {added} added, {removed} removed{changed_text} ({} -> {}, {how})", totals.0, totals.1);
     if !difference.changed_columns.is_empty() {
-        let columns: Vec<_> = difference.changed_columns.iter().map(|(name, count)| format!("{name} {count}")).collect();
+        let columns: Vec<_> =
+            difference.changed_columns.iter().map(|(name, count)| format!("{name} {count}")).collect();
         let _ = writeln!(text, "changed: {}", columns.join(", "));
     }
     if !difference.sample.is_empty() {

@@ -219,7 +219,8 @@ impl Hook for BadHook {
         let ends = || HookFilter::events([EventKind::IngestionEnd, EventKind::TransformEnd]);
         Ok(vec![
             HookRegistration::new("logs", HookFilter::all(), handler("handler_log")),
-            HookRegistration::new("ignores", HookFilter::all(), handler("handler_ignore")).policy(FailurePolicy::Ignore),
+            HookRegistration::new("ignores", HookFilter::all(), handler("handler_ignore"))
+                .policy(FailurePolicy::Ignore),
             HookRegistration::new("raises", ends(), handler("handler_raise")).policy(FailurePolicy::Raise),
         ])
     }
@@ -313,8 +314,10 @@ impl Resource for BadResource {
         let store = real.provider(CapabilityType::TableStore, "delta")?.of_trait::<dyn TableStore>()?;
         let engine = real.provider(CapabilityType::QueryEngine, "datafusion")?.of_trait::<dyn QueryEngine>()?;
         let history = real.history("history")?;
-        let (store, engine): (Arc<dyn TableStore>, Arc<dyn QueryEngine>) =
-            (Arc::new(Saboteurs { inner: store, trap: self.trap.clone() }), Arc::new(BadEngine(engine, self.trap.clone())));
+        let (store, engine): (Arc<dyn TableStore>, Arc<dyn QueryEngine>) = (
+            Arc::new(Saboteurs { inner: store, trap: self.trap.clone() }),
+            Arc::new(BadEngine(engine, self.trap.clone())),
+        );
         let history: Arc<dyn RunHistory> = Arc::new(BadHistory(history, self.trap.clone()));
         let secrets: Arc<dyn SecretStore> = Arc::new(BadSecrets(self.trap.clone()));
         Ok(vec![
