@@ -96,6 +96,7 @@ fn asset(spec: &AssetSpec, deps: &[AssetKey], ops: &mut BTreeSet<String>) -> Res
     let tool = match &spec.body {
         AssetBody::Ingest(source) => &source.plugin,
         AssetBody::Sql(_) => "sql",
+        AssetBody::Publish(publish) => &publish.target.plugin,
     };
     Ok(Asset {
         key: parts(&spec.key),

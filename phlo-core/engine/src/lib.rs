@@ -9,6 +9,8 @@ pub mod session;
 pub mod sql;
 pub mod stream;
 
+/// A table that a session reads.
+pub use datafusion::catalog::TableProvider as Table;
 /// A session of the query engine: tables by name, and what plans and executes over them.
 pub use datafusion::prelude::SessionContext as Session;
 

@@ -6,15 +6,17 @@ use std::sync::Arc;
 
 use datafusion::catalog::Session;
 use datafusion::common::GetExt;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::datasource::file_format::json::JsonFormatFactory;
 use datafusion::datasource::file_format::{FileFormat, FileFormatFactory};
 use datafusion::error::DataFusionError;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::resolve::resolve_table_references;
 use datafusion::sql::sqlparser::ast::{self, visit_relations};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
+use phlo_spec::asset::TextOrigin;
 use phlo_spec::{AssetKey, Code, Diagnostic, Place, Span};
 
 /// A parsed query: one `SELECT` (or `WITH`, `VALUES`).
@@ -22,6 +24,7 @@ use phlo_spec::{AssetKey, Code, Diagnostic, Place, Span};
 pub struct Query {
     statement: Statement,
     file: Arc<str>,
+    origin: TextOrigin,
     tables: Vec<(AssetKey, Option<Place>)>,
 }
 
@@ -32,14 +35,22 @@ impl Query {
     /// [`Code::SqlError`] with its place; more than one statement, or one that is not a query, is one. [`Code::UnknownTable`] for a
     /// table name without a group.
     pub fn parse(text: &str, file: &str) -> Result<Self, Box<Diagnostic>> {
+        Self::parse_within(text, file, TextOrigin::FILE)
+    }
+
+    /// As [`Query::parse`], of a text that stands within a file.
+    ///
+    /// # Errors
+    /// See there.
+    pub fn parse_within(text: &str, file: &str, origin: TextOrigin) -> Result<Self, Box<Diagnostic>> {
         let file: Arc<str> = Arc::from(file);
-        let start = Place { file: file.clone(), span: Span { line: 1, column: 1, len: 0 } };
+        let start = Place { file: file.clone(), span: origin.locate(Span { line: 1, column: 1, len: 0 }) };
         let failed = |message: &str| Box::new(Diagnostic::error(Code::SqlError, message).at(start.clone()));
         let parsed = DFParserBuilder::new(text)
             .with_dialect(&GenericDialect {})
             .build()
             .and_then(|mut parser| parser.parse_statements());
-        let mut statements = parsed.map_err(|err| Box::new(parse_error(&err, text, &file)))?;
+        let mut statements = parsed.map_err(|err| Box::new(parse_error(&err, text, &file, origin)))?;
         let statement = match (statements.pop_front(), statements.is_empty()) {
             (Some(statement), true) => statement,
             (None, _) => {
@@ -63,7 +74,7 @@ impl Query {
         let mut seen = BTreeSet::new();
         for reference in references {
             let name = reference.to_string();
-            let place = place_of_relation(inner, &name, &file);
+            let place = place_of_relation(inner, &name, &file, origin);
             match AssetKey::new(name.clone()) {
                 Ok(key) if seen.insert(key.clone()) => tables.push((key, place)),
                 Ok(_) => {}
@@ -79,7 +90,7 @@ impl Query {
             }
         }
         tables.sort_by(|a, b| a.0.cmp(&b.0));
-        Ok(Self { statement, file, tables })
+        Ok(Self { statement, file, origin, tables })
     }
 
     /// The tables that it reads, sorted, each with where it is named first.
@@ -97,7 +108,8 @@ impl Query {
         let mut names = BTreeSet::new();
         for field in plan.schema().fields() {
             if !names.insert(field.name()) {
-                let start = Place { file: self.file.clone(), span: Span { line: 1, column: 1, len: 0 } };
+                let start = self.origin.locate(Span { line: 1, column: 1, len: 0 });
+                let start = Place { file: self.file.clone(), span: start };
                 return Err(Box::new(
                     Diagnostic::error(Code::SqlError, format!("the query has two columns named `{}`", field.name()))
                         .at(start)
@@ -133,10 +145,28 @@ impl Query {
             },
             None => Span { line: 1, column: 1, len: 0 },
         };
+        let span = self.origin.locate(span);
         let mut diagnostic = Diagnostic::error(Code::SqlError, message).at(Place { file: self.file.clone(), span });
         diagnostic.hints = hints;
         diagnostic
     }
+}
+
+/// Whether a plan answers the same of the same tables, whenever it runs: it asks neither the clock nor chance.
+pub fn is_repeatable(plan: &LogicalPlan) -> bool {
+    let mut repeatable = true;
+    let _ = plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|part| match part {
+                Expr::ScalarFunction(call) if call.func.signature().volatility != Volatility::Immutable => {
+                    repeatable = false;
+                    Ok(TreeNodeRecursion::Stop)
+                }
+                _ => Ok(TreeNodeRecursion::Continue),
+            })
+        })
+    });
+    repeatable
 }
 
 /// The keys of tables that some SQL names; none if it does not parse.
@@ -246,7 +276,7 @@ fn lower_first(text: &str) -> String {
 }
 
 // The parser tells places as text only: `…at Line: 3, Column: 7`.
-fn parse_error(err: &DataFusionError, text: &str, file: &Arc<str>) -> Diagnostic {
+fn parse_error(err: &DataFusionError, text: &str, file: &Arc<str>, origin: TextOrigin) -> Diagnostic {
     let message = crate::error::text(err);
     let mut span = Span { line: 1, column: 1, len: 0 };
     let mut shown = message.clone();
@@ -265,10 +295,10 @@ fn parse_error(err: &DataFusionError, text: &str, file: &Arc<str>) -> Diagnostic
         span = Span { line: written.lines().count() as u32, column: last.chars().count() as u32 + 1, len: 1 };
         shown = format!("{}the end of the file", message.trim_end_matches("EOF"));
     }
-    Diagnostic::error(Code::SqlError, lower_first(&shown)).at(Place { file: file.clone(), span })
+    Diagnostic::error(Code::SqlError, lower_first(&shown)).at(Place { file: file.clone(), span: origin.locate(span) })
 }
 
-fn place_of_relation(statement: &ast::Statement, name: &str, file: &Arc<str>) -> Option<Place> {
+fn place_of_relation(statement: &ast::Statement, name: &str, file: &Arc<str>, origin: TextOrigin) -> Option<Place> {
     let mut found = None;
     let _ = visit_relations(statement, |relation| {
         let parts: Vec<_> = relation.0.iter().filter_map(|part| part.as_ident()).collect();
@@ -283,7 +313,7 @@ fn place_of_relation(statement: &ast::Statement, name: &str, file: &Arc<str>) ->
                 let len = if start.line == end.line { end.column.saturating_sub(start.column) as u32 } else { 1 };
                 found = Some(Place {
                     file: file.clone(),
-                    span: Span { line: start.line as u32, column: start.column as u32, len },
+                    span: origin.locate(Span { line: start.line as u32, column: start.column as u32, len }),
                 });
             }
             return ControlFlow::Break(());
@@ -310,6 +340,19 @@ mod tests {
             let got: Vec<_> = query.tables().iter().map(|(k, _)| k.to_string()).collect();
             assert_eq!(got.join(" "), want, "{sql}");
         }
+    }
+
+    #[test]
+    fn a_query_within_a_file_is_told_with_its_place_there() {
+        let block = TextOrigin::Lines { line: 4, first: 2, further: 2 };
+        let query = Query::parse_within("select *\nfrom a.b\n", "p.yaml", block).unwrap();
+        assert_eq!(query.tables()[0].1.as_ref().unwrap().to_string(), "p.yaml:5:8");
+        let behind = TextOrigin::Lines { line: 3, first: 8, further: 0 };
+        let err = Query::parse_within("select from from x", "p.yaml", behind).unwrap_err().to_string();
+        assert!(err.starts_with("p.yaml:3:"), "{err}");
+        let folded = TextOrigin::Within(Span { line: 9, column: 8, len: 1 });
+        let err = Query::parse_within("select * from flights", "p.yaml", folded).unwrap_err().to_string();
+        assert!(err.starts_with("p.yaml:9:8: P1013"), "{err}");
     }
 
     #[test]

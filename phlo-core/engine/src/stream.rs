@@ -11,7 +11,7 @@ use datafusion::execution::TaskContext;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
-use datafusion::physical_plan::{SendableRecordBatchStream, execute_stream_partitioned};
+use datafusion::physical_plan::{SendableRecordBatchStream, execute_stream, execute_stream_partitioned};
 use datafusion::prelude::{DataFrame, SessionContext};
 use futures::StreamExt;
 use phlo_engine_api::FrameTransform;
@@ -182,6 +182,22 @@ pub async fn execute(session: &SessionContext, plan: LogicalPlan) -> Result<Rows
     let streams = execute_stream_partitioned(physical, session.task_ctx()).map_err(map_error)?;
     let streams = streams.into_iter().map(|s| s.map(|item| item.map_err(map_error)).boxed()).collect();
     Ok(Rows { schema, streams })
+}
+
+/// Executes a plan into one stream, in the engine's parallelism. Rows keep the order that the plan gives them, if it gives one.
+///
+/// # Errors
+/// What cannot be planned.
+pub async fn execute_merged(session: &SessionContext, plan: LogicalPlan) -> Result<(SchemaRef, BatchStream)> {
+    let physical = session.state().create_physical_plan(&plan).await.map_err(map_error)?;
+    let schema: SchemaRef = Arc::new(Schema::new(physical.schema().fields().clone()));
+    let stream = execute_stream(physical, session.task_ctx()).map_err(map_error)?;
+    Ok((schema, stream.map(|item| item.map_err(map_error)).boxed()))
+}
+
+/// A plan as a table, for what looks at tables.
+pub fn view(session: &SessionContext, plan: LogicalPlan) -> Arc<dyn TableProvider> {
+    DataFrame::new(session.state(), plan).into_view()
 }
 
 mod batches {

@@ -34,6 +34,7 @@ pub mod emit;
 pub mod error;
 pub mod hook;
 pub mod kinds;
+pub mod publish;
 pub mod quality;
 pub mod registration;
 pub mod registry;
@@ -66,6 +67,7 @@ pub mod prelude {
         AssetProvider, Catalog, CatalogProperties, DagsterExtension, DagsterModule, Definitions, Orchestrator,
         OrchestratorOutput, SemanticLayer, SemanticModel, Service,
     };
+    pub use crate::publish::{PublishContext, PublishTarget, Published};
     pub use crate::quality::{CheckPlan, CheckTarget, Evaluation, Quality, Verdict};
     pub use crate::resource::{Provider, Resource};
     pub use crate::source::{BatchStream, Checkpoint, ReadRequest, Reading, Source, SourceContext};

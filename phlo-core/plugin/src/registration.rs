@@ -80,7 +80,8 @@ pub struct Registration {
     pub provides: &'static [&'static str],
     /// The JSON Schema of its settings.
     pub settings: fn() -> Schema,
-    /// The JSON Schema of what users write for it in assets: a source's config, a check's or transform's parameters.
+    /// The JSON Schema of what users write for it in assets: a source's or publish target's config, a check's or transform's
+    /// parameters.
     pub config: Option<fn() -> Schema>,
     /// Makes it from its settings.
     pub construct: fn(&Node, &InitContext) -> Result<Instance>,
@@ -196,7 +197,8 @@ macro_rules! package {
 }
 
 /// Registers a plugin: `register!(Source, MySource, name = "my_api", summary = "…")`, then, each optional and in this order,
-/// `requires = ["table_store"]`, `optional = ["secret_store"]`, `provides = ["table_store:delta"]`.
+/// `requires = ["table_store"]`, `optional = ["secret_store"]`, `provides = ["table_store:delta"]`, and, for a resource that assets
+/// configure (a publish target), `config = MyConfig`.
 ///
 /// The first word is the kind's trait: Source, Quality, Transform, Service, Hook, Cli, Asset, Resource, Catalog, Orchestrator,
 /// Dagster or Semantic.
@@ -204,7 +206,7 @@ macro_rules! package {
 macro_rules! register {
     ($kind:ident, $ty:ty, name = $name:literal, summary = $summary:literal
         $(, requires = [$($requires:literal),* $(,)?])? $(, optional = [$($optional:literal),* $(,)?])?
-        $(, provides = [$($provides:literal),* $(,)?])? $(,)?) => {
+        $(, provides = [$($provides:literal),* $(,)?])? $(, config = $config:ty)? $(,)?) => {
         const _: () = {
             $crate::__private::inventory::submit! {
                 $crate::Registration {
@@ -216,7 +218,7 @@ macro_rules! register {
                     optional: &[$($($optional),*)?],
                     provides: &[$($($provides),*)?],
                     settings: || $crate::__private::schemars::schema_for!(<$ty as $crate::context::Plugin>::Settings),
-                    config: $crate::register!(@config $kind $ty),
+                    config: $crate::register!(@config $kind $ty $(, $config)?),
                     construct: |settings, context| {
                         let plugin = <$ty as $crate::context::Plugin>::create(settings.read()?, context)?;
                         Ok($crate::registration::Instance::$kind(::std::sync::Arc::new(plugin)))
@@ -229,4 +231,8 @@ macro_rules! register {
     (@config Quality $ty:ty) => { Some(|| $crate::__private::schemars::schema_for!(<$ty as $crate::quality::Quality>::Params)) };
     (@config Transform $ty:ty) => { Some(|| $crate::__private::schemars::schema_for!(<$ty as $crate::transform::Transform>::Params)) };
     (@config $kind:ident $ty:ty) => { None };
+    (@config Resource $ty:ty, $config:ty) => { Some(|| $crate::__private::schemars::schema_for!($config)) };
+    (@config $kind:ident $ty:ty, $config:ty) => {
+        compile_error!("only a resource states its config here: the trait of another kind has a type for it")
+    };
 }

@@ -16,10 +16,11 @@ use phlo_spec::{
 use crate::context::{AnyPlugin, InitContext};
 use crate::error::{Error, Result};
 use crate::hook::HookRegistration;
+use crate::publish::{AnyPublishTarget, PublishContext, Published, TargetConfig};
 use crate::quality::{AnyQuality, CheckPlan, CheckTarget};
 use crate::registration::{Instance, KnownPlugin, PACKAGES, PackageFacts, Registration};
 use crate::resource::{Provider, RunHistory};
-use crate::source::{AnySource, ReadRequest, Reading, SourceConfig, SourceContext};
+use crate::source::{AnySource, BatchStream, ReadRequest, Reading, SourceConfig, SourceContext};
 use crate::transform::{AnyTransform, TransformPlan};
 
 /// What the project says about plugins.
@@ -441,6 +442,56 @@ impl Registry {
         Ok(Arc::new(Guarded { name: name.to_owned(), inner }))
     }
 
+    /// What registered a publish target, denied and refused ones left out.
+    pub fn publish_target_registration(&self, name: &str) -> Option<&'static Registration> {
+        let stated = format!("{}:{name}", CapabilityType::PublishTarget);
+        let mut usable = self.entries.iter().filter(|e| !e.denied && e.refusal.is_none());
+        usable.find(|e| e.registration.provides.contains(&stated.as_str())).map(|e| e.registration)
+    }
+
+    /// A publish target by the name of its provider. Its panics become errors that name it.
+    ///
+    /// # Errors
+    /// It is unknown, with the nearest name or the feature that would link it; denied, refused, or did not start.
+    pub fn publish_target(&self, name: &str) -> Result<Arc<dyn AnyPublishTarget>> {
+        let stated = format!("{}:{name}", CapabilityType::PublishTarget);
+        let Some(entry) = self.entries.iter().find(|e| e.registration.provides.contains(&stated.as_str())) else {
+            return Err(self.unknown_target(name));
+        };
+        // Why it cannot be used is told by its own error.
+        self.make(entry)?;
+        let inner = self.provider(CapabilityType::PublishTarget, name)?.of_trait()?;
+        Ok(Arc::new(Guarded { name: name.to_owned(), inner }))
+    }
+
+    /// An error that says that a publish target is not there: the nearest name, or the feature that would link it. A target that is
+    /// not linked is known by its package, `phlo-publish-…`.
+    pub fn unknown_target(&self, name: &str) -> Error {
+        let unlinked = || self.known.iter().filter(|k| !k.linked && k.package.starts_with("phlo-publish-"));
+        let feature = |k: &KnownPlugin| format!("build with `--features phlo-bundle/{}`", k.feature);
+        if let Some(known) = unlinked().find(|k| k.name == name) {
+            let message = format!("the publish target `{name}` is not linked into this binary");
+            return Error::new(Code::UnknownPlugin, message).hint(feature(known));
+        }
+        let linked = self.providers_of(CapabilityType::PublishTarget);
+        let names: BTreeSet<&str> = linked.iter().map(String::as_str).chain(unlinked().map(|k| k.name)).collect();
+        let error = Error::new(Code::UnknownPlugin, format!("unknown publish target `{name}`"));
+        let error = match nearest(name, names.iter().copied()) {
+            Some(near) => match unlinked().find(|k| k.name == near) {
+                Some(known) => error
+                    .hint(format!("did you mean `{near}`?"))
+                    .hint(format!("`{near}` is not linked: {}", feature(known))),
+                None => error.hint(format!("did you mean `{near}`?")),
+            },
+            None if names.is_empty() => error.hint("no publish target is linked: see `phlo plugin list --available`"),
+            None => error.hint(format!("available: {}", names.into_iter().collect::<Vec<_>>().join(", "))),
+        };
+        if self.entries.iter().any(|e| e.registration.kind == PluginKind::Source && e.registration.name == name) {
+            return error.hint(format!("`{name}` is a source: it reads, and publishes nothing"));
+        }
+        error
+    }
+
     /// Calls every made plugin's clean-up; answers what failed.
     pub fn clean_up(&self) -> Vec<Error> {
         let made = self.entries.iter().filter_map(|e| Some((e.registration.name, e.instance.get()?.as_ref().ok()?)));
@@ -599,6 +650,39 @@ impl AnySource for Guarded<dyn AnySource> {
             })
             .collect();
         Ok(reading)
+    }
+}
+
+#[async_trait]
+impl AnyPublishTarget for Guarded<dyn AnyPublishTarget> {
+    fn parse(&self, config: &Node) -> Result<TargetConfig> {
+        guard(&self.name, "reading its config", || self.inner.parse(config))
+    }
+    fn location(&self, config: &TargetConfig) -> Result<String> {
+        guard(&self.name, "telling its location", || self.inner.location(config))
+    }
+    fn accepts(&self, config: &TargetConfig, schema: &SchemaRef) -> Result<()> {
+        guard(&self.name, "looking at a schema", || self.inner.accepts(config, schema))
+    }
+    async fn test_connection(&self, config: &TargetConfig, context: &PublishContext) -> Result<()> {
+        guard_async(&self.name, "testing its connection", self.inner.test_connection(config, context)).await
+    }
+    async fn is_current(
+        &self,
+        config: &TargetConfig,
+        context: &PublishContext,
+        receipt: &serde_json::Value,
+    ) -> Result<bool> {
+        guard_async(&self.name, "looking at what it published", self.inner.is_current(config, context, receipt)).await
+    }
+    async fn publish(
+        &self,
+        config: &TargetConfig,
+        context: &PublishContext,
+        schema: SchemaRef,
+        rows: BatchStream,
+    ) -> Result<Published> {
+        guard_async(&self.name, "publishing", self.inner.publish(config, context, schema, rows)).await
     }
 }
 

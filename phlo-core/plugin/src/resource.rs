@@ -10,6 +10,7 @@ use phlo_spec::{AssetKey, AssetRun, CapabilityType, CheckResult, Code, Event, Ru
 
 use crate::context::{AnyPlugin, Plugin};
 use crate::error::{Error, Result};
+use crate::publish::{AnyPublishTarget, PublishTarget};
 
 /// A resource plugin.
 pub trait Resource: Plugin {
@@ -53,6 +54,12 @@ impl Provider {
         handle: Arc<T>,
     ) -> Self {
         Self { capability, name: name.into(), handle: Arc::new(handle) }
+    }
+
+    /// A provider of the capability `publish_target`.
+    pub fn publish_target(name: impl Into<String>, target: impl PublishTarget) -> Self {
+        let handle: Arc<dyn AnyPublishTarget> = Arc::new(target);
+        Self::new(CapabilityType::PublishTarget, name, handle)
     }
 
     /// The handle, if it is of this trait.

@@ -1,13 +1,14 @@
 //! Assets: from a file's text to a spec with every default filled in.
 
-use phlo_spec::asset::{AssetBody, AssetHeader, SqlSpec};
+use phlo_spec::asset::{AssetBody, AssetHeader, InlineSql, SqlSpec, TextOrigin};
 use phlo_spec::{
-    AssetKey, AssetSpec, CheckSpec, Code, Diagnostic, Node, NodeKind, Place, Severity, SourceSpec, Span, TransformSpec,
-    WriteStrategy,
+    AssetKey, AssetSpec, CheckSpec, Code, Diagnostic, Node, NodeKind, Place, PublishInput, PublishSpec, Severity,
+    SourceSpec, Span, TargetSpec, TransformSpec, WriteStrategy,
 };
 
 use crate::PROJECT_FILE;
 use crate::check::{checks, transforms};
+use crate::file::CONNECTED;
 use crate::load::Context;
 use crate::read::{expect_map, keys_of, map_at, nearest_or_known, read_all, refuse_unknown_keys};
 use crate::validate;
@@ -20,20 +21,119 @@ pub(crate) fn yaml(key: AssetKey, file: &str, text: &str, context: &mut Context<
         return None;
     }
     context.fill(&mut node);
-    let Some((_, source)) = node.take("source") else {
-        let problem = node.error(Code::MissingKey, "a YAML asset needs `source`");
-        context.problems.push(match node.get("target") {
-            Some(_) => {
-                problem.hint("assets that publish to a `target` are not part of this version of phlo; remove the file")
-            }
-            None => problem.hint(example),
-        });
-        return None;
+    let source = match (node.take("source"), node.get("target").is_some()) {
+        (Some((key, _)), true) => {
+            let problem = key.error(Code::InertConfig, "an asset has a `source` or a `target`, not both");
+            let hint = "publish with an asset of its own: `table: GROUP.NAME` and `target: {…}`";
+            context.problems.push(problem.hint(hint));
+            return None;
+        }
+        (None, true) => return publish(key, file, text, node, context),
+        (Some((_, source)), false) => source,
+        (None, false) => {
+            let inputs = ["table", "query"].iter().find(|key| node.get(key).is_some());
+            context.problems.push(match inputs {
+                Some(_) => node
+                    .error(Code::MissingKey, "an asset that publishes needs `target`")
+                    .hint("write `target: {plugin: NAME, …}`: the system that it publishes to"),
+                None => node.error(Code::MissingKey, "a YAML asset needs `source`").hint(example),
+            });
+            return None;
+        }
     };
-    let source = self::source(source, context);
-    let common = common(&mut node, WriteStrategy::Append, context);
-    let (source, common) = (source?, common?);
-    Some(common.into_spec(key, start_of(file), AssetBody::Ingest(source)))
+    let source = section("source", source, context);
+    let before = context.problems.len();
+    for name in ["table", "query"] {
+        if let Some((key, _)) = node.take(name) {
+            let message = format!("`{name}` says what is published, and this asset has no `target`");
+            context.problems.push(key.error(Code::InertConfig, message).hint(format!("remove `{name}`")));
+        }
+    }
+    let inert = context.problems.len() > before;
+    let common = common(&mut node, WriteStrategy::Append, context).filter(|_| !inert);
+    let (Section { plugin, plugin_place, config }, common) = (source?, common?);
+    let body = AssetBody::Ingest(SourceSpec { plugin, plugin_place, config });
+    Some(common.into_spec(key, start_of(file), body))
+}
+
+/// What an asset that makes no table cannot have, and what to do instead.
+const OF_TABLES: [(&str, &str); 4] = [
+    ("write", "remove it; how rows are sent is told under `target`"),
+    ("transforms", "write a `query` that does it"),
+    ("columns", "cast in a `query`"),
+    ("partitions", "remove it; a table is published as a whole"),
+];
+
+/// An asset that publishes a table or a query.
+fn publish(key: AssetKey, file: &str, text: &str, mut node: Node, context: &mut Context<'_>) -> Option<AssetSpec> {
+    let before = context.problems.len();
+    for (name, hint) in OF_TABLES {
+        if let Some((key, _)) = node.take(name) {
+            let message = format!("`{name}` has no say in an asset that publishes: it makes no table");
+            context.problems.push(key.error(Code::InertConfig, message).hint(hint));
+        }
+    }
+    let target = node.take("target").map(|(_, target)| target);
+    let input = input(&mut node, file, text, &mut context.problems);
+    let target = target.and_then(|target| section("target", target, context));
+    let common = common(&mut node, WriteStrategy::Overwrite, context);
+    let (input, Section { plugin, plugin_place, config }, common) = (input?, target?, common?);
+    let wrong = context.problems[before..].iter().any(|problem| problem.severity == Severity::Error);
+    let body = AssetBody::Publish(PublishSpec { input, target: TargetSpec { plugin, plugin_place, config } });
+    (!wrong).then(|| common.into_spec(key, start_of(file), body))
+}
+
+/// What is published: `table` or `query`.
+fn input(node: &mut Node, file: &str, text: &str, problems: &mut Vec<Diagnostic>) -> Option<PublishInput> {
+    let hint = "write `table: GROUP.NAME`, or `query: \"select …\"` over tables";
+    match (node.take("table"), node.take("query")) {
+        (Some((_, table)), None) => {
+            let key: AssetKey = read_all(&table, problems)?;
+            Some(PublishInput::Table { table: key, place: table.place() })
+        }
+        (None, Some((_, query))) => {
+            let sql: String = read_all(&query, problems)?;
+            let origin = origin(&query, &sql, text);
+            Some(PublishInput::Query(InlineSql { text: sql, file: file.to_owned(), origin }))
+        }
+        (Some(_), Some((key, _))) => {
+            let problem = key.error(Code::InertConfig, "an asset publishes a `table` or a `query`, not both");
+            problems.push(problem.hint("remove one of the two"));
+            None
+        }
+        (None, None) => {
+            let message = "an asset that publishes needs `table` or `query`: what is published";
+            problems.push(node.error(Code::MissingKey, message).hint(hint));
+            None
+        }
+    }
+}
+
+/// Where the lines of a text of the file stand in it: behind its key, in quotes or not, or as a block below it.
+fn origin(node: &Node, value: &str, text: &str) -> TextOrigin {
+    let within = TextOrigin::Within(node.span);
+    let Some(line) = text.lines().nth(node.span.line.saturating_sub(1) as usize) else { return within };
+    let column = node.span.column.saturating_sub(1);
+    let rest: String = line.chars().skip(column as usize).collect();
+    for quote in ["", "\"", "'"] {
+        if !value.contains('\n') && rest.strip_prefix(quote).is_some_and(|rest| rest.starts_with(value)) {
+            return TextOrigin::Lines { line: node.span.line, first: column + quote.len() as u32, further: 0 };
+        }
+    }
+    // A block: each line as it is, behind one indentation.
+    for first in [node.span.line, node.span.line + 1] {
+        let below = text.lines().skip(first as usize - 1);
+        let mut indents = value.trim_end().lines().zip(below).map(|(want, have)| {
+            let indent = have.len().checked_sub(want.len()).filter(|_| have.ends_with(want));
+            indent.filter(|indent| have[..*indent].trim().is_empty())
+        });
+        if let Some(Some(indent)) = indents.next()
+            && indents.zip(value.lines().skip(1)).all(|(i, want)| want.trim().is_empty() || i == Some(indent))
+        {
+            return TextOrigin::Lines { line: first, first: indent as u32, further: indent as u32 };
+        }
+    }
+    within
 }
 
 /// A SQL asset, or nothing if its header has mistakes. The query itself is not looked at.
@@ -50,11 +150,22 @@ pub(crate) fn sql(key: AssetKey, file: &str, text: String, context: &mut Context
         return None;
     }
     context.fill(&mut node);
-    let source = node.take("source");
+    let others = ["source", "target", "table", "query"].map(|name| (name, node.take(name)));
     let common = common(&mut node, WriteStrategy::Overwrite, context);
-    if let Some((source, _)) = source {
-        let problem = source.error(Code::InertConfig, "a SQL asset has no `source`: its rows come from its query");
-        context.problems.push(problem.hint("remove it, or make the asset a YAML file"));
+    let mut inert = false;
+    for (name, key) in others.into_iter().filter_map(|(name, entry)| Some((name, entry?.0))) {
+        inert = true;
+        let (why, hint) = match name {
+            "source" => ("its rows come from its query", "remove it, or make the asset a YAML file"),
+            _ => (
+                "it makes a table",
+                "publish the table with an asset of its own, a YAML file with `table` and `target`",
+            ),
+        };
+        let problem = key.error(Code::InertConfig, format!("a SQL asset has no `{name}`: {why}"));
+        context.problems.push(problem.hint(hint));
+    }
+    if inert {
         return None;
     }
     Some(common?.into_spec(key, start_of(file), AssetBody::Sql(SqlSpec { text, file: file.to_owned() })))
@@ -64,7 +175,10 @@ fn start_of(file: &str) -> Place {
     Place { file: file.into(), span: Span { line: 1, column: 1, len: 0 } }
 }
 
-/// What both sorts of asset have.
+/// The keys of YAML assets that plugins read or that say what is published.
+const SECTIONS: [&str; 6] = ["source", "target", "table", "query", "checks", "transforms"];
+
+/// What all sorts of asset have.
 struct Common {
     header: AssetHeader,
     checks: Vec<CheckSpec>,
@@ -76,7 +190,7 @@ fn common(node: &mut Node, strategy: WriteStrategy, context: &mut Context<'_>) -
     let before = problems.len();
     let checks = node.take("checks").map(|(_, node)| checks(&node, problems)).unwrap_or_default();
     let transforms = node.take("transforms").map(|(_, node)| transforms(&node, problems)).unwrap_or_default();
-    let known: Vec<_> = keys_of::<AssetHeader>().iter().copied().chain(["source", "checks", "transforms"]).collect();
+    let known: Vec<_> = keys_of::<AssetHeader>().iter().copied().chain(SECTIONS).collect();
     refuse_unknown_keys(node, &known, problems);
     if let NodeKind::Map(entries) = &mut node.kind {
         // A section without anything in it is as good as none.
@@ -128,11 +242,18 @@ impl Common {
     }
 }
 
-/// The `source:` section, joined with the connection that it names. The asset's entries win, each as a whole.
-fn source(mut node: Node, context: &mut Context<'_>) -> Option<SourceSpec> {
+/// A plugin and its config.
+struct Section {
+    plugin: String,
+    plugin_place: Option<Place>,
+    config: Node,
+}
+
+/// The `source:` or `target:` section, joined with the connection that it names. The asset's entries win, each as a whole.
+fn section(what: &str, mut node: Node, context: &mut Context<'_>) -> Option<Section> {
     let problems = &mut context.problems;
-    let hint = "write `source: {plugin: NAME, …}` or `source: {connection: NAME, …}`";
-    if !expect_map(&node, "`source`", hint, problems) {
+    let hint = format!("write `{what}: {{plugin: NAME, …}}` or `{what}: {{connection: NAME, …}}`");
+    if !expect_map(&node, &format!("`{what}`"), &hint, problems) {
         return None;
     }
     let plugin = node.take("plugin").map(|(_, node)| node);
@@ -150,10 +271,10 @@ fn source(mut node: Node, context: &mut Context<'_>) -> Option<SourceSpec> {
     let (Ok(plugin), Ok(connection)) = (name_of(plugin), name_of(connection)) else { return None };
     let Some((name, at)) = connection else {
         let Some((plugin, place)) = plugin else {
-            problems.push(node.error(Code::MissingKey, "`source` names no plugin").hint(hint));
+            problems.push(node.error(Code::MissingKey, format!("`{what}` names no plugin")).hint(hint));
             return None;
         };
-        return Some(SourceSpec { plugin, plugin_place: place.place(), config: node });
+        return Some(Section { plugin, plugin_place: place.place(), config: node });
     };
     context.used.insert(name.clone());
     // Without a readable phlo.yaml there is nothing to say about its connections.
@@ -169,26 +290,31 @@ fn source(mut node: Node, context: &mut Context<'_>) -> Option<SourceSpec> {
         }
         return None;
     };
-    let source = shared.get("source")?;
-    let of_connection = source.as_str()?.to_owned();
+    let Some(named) = shared.get(what) else {
+        let message = format!("the connection `{name}` has no `{what}`");
+        let hint = format!("add `{what}: PLUGIN` to it in {PROJECT_FILE}, or name another connection");
+        problems.push(at.error(Code::InvalidValue, message).hint(hint));
+        return None;
+    };
+    let of_connection = named.as_str()?.to_owned();
     if let Some((plugin, at)) = plugin
         && plugin != of_connection
     {
         let message =
-            format!("`plugin: {plugin}` disagrees with the connection `{name}`, whose source is `{of_connection}`");
+            format!("`plugin: {plugin}` disagrees with the connection `{name}`, whose {what} is `{of_connection}`");
         problems.push(at.error(Code::InvalidValue, message).hint("remove `plugin`, or name another connection"));
         return None;
     }
-    let plugin_place = source.place();
+    let plugin_place = named.place();
     let inherited = shared
         .entries()
         .unwrap_or_default()
         .iter()
-        .filter(|(key, _)| key.as_str().is_some_and(|key| key != "source" && node.get(key).is_none()));
+        .filter(|(key, _)| key.as_str().is_some_and(|key| !CONNECTED.contains(&key) && node.get(key).is_none()));
     let mut entries: Vec<_> = inherited.cloned().collect();
     entries.extend_from_slice(node.entries().unwrap_or_default());
     node.kind = NodeKind::Map(entries);
-    Some(SourceSpec { plugin: of_connection, plugin_place, config: node })
+    Some(Section { plugin: of_connection, plugin_place, config: node })
 }
 
 /// The YAML of the leading `/* phlo … */` comment and the line that it begins on.

@@ -43,19 +43,27 @@ pub(crate) fn read(text: &str, root: &Path, context: &mut Context<'_>) -> Option
     refuse_unknown_keys(&mut node, &known, problems);
     let mut connections = sections(&mut node, "connections", "write `NAME: {source: PLUGIN, …}` for each", problems);
     for (name, (key, connection)) in &connections {
-        if connection.get("source").is_none() {
+        if CONNECTED.iter().all(|what| connection.get(what).is_none()) {
             let hint = match connection.get("plugin") {
                 Some(_) => "did you mean `source` in place of `plugin`?",
-                None => "add `source: PLUGIN`: the source plugin that reads it",
+                None => {
+                    "add `source: PLUGIN`: the source plugin that reads it, or `target: PLUGIN`: the one that publishes to it"
+                }
             };
-            problems.push(key.error(Code::MissingKey, format!("the connection `{name}` has no `source`")).hint(hint));
-        } else if source_of(connection).is_none() {
-            let problem = value_at(connection, &["source"])
-                .error(Code::InvalidValue, format!("the `source` of the connection `{name}` is not a text"));
-            problems.push(problem.hint("write the name of a source plugin"));
+            let message = format!("the connection `{name}` has neither `source` nor `target`");
+            problems.push(key.error(Code::MissingKey, message).hint(hint));
+        }
+        for what in CONNECTED.iter().filter(|what| is_unnamed(connection, what)) {
+            let problem = value_at(connection, &[what])
+                .error(Code::InvalidValue, format!("the `{what}` of the connection `{name}` is not a text"));
+            let kind = if *what == "source" { "source plugin" } else { "publish target" };
+            problems.push(problem.hint(format!("write the name of a {kind}")));
         }
     }
-    connections.retain(|_, (_, connection)| source_of(connection).is_some());
+    connections.retain(|_, (_, connection)| {
+        CONNECTED.iter().any(|what| connection.get(what).is_some())
+            && !CONNECTED.iter().any(|what| is_unnamed(connection, what))
+    });
     let services = sections(&mut node, "services", "write `NAME: {…}` for each; `{}` changes nothing", problems);
     let plugin_settings = plugin_settings(&mut node, problems);
     let mut defaults = BTreeMap::new();
@@ -78,8 +86,12 @@ pub(crate) fn read(text: &str, root: &Path, context: &mut Context<'_>) -> Option
     Some(Parts { file, connections: values(connections), plugin_settings, services: values(services), origins, merged })
 }
 
-fn source_of(connection: &Node) -> Option<&str> {
-    connection.get("source")?.as_str().filter(|name| !name.is_empty())
+/// The keys of a connection that name plugins: what reads it, and what publishes to it.
+pub(crate) const CONNECTED: [&str; 2] = ["source", "target"];
+
+// Whether the key is there and names no plugin.
+fn is_unnamed(connection: &Node, what: &str) -> bool {
+    connection.get(what).is_some_and(|node| node.as_str().is_none_or(str::is_empty))
 }
 
 /// Takes out a section of named maps.

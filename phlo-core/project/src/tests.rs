@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use phlo_spec::asset::AssetBody;
-use phlo_spec::{AssetKey, CapabilityType, CheckSeverity, Diagnostic, PluginKind, WriteStrategy};
+use phlo_spec::{AssetKey, CapabilityType, CheckSeverity, Diagnostic, PluginKind, PublishInput, Span, WriteStrategy};
 use serde_json::json;
 
 use super::*;
@@ -109,8 +109,8 @@ fn mistakes_in_phlo_yaml_are_told_with_place_and_next_step() {
             (
                 "name: t\nconnections:\n  a: {plugin: rest_api}\n  b: {url: x}\n  c: rest_api\n  d: {source: 3}\n",
                 &[
-                    "@:3:3: P1003: the connection `a` has no `source` [did you mean `source` in place of `plugin`?]",
-                    "@:4:3: P1003: the connection `b` has no `source` [add `source: PLUGIN`: the source plugin that reads it]",
+                    "@:3:3: P1003: the connection `a` has neither `source` nor `target` [did you mean `source` in place of `plugin`?]",
+                    "@:4:3: P1003: the connection `b` has neither `source` nor `target` [add `source: PLUGIN`: the source plugin that reads it, or `target: PLUGIN`: the one that publishes to it]",
                     "@:5:6: P1004: `connections.c` is not a map [write `NAME: {source: PLUGIN, …}` for each]",
                     "@:6:15: P1004: the `source` of the connection `d` is not a text [write the name of a source plugin]",
                 ],
@@ -163,6 +163,139 @@ fn mistakes_in_phlo_yaml_are_told_with_place_and_next_step() {
 }
 
 #[test]
+fn mistakes_in_publish_assets_are_told_with_place_and_next_step() {
+    check(
+        "assets/p/a.yaml",
+        &[
+            ("table: gold.x\ntarget: {plugin: files, path: out.csv}\n", &[]),
+            (
+                "description: d\ngroup: g\ntags: [t]\nowner: o\ndeps: [a.b]\nfreshness: {max_age_hours: 1}\nretry: {delay: 1}\n\
+                 checks: [{not_null: [id]}]\nquery: select 1 as id\ntarget: {plugin: files}\n",
+                &[],
+            ),
+            (
+                "target: {plugin: postgres}\nkind: publish\n",
+                &[
+                    "@:1:1: P1003: an asset that publishes needs `table` or `query`: what is published [write `table: GROUP.NAME`, or `query: \"select …\"` over tables]",
+                    "@:2:1: P1002: unknown key `kind` [known keys: capability_overrides, checks, columns, deps, description, freshness, group, owner, partitions, query, retry, source, table, tags, target, transforms, write]",
+                ],
+            ),
+            (
+                "table: gold.x\nquery: select 1\ntarget: {plugin: files}\n",
+                &["@:2:1: P1015: an asset publishes a `table` or a `query`, not both [remove one of the two]"],
+            ),
+            (
+                "table: daily\ntarget: files\n",
+                &[
+                    "@:1:8: P1004: `daily` is not an asset key: write `group.name` in lower-case letters, digits and `_` [`phlo explain P1004` tells more]",
+                    "@:2:9: P1004: `target` is not a map [write `target: {plugin: NAME, …}` or `target: {connection: NAME, …}`]",
+                ],
+            ),
+            (
+                "table: gold.x\ntarget: {path: out.csv}\n",
+                &[
+                    "@:2:9: P1003: `target` names no plugin [write `target: {plugin: NAME, …}` or `target: {connection: NAME, …}`]",
+                ],
+            ),
+            (
+                "table: gold.x\n",
+                &[
+                    "@:1:1: P1003: an asset that publishes needs `target` [write `target: {plugin: NAME, …}`: the system that it publishes to]",
+                ],
+            ),
+            (
+                "source: {plugin: files}\ntarget: {plugin: files}\n",
+                &[
+                    "@:1:1: P1015: an asset has a `source` or a `target`, not both [publish with an asset of its own: `table: GROUP.NAME` and `target: {…}`]",
+                ],
+            ),
+            (
+                "source: {plugin: files}\ntable: gold.x\n",
+                &["@:2:1: P1015: `table` says what is published, and this asset has no `target` [remove `table`]"],
+            ),
+            (
+                "table: gold.x\ntarget: {plugin: files}\nwrite: {strategy: append}\ntransforms: []\ncolumns: {a: int64}\npartitions: {kind: daily}\n",
+                &[
+                    "@:3:1: P1015: `write` has no say in an asset that publishes: it makes no table [remove it; how rows are sent is told under `target`]",
+                    "@:4:1: P1015: `transforms` has no say in an asset that publishes: it makes no table [write a `query` that does it]",
+                    "@:5:1: P1015: `columns` has no say in an asset that publishes: it makes no table [cast in a `query`]",
+                    "@:6:1: P1015: `partitions` has no say in an asset that publishes: it makes no table [remove it; a table is published as a whole]",
+                ],
+            ),
+            (
+                "table: gold.x\ntarget: {connection: dw}\n",
+                &["@:2:22: P1004: unknown connection `dw` [add it to `connections:` of phlo.yaml]"],
+            ),
+        ],
+    );
+    check(
+        "assets/p/a.sql",
+        &[(
+            "/* phlo\ntarget: {plugin: files}\n*/ select 1 as x",
+            &[
+                "@:2:1: P1015: a SQL asset has no `target`: it makes a table [publish the table with an asset of its own, a YAML file with `table` and `target`]",
+            ],
+        )],
+    );
+}
+
+#[test]
+fn a_connection_may_be_read_and_published_to() {
+    let yaml = "name: t\nconnections:\n  dw: {source: pg, target: pg, host: h}\n  api: {source: rest}\n  out: {target: files, path: x.csv}\n";
+    let asset = |target: &str| format!("table: g.x\ntarget: {target}\n");
+    let (_dir, loaded) = project(
+        &[
+            ("phlo.yaml", yaml),
+            ("assets/p/dw.yaml", &asset("{connection: dw, table: t}")),
+            ("assets/p/out.yaml", &asset("{connection: out}")),
+            ("assets/b/in.yaml", "source: {connection: dw}\n"),
+            ("assets/p/wrong.yaml", &asset("{connection: api}")),
+        ],
+        &[],
+    );
+    assert_eq!(
+        loaded.diagnostics.0.iter().map(rendered).collect::<Vec<_>>(),
+        [
+            "assets/p/wrong.yaml:2:22: P1004: the connection `api` has no `target` [add `target: PLUGIN` to it in phlo.yaml, or name another connection]"
+        ]
+    );
+    let project = loaded.project.unwrap();
+    let AssetBody::Publish(publish) = &project.asset(&AssetKey::new("p.dw").unwrap()).unwrap().body else { panic!() };
+    assert_eq!(publish.target.plugin, "pg");
+    assert_eq!(publish.target.plugin_place.as_ref().unwrap().to_string(), "phlo.yaml:3:28");
+    assert_eq!(publish.target.config.to_json(), json!({"host": "h", "table": "t"}));
+    assert_eq!(project.asset(&AssetKey::new("p.dw").unwrap()).unwrap().kind(), "publish");
+}
+
+#[test]
+fn a_place_in_a_query_is_one_in_the_file() {
+    let place = |asset: &str| {
+        let (_dir, loaded) = project(&[("phlo.yaml", "name: t\n"), ("assets/p/a.yaml", asset)], &[("TABLE", "gold.x")]);
+        let project = loaded.project.unwrap();
+        let AssetBody::Publish(publish) = &project.assets[0].body else { panic!() };
+        let PublishInput::Query(sql) = &publish.input else { panic!() };
+        // The word `gold` in the SQL.
+        let at = sql.text.find("gold").unwrap();
+        let line = sql.text[..at].matches('\n').count() as u32 + 1;
+        let column = (at - sql.text[..at].rfind('\n').map_or(0, |at| at + 1)) as u32 + 1;
+        let span = sql.origin.locate(Span { line, column, len: 4 });
+        (span.line, span.column)
+    };
+    let target = "target: {plugin: files}\n";
+    for (query, want) in [
+        ("query: select 1 from gold.x\n", (2, 22)),
+        ("query: \"select 1 from gold.x\"\n", (2, 23)),
+        ("query: |\n  select 1\n\n  from gold.x\n", (5, 8)),
+        ("query: |-\n    select 1\n      from gold.x\n", (4, 12)),
+        // What YAML folds or phlo fills in is told as a whole.
+        ("query: >\n  select 1\n  from gold.x\n", (3, 3)),
+        ("query: \"select 1 from ${TABLE}\"\n", (2, 8)),
+    ] {
+        assert_eq!(place(&format!("{target}{query}")), want, "{query}");
+    }
+}
+
+#[test]
 fn mistakes_in_yaml_assets_are_told_with_place_and_next_step() {
     const HINT: &str = "write `source: {plugin: NAME, …}` or `source: {connection: NAME, …}`";
     let source = format!(
@@ -174,10 +307,6 @@ fn mistakes_in_yaml_assets_are_told_with_place_and_next_step() {
         (with(""), vec![]),
         (String::new(), vec![source.clone()]),
         ("description: x\n".to_owned(), vec![source]),
-        (
-            "target: {plugin: postgres}\nkind: publish\n".to_owned(),
-            vec!["@:1:1: P1003: a YAML asset needs `source` [assets that publish to a `target` are not part of this version of phlo; remove the file]".to_owned()],
-        ),
         ("source: files\n".to_owned(), vec![format!("@:1:9: P1004: `source` is not a map [{HINT}]")]),
         ("source: {path: x}\n".to_owned(), vec![format!("@:1:9: P1003: `source` names no plugin [{HINT}]")]),
         ("source: {plugin: 3}\n".to_owned(), vec!["@:1:18: P1004: expected a text, found the number `3` [write it in quotes if it is meant as text]".to_owned()]),
@@ -449,7 +578,7 @@ fn a_connection_is_joined_into_the_sources_that_name_it() {
     let project = loaded.project.unwrap();
     let source = |key: &str| match &project.asset(&AssetKey::new(key).unwrap()).unwrap().body {
         AssetBody::Ingest(source) => source.clone(),
-        AssetBody::Sql(_) => panic!("not a source"),
+        _ => panic!("not a source"),
     };
     let one = source("b.one");
     assert_eq!((one.plugin.as_str(), one.plugin_place.unwrap().to_string()), ("rest_api", "phlo.yaml:4:13".to_owned()));
@@ -485,7 +614,7 @@ fn a_connection_is_joined_into_the_sources_that_name_it() {
     assert_eq!(
         got,
         [
-            "phlo.yaml:2:15: P1003: the connection `api` has no `source` [add `source: PLUGIN`: the source plugin that reads it]"
+            "phlo.yaml:2:15: P1003: the connection `api` has neither `source` nor `target` [add `source: PLUGIN`: the source plugin that reads it, or `target: PLUGIN`: the one that publishes to it]"
         ]
     );
 }

@@ -21,7 +21,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::graph::{Graph, Node};
 use crate::platform::Platform;
-use crate::{audit, partition, select};
+use crate::secrets::CONNECTED;
+use crate::{audit, partition, publish, select};
 
 /// What a check of the project found.
 #[derive(Debug, Clone, Serialize)]
@@ -64,7 +65,9 @@ impl Platform {
                     analysis.checks(node).await;
                 }
                 analysis.models().await;
-                unknown.extend(graph.order().iter().filter(|k| !analysis.known.contains_key(*k)).cloned());
+                let of_table = |key: &&AssetKey| publish::within(&graph, key).is_none();
+                let missing = graph.order().iter().filter(|k| !analysis.known.contains_key(*k));
+                unknown.extend(missing.filter(of_table).cloned());
                 sql = analysis.planned;
                 diagnostics.extend(analysis.diagnostics);
             }
@@ -136,25 +139,31 @@ impl Platform {
     fn check_connections(&self, diagnostics: &mut Diagnostics) {
         let registry = &self.inner.registry;
         for node in self.inner.project.connections.values() {
-            let Some(source) = node.get("source") else { continue };
-            let name = source.as_str().unwrap_or_default();
-            if !registry.find(name).any(|e| e.registration.kind == PluginKind::Source) {
-                diagnostics.push(registry.unknown(Some(PluginKind::Source), name).at(source.place()).into_diagnostic());
-                continue;
-            }
-            let Some(schema) = crate::secrets::config(registry, name) else { continue };
-            let Some(known) = schema["properties"].as_object().filter(|_| schema["additionalProperties"] == false)
-            else {
-                continue;
-            };
-            for (key, _) in node.entries().unwrap_or_default() {
-                let given = key.as_str().unwrap_or_default();
-                if given != "source" && !known.contains_key(given) {
-                    let error = Error::new(Code::UnknownKey, format!("unknown key `{given}`"));
-                    let keys = known.keys().map(String::as_str);
-                    let all = keys.clone().collect::<Vec<_>>().join(", ");
-                    let error = error.suggest(given, keys, format!("known keys: {all}"));
-                    diagnostics.push(error.at(key.place()).into_diagnostic());
+            for (what, plugin) in CONNECTED.iter().filter_map(|what| Some((*what, node.get(what)?))) {
+                let name = plugin.as_str().unwrap_or_default();
+                let unknown = match what {
+                    "target" => registry.publish_target(name).err().filter(|err| err.code() == Code::UnknownPlugin),
+                    _ if registry.find(name).any(|e| e.registration.kind == PluginKind::Source) => None,
+                    _ => Some(registry.unknown(Some(PluginKind::Source), name)),
+                };
+                if let Some(unknown) = unknown {
+                    diagnostics.push(unknown.at(plugin.place()).into_diagnostic());
+                    continue;
+                }
+                let Some(schema) = crate::secrets::config(registry, what, name) else { continue };
+                let Some(known) = schema["properties"].as_object().filter(|_| schema["additionalProperties"] == false)
+                else {
+                    continue;
+                };
+                for (key, _) in node.entries().unwrap_or_default() {
+                    let given = key.as_str().unwrap_or_default();
+                    if !CONNECTED.contains(&given) && !known.contains_key(given) {
+                        let error = Error::new(Code::UnknownKey, format!("unknown key `{given}`"));
+                        let keys = known.keys().map(String::as_str);
+                        let all = keys.clone().collect::<Vec<_>>().join(", ");
+                        let error = error.suggest(given, keys, format!("known keys: {all}"));
+                        diagnostics.push(error.at(key.place()).into_diagnostic());
+                    }
                 }
             }
         }
@@ -270,7 +279,7 @@ impl Platform {
             let declared = spec.columns.get(field.name()).map(|c| phlo_plugin::schema::to_arrow(*c));
             let data_type = declared.unwrap_or_else(|| match (field.data_type(), &spec.body) {
                 // What SQL counts and ranks by is without a sign, which tables do not know; none of it is beyond an int64.
-                (DataType::UInt64, AssetBody::Sql(_)) => DataType::Int64,
+                (DataType::UInt64, AssetBody::Sql(_) | AssetBody::Publish(_)) => DataType::Int64,
                 (other, _) => other.clone(),
             });
             fields.push(Field::new(field.name(), data_type, true));
@@ -367,6 +376,14 @@ impl Analysis<'_> {
     async fn look(&mut self, node: &Node) {
         let spec = &node.spec;
         match self.written(node).await {
+            Ok(Some(schema)) if node.is_publication() => {
+                if let (Some((target, config)), Some(publish)) = (&node.target, publish::of(spec))
+                    && let Err(err) = target.accepts(config, &publish::sent_schema(&schema))
+                {
+                    self.diagnostics.push(err.at(publish.target.config.place()).into_diagnostic());
+                }
+                self.known.insert(spec.key.clone(), schema);
+            }
             Ok(Some(schema)) => {
                 if let Err(err) = register(&self.session, &spec.key, empty(schema.clone())) {
                     self.diagnostics.push(err.at(spec.place.clone()).into_diagnostic());
@@ -437,6 +454,9 @@ impl Analysis<'_> {
                 let error = Error::new(Code::SqlError, message)
                     .hint("name it `this`: the table as it would be after the commit");
                 return Err(error.at(check.place.clone()).into_diagnostic());
+            }
+            if let Some(publish) = publish::within(self.graph, &table) {
+                return Err(publish::no_table(&table, publish).at(check.place.clone()).into_diagnostic());
             }
             if self.is_circle(node, &table).await? {
                 let message = format!(
@@ -536,7 +556,7 @@ impl Analysis<'_> {
     }
 
     async fn published(&self, spec: &AssetSpec) -> Result<Option<SchemaRef>, Diagnostic> {
-        if self.is_remote() {
+        if self.is_remote() || publish::of(spec).is_some() {
             return Ok(None);
         }
         let Ok((store, _)) = self.platform.table_store(Some(spec), None) else { return Ok(None) };

@@ -4,8 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use phlo_engine::Query;
+use phlo_plugin::publish::{AnyPublishTarget, TargetConfig};
 use phlo_plugin::source::{AnySource, SourceConfig};
-use phlo_spec::{AssetBody, AssetKey, AssetSpec, Code, Diagnostic, Diagnostics, Place};
+use phlo_spec::{AssetBody, AssetKey, AssetSpec, Code, Diagnostic, Diagnostics, Place, PublishSpec};
+
+use crate::publish;
 
 /// An asset that was prepared: its source's config read or its SQL parsed, its neighbours known.
 pub struct Node {
@@ -13,7 +16,9 @@ pub struct Node {
     pub spec: AssetSpec,
     /// Its source and the source's config, if it ingests.
     pub source: Option<(Arc<dyn AnySource>, Arc<SourceConfig>)>,
-    /// Its query, if it is SQL.
+    /// Its target and the target's config, if it publishes.
+    pub target: Option<(Arc<dyn AnyPublishTarget>, Arc<TargetConfig>)>,
+    /// Its query, if it is SQL or publishes.
     pub query: Option<Query>,
     /// Assets that it reads directly, or that its checks do.
     pub upstream: BTreeSet<AssetKey>,
@@ -39,6 +44,8 @@ impl Graph {
         let mut problems = Diagnostics::default();
         let mut nodes: BTreeMap<AssetKey, Node> = nodes.into_iter().map(|n| (n.spec.key.clone(), n)).collect();
         let keys: BTreeSet<AssetKey> = nodes.keys().cloned().collect();
+        let publishing: BTreeMap<AssetKey, PublishSpec> =
+            nodes.values().filter_map(|n| Some((n.spec.key.clone(), publish::of(&n.spec)?.clone()))).collect();
         for node in nodes.values_mut() {
             let read = node.query.iter().flat_map(|q| q.tables().iter().cloned());
             let mut upstream = BTreeSet::new();
@@ -49,6 +56,8 @@ impl Graph {
                         .hint("an asset cannot be made from itself; read its upstream, or use an ingestion asset with `merge`");
                     diagnostic.place = place;
                     problems.push(diagnostic);
+                } else if let Some(publish) = publishing.get(&key) {
+                    problems.push(publish::no_table(&key, publish).at(place).into_diagnostic());
                 } else if keys.contains(&key) {
                     upstream.insert(key);
                 } else {
@@ -211,12 +220,18 @@ impl Node {
         Self {
             spec,
             source: None,
+            target: None,
             query: None,
             upstream: BTreeSet::new(),
             downstream: BTreeSet::new(),
             checked: BTreeSet::new(),
             external: Vec::new(),
         }
+    }
+
+    /// Whether it publishes to a target, and makes no table.
+    pub fn is_publication(&self) -> bool {
+        matches!(self.spec.body, AssetBody::Publish(_))
     }
 
     /// Whether it ingests.

@@ -12,6 +12,7 @@ mod materialize;
 mod partition;
 mod platform;
 pub mod process;
+mod publish;
 mod query;
 mod report;
 mod run;

@@ -78,7 +78,7 @@ pub(crate) fn empty_run(key: &AssetKey, status: AssetStatus, partition: Option<&
 pub(crate) fn strategy(spec: &AssetSpec) -> WriteStrategy {
     spec.write.strategy.unwrap_or(match spec.body {
         AssetBody::Ingest(_) => WriteStrategy::Append,
-        AssetBody::Sql(_) => WriteStrategy::Overwrite,
+        AssetBody::Sql(_) | AssetBody::Publish(_) => WriteStrategy::Overwrite,
     })
 }
 
@@ -92,6 +92,7 @@ pub(crate) fn emit_end(node: Option<&Node>, emitter: &Emitter, run: &AssetRun) -
     };
     let payload = match node {
         Some(node) if node.is_ingestion() => Payload::IngestionEnd(Box::new(run.clone())),
+        Some(node) if node.is_publication() => Payload::PublishEnd(Box::new(run.clone())),
         _ => Payload::TransformEnd(Box::new(run.clone())),
     };
     let tags = node.map(|node| node.spec.tags.as_slice()).unwrap_or_default();
@@ -158,12 +159,13 @@ pub(crate) async fn materialize(job: Job) -> AssetRun {
     run
 }
 
-struct Work<'a> {
-    job: &'a Job,
-    node: &'a Node,
+/// An attempt at an asset.
+pub(crate) struct Work<'a> {
+    pub(crate) job: &'a Job,
+    pub(crate) node: &'a Node,
     partition: Option<String>,
-    emitter: Emitter,
-    run: &'a mut AssetRun,
+    pub(crate) emitter: Emitter,
+    pub(crate) run: &'a mut AssetRun,
 }
 
 /// What a write delivers, before it is staged.
@@ -181,6 +183,7 @@ impl Work<'_> {
         let tool = match &spec.body {
             AssetBody::Ingest(source) => source.plugin.clone(),
             AssetBody::Sql(_) => "sql".to_owned(),
+            AssetBody::Publish(publish) => return self.publish(publish).await,
         };
         let start = AssetStart { tool, strategy: strategy.to_string() };
         self.emitter.emit(if self.node.is_ingestion() {
@@ -450,7 +453,7 @@ impl Work<'_> {
     }
 
     // A check that did not run is a failed one: every check must have its result, and every hook may refuse it.
-    fn gate(&mut self, checks: &[Check], results: Vec<CheckResult>) -> Result<()> {
+    pub(crate) fn gate(&mut self, checks: &[Check], results: Vec<CheckResult>) -> Result<()> {
         self.run.checks = results;
         for check in checks {
             if !self.run.checks.iter().any(|r| r.name == check.name) {
@@ -470,7 +473,7 @@ impl Work<'_> {
     }
 
     /// Tells something that people should know, now and in the record.
-    fn note(&mut self, note: String) {
+    pub(crate) fn note(&mut self, note: String) {
         self.emitter.log(LogLevel::Warn, note.clone());
         self.run.notes.push(note);
     }
@@ -482,7 +485,7 @@ impl Work<'_> {
         self.run.bytes = summary.bytes;
     }
 
-    fn interrupted(&self) -> Result<()> {
+    pub(crate) fn interrupted(&self) -> Result<()> {
         if self.job.options.cancel.is_cancelled() { Err(interruption()) } else { Ok(()) }
     }
 
@@ -554,7 +557,7 @@ impl Work<'_> {
 }
 
 /// What the work answers, unless the run is interrupted before.
-async fn unless<T>(cancel: &CancellationToken, work: impl Future<Output = Result<T>>) -> Result<T> {
+pub(crate) async fn unless<T>(cancel: &CancellationToken, work: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::select! {
         biased;
         () = cancel.cancelled() => Err(interruption()),

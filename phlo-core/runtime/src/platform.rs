@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::audit;
 use crate::bus::Bus;
 use crate::graph::{Graph, Node};
+use crate::publish;
 use crate::report::{PluginHealth, PluginRow};
 use crate::secrets;
 
@@ -308,6 +309,20 @@ impl Platform {
                 Ok(query) => node.query = Some(query),
                 Err(problem) => problems.push(*problem),
             },
+            AssetBody::Publish(publish) => {
+                let spec = &publish.target;
+                match registry.publish_target(&spec.plugin) {
+                    Ok(target) => match target.parse(&spec.config) {
+                        Ok(config) => node.target = Some((target, Arc::new(config))),
+                        Err(err) => problems.push(err.at(spec.config.place()).into_diagnostic()),
+                    },
+                    Err(err) => problems.push(err.at(spec.plugin_place.clone()).into_diagnostic()),
+                }
+                match publish::query_of(publish) {
+                    Ok(query) => node.query = Some(query),
+                    Err(problem) => problems.push(*problem),
+                }
+            }
         }
         for transform in &node.spec.transforms {
             if let Err(err) = registry.transform(&transform.name) {
@@ -365,8 +380,15 @@ impl Platform {
         let (graph, _) = self.graph();
         let mut used = std::collections::BTreeSet::new();
         for node in graph.nodes() {
-            if let phlo_spec::AssetBody::Ingest(source) = &node.spec.body {
-                used.insert((PluginKind::Source, source.plugin.clone()));
+            match &node.spec.body {
+                phlo_spec::AssetBody::Ingest(source) => {
+                    used.insert((PluginKind::Source, source.plugin.clone()));
+                }
+                phlo_spec::AssetBody::Publish(publish) => {
+                    let registration = self.inner.registry.publish_target_registration(&publish.target.plugin);
+                    used.extend(registration.map(|r| (r.kind, r.name.to_owned())));
+                }
+                phlo_spec::AssetBody::Sql(_) => {}
             }
             used.extend(node.spec.checks.iter().map(|c| (PluginKind::Quality, c.kind.clone())));
             used.extend(node.spec.transforms.iter().map(|t| (PluginKind::Transform, t.name.clone())));

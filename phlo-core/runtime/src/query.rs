@@ -16,6 +16,7 @@ use phlo_plugin::{Error, Result};
 use phlo_spec::{AssetBody, AssetKey, CheckResult, Code, Diagnostics};
 
 use crate::platform::Platform;
+use crate::publish;
 use crate::report::{AssetState, Freshness, Lineage, TableRow};
 use crate::{audit, select};
 
@@ -82,6 +83,9 @@ impl Platform {
     }
 
     pub(crate) async fn no_table(&self, key: &AssetKey) -> Error {
+        if let Some(publish) = self.asset(key).and_then(publish::of) {
+            return publish::no_table(key, publish);
+        }
         let mut names: BTreeSet<String> = self.assets().map(|a| a.key.to_string()).collect();
         names.extend(self.models().0.iter().map(|model| model.key.to_string()));
         if let Ok((store, _)) = self.table_store(None, None) {
@@ -174,6 +178,9 @@ impl Platform {
     /// The asset or its table is unknown, or its checks are wrong.
     pub async fn quality(&self, asset: &AssetKey) -> Result<Vec<CheckResult>> {
         let spec = self.asset(asset).ok_or_else(|| self.no_asset(asset))?;
+        if let Some(publish) = publish::of(spec) {
+            return self.quality_of_publish(spec, publish).await;
+        }
         let (store, _) = self.table_store(Some(spec), None)?;
         let Some(table) = store.provider(asset, None).await? else { return Err(self.no_table(asset).await) };
         let session = self.engine(Some(spec), None)?.session()?;
@@ -248,9 +255,12 @@ impl Platform {
         }
         let mut downstream = Vec::new();
         for key in graph.reach(&one, |n| &n.downstream).into_iter().chain([asset.clone()]) {
-            downstream.extend(
-                graph.get(&key).into_iter().flat_map(|n| n.downstream.iter().map(|d| (key.to_string(), d.to_string()))),
-            );
+            let Some(node) = graph.get(&key) else { continue };
+            downstream.extend(node.downstream.iter().map(|d| (key.to_string(), d.to_string())));
+            if let Some((target, config)) = &node.target {
+                let location = target.location(config).map_err(|err| Diagnostics(vec![err.into_diagnostic()]))?;
+                downstream.push((key.to_string(), location));
+            }
         }
         upstream.sort();
         downstream.sort();
@@ -272,16 +282,18 @@ impl Platform {
         for node in graph.nodes() {
             let spec = &node.spec;
             let found = match self.table_store(Some(spec), None) {
+                _ if node.is_publication() => Ok(None),
                 Ok((store, _)) => store.describe(&spec.key, None).await,
                 Err(err) => Err(err),
             };
+            let publication = if node.is_publication() { self.publication(&spec.key) } else { None };
             let (info, error) = match found {
                 Ok(info) => (info, None),
                 Err(err) if is_of_all(&err) => return Err(err),
                 // A damaged table hides no other.
                 Err(err) => (None, Some(err.record())),
             };
-            let committed_at = info.as_ref().and_then(|i| i.committed_at);
+            let committed_at = publication.as_ref().map(|p| p.at).or(info.as_ref().and_then(|i| i.committed_at));
             let freshness = match (&spec.freshness, committed_at) {
                 (_, None) if error.is_some() => Freshness::Unset,
                 (_, None) => Freshness::Never,
@@ -295,8 +307,8 @@ impl Platform {
                 group: spec.group.clone(),
                 upstream: node.upstream.iter().cloned().collect(),
                 version: info.as_ref().map(|i| i.version),
-                rows: info.as_ref().and_then(|i| i.rows),
-                bytes: info.as_ref().map(|i| i.bytes),
+                rows: publication.as_ref().map(|p| p.rows).or(info.as_ref().and_then(|i| i.rows)),
+                bytes: publication.as_ref().map(|p| p.bytes).or(info.as_ref().map(|i| i.bytes)),
                 committed_at,
                 freshness,
                 owner: spec.owner.clone(),

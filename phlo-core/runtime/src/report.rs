@@ -25,7 +25,7 @@ pub enum Freshness {
 pub struct AssetState {
     /// The asset.
     pub asset: AssetKey,
-    /// `ingest` or `sql`.
+    /// `ingest`, `sql` or `publish`.
     pub kind: String,
     /// Its group.
     pub group: String,
@@ -33,11 +33,11 @@ pub struct AssetState {
     pub upstream: Vec<AssetKey>,
     /// The table's version; `None` if it does not exist.
     pub version: Option<u64>,
-    /// Its rows, if known without reading data.
+    /// Its rows, if known without reading data; of a publish asset, those that this machine published last.
     pub rows: Option<u64>,
     /// Its bytes.
     pub bytes: Option<u64>,
-    /// When it was committed last.
+    /// When it was committed or published last.
     pub committed_at: Option<DateTime<Utc>>,
     /// How fresh it is.
     pub freshness: Freshness,
@@ -66,15 +66,15 @@ pub struct TableRow {
 pub struct PlanStep {
     /// The asset.
     pub asset: AssetKey,
-    /// `ingest` or `sql`.
+    /// `ingest`, `sql` or `publish`.
     pub kind: String,
-    /// append, overwrite or merge.
+    /// append, overwrite, merge or publish.
     pub strategy: String,
     /// Selected assets that must end well first.
     pub after: Vec<AssetKey>,
     /// Its checks' names.
     pub checks: Vec<String>,
-    /// The table store that will serve it, and what chose it.
+    /// The table store that will serve it, and what chose it; of a publish asset, where it publishes to.
     pub table_store: String,
 }
 
@@ -85,7 +85,7 @@ pub struct Lineage {
     pub asset: AssetKey,
     /// `(from, to)` edges upstream of it; a `from` outside the project is a URL or a table's name.
     pub upstream: Vec<(String, String)>,
-    /// Edges downstream of it.
+    /// Edges downstream of it; a `to` outside the project is where a publish asset publishes to.
     pub downstream: Vec<(String, String)>,
 }
 

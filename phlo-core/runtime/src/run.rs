@@ -158,14 +158,19 @@ impl Platform {
             steps.push(PlanStep {
                 asset: key,
                 kind: node.spec.kind().to_owned(),
-                strategy: if options.full_refresh {
-                    "overwrite".to_owned()
-                } else {
-                    materialize::strategy(&node.spec).to_string()
+                strategy: match crate::publish::of(&node.spec) {
+                    Some(_) => "publish".to_owned(),
+                    None if options.full_refresh => WriteStrategy::Overwrite.to_string(),
+                    None => materialize::strategy(&node.spec).to_string(),
                 },
                 after: after.into_iter().collect(),
                 checks: checks.into_iter().map(|c| c.name).collect(),
-                table_store: format!("{} (by {})", store.provider, store.by),
+                table_store: match (&node.target, crate::publish::of(&node.spec)) {
+                    (Some((target, config)), Some(publish)) => {
+                        format!("{}: {}", publish.target.plugin, target.location(config).map_err(told)?)
+                    }
+                    _ => format!("{} (by {})", store.provider, store.by),
+                },
             });
         }
         Ok(steps)

@@ -33,10 +33,13 @@ pub(crate) fn learn(project: &Project, registry: &Registry) {
 pub(crate) fn learn_of(assets: &[AssetSpec], project: &Project, registry: &Registry) {
     let learn = &mut |_: &str, node: &Node, of_many: bool| tell(project, node, of_many);
     for asset in assets {
-        if let AssetBody::Ingest(source) = &asset.body
-            && let Some(schema) = config(registry, &source.plugin)
-        {
-            Walk { root: &schema, see: learn }.visit(&schema, &source.config, "", false, DEPTH);
+        let (schema, node) = match &asset.body {
+            AssetBody::Ingest(source) => (config(registry, "source", &source.plugin), &source.config),
+            AssetBody::Publish(publish) => (config(registry, "target", &publish.target.plugin), &publish.target.config),
+            AssetBody::Sql(_) => continue,
+        };
+        if let Some(schema) = schema {
+            Walk { root: &schema, see: learn }.visit(&schema, node, "", false, DEPTH);
         }
     }
 }
@@ -53,9 +56,11 @@ fn tell(project: &Project, node: &Node, of_many: bool) {
 // The values of `phlo.yaml`, with their paths.
 fn of_project(project: &Project, registry: &Registry, see: &mut impl FnMut(&str, &Node, bool)) {
     for (name, node) in &project.connections {
-        let plugin = node.get("source").and_then(Node::as_str).unwrap_or_default();
-        if let Some(schema) = config(registry, plugin) {
-            Walk { root: &schema, see }.visit(&schema, node, &format!("connections.{name}"), false, DEPTH);
+        for what in CONNECTED {
+            let plugin = node.get(what).and_then(Node::as_str).unwrap_or_default();
+            if let Some(schema) = config(registry, what, plugin) {
+                Walk { root: &schema, see }.visit(&schema, node, &format!("connections.{name}"), false, DEPTH);
+            }
         }
     }
     for ((kind, name), node) in &project.plugin_settings {
@@ -66,10 +71,17 @@ fn of_project(project: &Project, registry: &Registry, see: &mut impl FnMut(&str,
     }
 }
 
-/// The schema of a source's config.
-pub(crate) fn config(registry: &Registry, source: &str) -> Option<Value> {
-    let entry = registry.find(source).find(|e| e.registration.kind == PluginKind::Source)?;
-    Some((entry.registration.config?)().to_value())
+/// The keys of a connection that name plugins.
+pub(crate) const CONNECTED: [&str; 2] = ["source", "target"];
+
+/// The schema of the config of a source or of a publish target.
+pub(crate) fn config(registry: &Registry, what: &str, plugin: &str) -> Option<Value> {
+    let registration = if what == "target" {
+        registry.publish_target_registration(plugin)?
+    } else {
+        registry.find(plugin).find(|e| e.registration.kind == PluginKind::Source)?.registration
+    };
+    Some((registration.config?)().to_value())
 }
 
 // Calls `see` for each value that the schema calls secret, with its path and whether it stands under a name that the plugin does not

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::name::{AssetKey, CapabilityType, closed_names};
-use crate::node::{Node, Place};
+use crate::node::{Node, Place, Span};
 use crate::quality::CheckSeverity;
 use crate::types::ColumnType;
 
@@ -71,11 +71,12 @@ impl AssetSpec {
         }
     }
 
-    /// The kind that `kind:` selects: `ingest` or `sql`.
+    /// The kind that `kind:` selects: `ingest`, `sql` or `publish`.
     pub fn kind(&self) -> &'static str {
         match self.body {
             AssetBody::Ingest(_) => "ingest",
             AssetBody::Sql(_) => "sql",
+            AssetBody::Publish(_) => "publish",
         }
     }
 }
@@ -87,6 +88,8 @@ pub enum AssetBody {
     Ingest(SourceSpec),
     /// A query over other assets.
     Sql(SqlSpec),
+    /// A table, or a query over tables, that is sent to a target system. It makes no table.
+    Publish(PublishSpec),
 }
 
 /// A source and its config.
@@ -107,6 +110,85 @@ pub struct SqlSpec {
     pub text: String,
     /// The file, relative to the project.
     pub file: String,
+}
+
+/// What is published, and to where.
+#[derive(Debug, Clone)]
+pub struct PublishSpec {
+    /// What is published.
+    pub input: PublishInput,
+    /// The publish target.
+    pub target: TargetSpec,
+}
+
+/// What is published.
+#[derive(Debug, Clone)]
+pub enum PublishInput {
+    /// A table, whole.
+    Table {
+        /// The table.
+        table: AssetKey,
+        /// Where it is named.
+        place: Option<Place>,
+    },
+    /// What a query over tables answers.
+    Query(InlineSql),
+}
+
+/// A publish target and its config.
+#[derive(Debug, Clone)]
+pub struct TargetSpec {
+    /// The name of the target's provider.
+    pub plugin: String,
+    /// Where the name stands.
+    pub plugin_place: Option<Place>,
+    /// Its config, still a node: the target reads it.
+    pub config: Node,
+}
+
+/// SQL within a YAML file.
+#[derive(Debug, Clone)]
+pub struct InlineSql {
+    /// The SQL.
+    pub text: String,
+    /// The file, relative to the project.
+    pub file: String,
+    /// Where the SQL stands in it.
+    pub origin: TextOrigin,
+}
+
+/// Where a text stands in a file, so that places in the text become places in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TextOrigin {
+    /// Its lines are lines of the file.
+    Lines {
+        /// The line that it begins on, from 1.
+        line: u32,
+        /// Characters before it on that line.
+        first: u32,
+        /// Characters before it on each further line.
+        further: u32,
+    },
+    /// As YAML folded or escaped it, no place in it is known: all of it is here.
+    Within(Span),
+}
+
+impl TextOrigin {
+    /// A text that is its file.
+    pub const FILE: Self = Self::Lines { line: 1, first: 0, further: 0 };
+
+    /// A place in the text as one in the file.
+    #[must_use]
+    pub fn locate(self, span: Span) -> Span {
+        match self {
+            Self::Lines { line, first, further } => Span {
+                line: line - 1 + span.line,
+                column: span.column + if span.line == 1 { first } else { further },
+                len: span.len,
+            },
+            Self::Within(whole) => whole,
+        }
+    }
 }
 
 /// A transform plugin and its parameters.

@@ -199,9 +199,9 @@ pub struct ServiceEvent {
 /// An asset begins.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AssetStart {
-    /// The source plugin, or `sql`.
+    /// The source plugin, `sql`, or the publish target.
     pub tool: String,
-    /// The write strategy.
+    /// The write strategy, or `publish`.
     pub strategy: String,
 }
 

@@ -16,8 +16,8 @@ pub mod service;
 pub mod types;
 
 pub use asset::{
-    AssetBody, AssetSpec, CheckSpec, PartitionKind, PartitionSpec, SchemaPolicy, SourceSpec, TransformSpec, WriteSpec,
-    WriteStrategy,
+    AssetBody, AssetSpec, CheckSpec, PartitionKind, PartitionSpec, PublishInput, PublishSpec, SchemaPolicy, SourceSpec,
+    TargetSpec, TransformSpec, WriteSpec, WriteStrategy,
 };
 pub use code::Code;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, nearest};
