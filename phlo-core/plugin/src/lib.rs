@@ -43,7 +43,7 @@ pub mod source;
 pub mod transform;
 
 pub use capability::{Choice, ChosenBy, Wishes, resolve};
-pub use context::{InitContext, NoSettings, Storage};
+pub use context::{InitContext, NoSettings, Storage, Variables};
 pub use emit::Emitter;
 pub use error::{Error, Result};
 pub use registration::{KnownPlugin, PackageFacts, Registration};

@@ -15,6 +15,7 @@ mod interpolate;
 mod load;
 mod read;
 mod secrets;
+mod stores;
 mod show;
 mod validate;
 
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 
 pub use environment::Environment;
 pub use load::{Loaded, Project, Texts, load};
+pub use stores::{NoStores, Opening, SecretSource};
 pub use secrets::is_secret_key;
 pub use validate::MIN_MEMORY_MIB;
 

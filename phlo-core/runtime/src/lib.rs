@@ -17,6 +17,7 @@ mod report;
 mod run;
 mod secrets;
 mod select;
+mod stores;
 
 pub use phlo_engine_api::{TableInfo, TableVersion};
 
