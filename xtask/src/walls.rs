@@ -33,6 +33,8 @@ const TESTKIT: &[&str] = &["phlo-testkit"];
 const CONTRACT: &[&str] = &["phlo-spec", "phlo-plugin"];
 /// Sources that read from object stores.
 const CONTRACT_AND_STORAGE: &[&str] = &["phlo-spec", "phlo-plugin", "phlo-storage"];
+/// Catalogs, which tell other engines of the storage.
+const CONTRACT_AND_CATALOG: &[&str] = &["phlo-spec", "phlo-plugin", "phlo-catalog"];
 const CONTRACT_AND_ENGINE: &[&str] = &["phlo-spec", "phlo-plugin", "phlo-engine-api"];
 
 pub(crate) const ROOMS: &[Room] = &[
@@ -40,6 +42,7 @@ pub(crate) const ROOMS: &[Room] = &[
     Room { dev: &[], ..room("phlo-core/plugin", &["phlo-spec"]) },
     Room { dev: &[], ..room("phlo-core/engine-api", CONTRACT) },
     Room { dev: &[], ..room("phlo-core/storage", CONTRACT) },
+    Room { dev: &[], ..room("phlo-core/catalog", CONTRACT) },
     room("phlo-core/engine", CONTRACT_AND_ENGINE),
     room("phlo-core/project", CONTRACT),
     room("phlo-core/runtime", &["phlo-spec", "phlo-plugin", "phlo-engine-api", "phlo-engine", "phlo-project"]),
@@ -55,6 +58,7 @@ pub(crate) const ROOMS: &[Room] = &[
     room(
         "phlo-cli",
         &["phlo-bundle", "phlo-api", "phlo-services", "phlo-runtime", "phlo-project", "phlo-plugin", "phlo-spec"],
+    room("phlo-plugins/catalog-*", CONTRACT_AND_CATALOG),
     ),
     room("phlo-dagster-adapter", CONTRACT),
     Room { dev: &[], ..room("xtask", &[]) },

@@ -63,8 +63,8 @@ pub mod prelude {
     pub use crate::error::{Error, Result};
     pub use crate::hook::{FailurePolicy, Hook, HookFilter, HookRegistration};
     pub use crate::kinds::{
-        AssetProvider, Catalog, CatalogProperties, DagsterExtension, DagsterModule, Definitions, Orchestrator,
-        OrchestratorOutput, SemanticLayer, SemanticModel, Service,
+        AssetProvider, Catalog, CatalogProperties, CatalogTable, DagsterExtension, DagsterModule, Definitions,
+        Orchestrator, OrchestratorOutput, SemanticLayer, SemanticModel, Service,
     };
     pub use crate::quality::{CheckPlan, CheckTarget, Evaluation, Quality, Verdict};
     pub use crate::resource::{Provider, Resource};
