@@ -6,6 +6,7 @@ mod bad_input;
 mod crash;
 mod example;
 mod fixture;
+mod export;
 mod gate;
 mod mistakes;
 mod plugins;

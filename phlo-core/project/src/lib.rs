@@ -8,23 +8,22 @@
 
 mod asset;
 mod check;
-mod cron;
 mod environment;
 mod file;
 mod interpolate;
 mod load;
 mod read;
 mod secrets;
-mod stores;
 mod show;
+mod stores;
 mod validate;
 
 use std::path::{Path, PathBuf};
 
 pub use environment::Environment;
 pub use load::{Loaded, Project, Texts, load};
-pub use stores::{NoStores, Opening, SecretSource};
 pub use secrets::is_secret_key;
+pub use stores::{NoStores, Opening, SecretSource};
 pub use validate::MIN_MEMORY_MIB;
 
 /// The file that makes a folder a project.
