@@ -4,9 +4,10 @@
 
 mod bad_input;
 mod crash;
+mod dagster;
 mod example;
-mod fixture;
 mod export;
+mod fixture;
 mod gate;
 mod mistakes;
 mod plugins;

@@ -49,16 +49,20 @@ pub(crate) const ROOMS: &[Room] = &[
     room("phlo-core/services", &["phlo-spec", "phlo-plugin", "phlo-project"]),
     room("phlo-core/api", &["phlo-spec", "phlo-runtime", "phlo-project", "phlo-services"]),
     Room { optional: &["phlo-engine-api", "phlo-engine"], dev: &[], ..room("phlo-core/testkit", CONTRACT) },
-    Room { optional: &["phlo-plugins/*"], dev: &[], ..room("phlo-core/bundle", &["phlo-plugin"]) },
+    Room {
+        optional: &["phlo-plugins/*", "phlo-dagster-adapter"],
+        dev: &[],
+        ..room("phlo-core/bundle", &["phlo-plugin"])
+    },
     room("phlo-plugins/table-*", &["phlo-spec", "phlo-plugin", "phlo-engine-api", "phlo-storage"]),
     room("phlo-plugins/transform-*", CONTRACT_AND_ENGINE),
     room("phlo-plugins/engine-*", CONTRACT_AND_ENGINE),
     room("phlo-plugins/source-*", CONTRACT_AND_STORAGE),
+    room("phlo-plugins/catalog-*", CONTRACT_AND_CATALOG),
     room("phlo-plugins/*", CONTRACT),
     room(
         "phlo-cli",
         &["phlo-bundle", "phlo-api", "phlo-services", "phlo-runtime", "phlo-project", "phlo-plugin", "phlo-spec"],
-    room("phlo-plugins/catalog-*", CONTRACT_AND_CATALOG),
     ),
     room("phlo-dagster-adapter", CONTRACT),
     Room { dev: &[], ..room("xtask", &[]) },
