@@ -18,8 +18,9 @@ phlo_plugin::register!(
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// The REST catalog's address, e.g. `https://catalog.example.org/api/catalog`.
-    pub uri: String,
+    /// The REST catalog's address, e.g. `https://catalog.example.org/api/catalog`. Nothing can be written without it.
+    #[serde(default)]
+    pub uri: Option<String>,
     /// The catalog's name in Trino and Spark.
     #[serde(default = "name")]
     pub name: String,
@@ -71,7 +72,9 @@ impl Plugin for IcebergCatalog {
 
     fn create(settings: Settings, context: &InitContext) -> Result<Self> {
         check_name(&settings.name)?;
-        address("uri", &settings.uri)?;
+        if let Some(uri) = &settings.uri {
+            address("uri", uri)?;
+        }
         if let Some(oauth2) = &settings.oauth2 {
             let variables = [&oauth2.credential_variable, &oauth2.token_variable];
             if variables.iter().filter(|variable| variable.is_some()).count() != 1 {
@@ -107,7 +110,12 @@ fn address(key: &str, uri: &str) -> Result<()> {
 
 impl Catalog for IcebergCatalog {
     fn catalogs(&self) -> Result<Vec<CatalogProperties>> {
-        let Settings { uri, name, warehouse, vended_credentials, nested_namespaces, oauth2 } = &self.settings;
+        // Linked and without settings, it is no mistake until somebody asks for it.
+        let uri = self.settings.uri.as_deref().ok_or_else(|| {
+            Error::new(Code::MissingKey, "missing key `uri`: the address of the REST catalog")
+                .hint("add to phlo.yaml: plugins: { settings: { catalog: { iceberg: { uri: URL } } } }")
+        })?;
+        let Settings { name, warehouse, vended_credentials, nested_namespaces, oauth2, .. } = &self.settings;
         let (mut trino, mut spark) = (Properties::new(), Properties::new());
         if *vended_credentials {
             // Which file system the tables need is the storage's; how to get in, the catalog's.

@@ -91,9 +91,10 @@ fn what_could_not_work_or_would_tell_a_secret_is_refused() {
             "`oauth2` needs a credential or a token, and not both",
         ),
         (format!("{{{URI}, oauth2: {{token_variable: 'a:b'}}}}"), Code::InvalidValue, "`a:b` is no variable's name"),
-        ("{}".to_owned(), Code::MissingKey, "missing key `uri`"),
     ] {
         let err = catalog(&settings).unwrap_err();
         assert_eq!((err.code(), err.message()), (code, message));
     }
+    let err = catalog("{}").unwrap().catalogs().unwrap_err();
+    assert_eq!((err.code(), err.message()), (Code::MissingKey, "missing key `uri`: the address of the REST catalog"));
 }
