@@ -343,13 +343,16 @@ pub(crate) enum Plugin {
 pub(crate) enum Config {
     /// Every value and where it came from; secrets are masked
     Show,
-    /// Write the project as the definitions of an orchestrator that runs assets itself, e.g. Dagster
+    /// Write the project for others: as definitions of an orchestrator, e.g. Dagster, or as a catalog, e.g. for Trino and Spark
     Export {
         /// The folder for the files
         dir: PathBuf,
         /// The orchestrator; the project's unless given
         #[arg(long, value_name = "NAME")]
         orchestrator: Option<String>,
+        /// A catalog, in place of an orchestrator
+        #[arg(long, value_name = "NAME", conflicts_with = "orchestrator")]
+        catalog: Option<String>,
     },
 }
 

@@ -9,6 +9,7 @@ Environment:
 """
 
 import collections
+import importlib.util
 import json
 import os
 import signal
@@ -244,7 +245,20 @@ def schedule_of(schedule: dict) -> dg.ScheduleDefinition:
 if MANIFEST["version"] != 1:
     raise ValueError(f"definitions.json is of version {MANIFEST['version']}, and definitions.py reads 1: write both again")
 
-defs = dg.Definitions(
-    assets=[definition_of(asset) for asset in MANIFEST["assets"]],
-    schedules=[schedule_of(schedule) for schedule in MANIFEST["schedules"]],
+
+
+def extension(name: str) -> dg.Definitions:
+    """What a module beside this file defines."""
+    spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.defs
+
+
+defs = dg.Definitions.merge(
+    dg.Definitions(
+        assets=[definition_of(asset) for asset in MANIFEST["assets"]],
+        schedules=[schedule_of(schedule) for schedule in MANIFEST["schedules"]],
+    ),
+    *map(extension, MANIFEST.get("modules", [])),
 )

@@ -19,6 +19,8 @@ pub(crate) struct Manifest {
     project: String,
     assets: Vec<Asset>,
     schedules: Vec<Schedule>,
+    /// Python modules of extensions beside the file, whose definitions are added.
+    modules: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -88,7 +90,8 @@ pub(crate) fn manifest(definitions: &Definitions) -> Result<Manifest> {
     let mut names = BTreeSet::new();
     let schedules =
         definitions.schedules.iter().map(|spec| schedule(spec, definitions, &mut names)).collect::<Result<Vec<_>>>()?;
-    Ok(Manifest { version: 1, project: definitions.project.clone(), assets, schedules })
+    let modules = definitions.dagster.iter().map(|(_, module)| module.name.clone()).collect();
+    Ok(Manifest { version: 1, project: definitions.project.clone(), assets, schedules, modules })
 }
 
 fn asset(spec: &AssetSpec, deps: &[AssetKey], ops: &mut BTreeSet<String>) -> Result<Asset> {

@@ -97,6 +97,7 @@ fn definitions() -> Definitions {
             (daily, vec![key("silver.departures")]),
         ],
         schedules: vec![schedule("group:bronze+")],
+        ..Definitions::default()
     }
 }
 
@@ -224,11 +225,43 @@ fn static_partitions_need_no_start_and_other_partitions_of_one_kind_share_a_sche
     );
 }
 
+fn module(name: &str, requirements: &[&str]) -> DagsterModule {
+    DagsterModule {
+        name: name.to_owned(),
+        python: "defs = None\n".to_owned(),
+        requirements: requirements.iter().map(|one| (*one).to_owned()).collect(),
+    }
+}
+
+#[test]
+fn modules_of_extensions_are_written_and_named_with_what_they_require() {
+    let dagster = vec![
+        ("one".to_owned(), module("phlo_one", &["pandas>=2", "dagster>=1.9"])),
+        ("two".to_owned(), module("phlo_two", &["pandas>=2"])),
+    ];
+    let written = files(&Definitions { dagster, ..definitions() }).unwrap();
+    assert_eq!(
+        written.keys().collect::<Vec<_>>(),
+        ["definitions.json", "definitions.py", "phlo_one.py", "phlo_two.py", "requirements.txt"]
+    );
+    assert_eq!(written["requirements.txt"], "dagster>=1.13\ndagster>=1.9\npandas>=2\n");
+    let manifest: Value = serde_json::from_str(&written["definitions.json"]).unwrap();
+    assert_eq!(manifest["modules"], json!(["phlo_one", "phlo_two"]));
+    for (name, says) in [
+        ("definitions", "the Dagster extension `two` gives a module `definitions`, and there is one"),
+        ("phlo_one", "the Dagster extension `two` gives a module `phlo_one`, and there is one"),
+        ("../x", "the Dagster extension `two` gives a module `../x`, which Python cannot import"),
+    ] {
+        let dagster = vec![("one".to_owned(), module("phlo_one", &[])), ("two".to_owned(), module(name, &[]))];
+        assert_eq!(files(&Definitions { dagster, ..definitions() }).unwrap_err().message(), says);
+    }
+}
+
 #[test]
 fn the_python_file_compiles_and_is_the_same_for_every_project() {
     let (all, none) = (files(&definitions()).unwrap(), files(&Definitions::default()).unwrap());
     assert_eq!(all["definitions.py"], none["definitions.py"]);
-    assert_eq!(all.keys().collect::<Vec<_>>(), ["definitions.json", "definitions.py"]);
+    assert_eq!(all.keys().collect::<Vec<_>>(), ["definitions.json", "definitions.py", "requirements.txt"]);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("definitions.py");
     std::fs::write(&file, &all["definitions.py"]).unwrap();

@@ -5,7 +5,9 @@
 mod bad_input;
 mod crash;
 mod diff;
+mod dagster;
 mod example;
+mod export;
 mod fixture;
 mod gate;
 mod mistakes;

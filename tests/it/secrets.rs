@@ -139,6 +139,83 @@ fn an_innocent_value_of_dotenv_neither_breaks_history_nor_lets_a_secret_through(
     assert_eq!(shown["checks"].as_array().map(Vec::len), Some(1), "{shown:#}");
 }
 
+#[test]
+fn what_a_secret_store_holds_reaches_the_source_and_nothing_else() {
+    let url = careless_server();
+    let project = Project::new()
+        .write(
+            "phlo.yaml",
+            "name: x\ncapabilities: { defaults: { secret_store: files } }\nplugins:\n  settings:\n    resource:\n      \
+             secret_files: { folder: \"${DIR:-vault}\" }\n      secret_env: { prefix: X_ }\nconnections:\n  api:\n    source: rest_api\n    \
+             base_url: \"${API_URL}\"\n    auth_token: \"${secret:api}\"\n    headers: { X-Pin: \"pin ${secret:env/PIN}\" }\n",
+        )
+        .write(".env", &format!("X_PIN={PIN}\n"))
+        .write("vault/api", &format!("{TOKEN}\n"))
+        .write("assets/raw/x.yaml", "source: { connection: api, endpoint: /x, pagination: { kind: none }, retry: { max_attempts: 1 } }\nretry: { max_attempts: 1 }\n")
+        .write("assets/raw/fine.yaml", "source: { connection: api, endpoint: /rows, pagination: { kind: none } }\n");
+    let file = project.path().join("vault/api");
+    let closed = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    let mode = |mode| std::fs::set_permissions(&file, mode).unwrap();
+    mode(std::os::unix::fs::PermissionsExt::from_mode(0o644));
+    let said = project.phlo_with(&[("API_URL", &url)], &["check"]).exits(2);
+    assert!(said.all().contains("mode: 0644") && said.all().contains("phlo.yaml:12:"), "{}", said.all());
+    mode(closed);
+    let mut all = String::new();
+    for args in [
+        &["check"][..],
+        &["run", "-v"],
+        &["run", "--json"],
+        &["config", "show"],
+        &["config", "show", "--json"],
+        &["logs", "--level", "debug", "--json"],
+        &["plugin", "check", "--json"],
+    ] {
+        all.push_str(&project.phlo_with(&[("API_URL", &url)], args).all());
+    }
+    assert!(all.contains("you sent") && all.contains("authorization: Bearer ***"), "the server saw it: {all}");
+    assert!(all.contains("secret:api") && all.contains("pin ***"), "{all}");
+    for secret in [TOKEN, "t0ken", PIN] {
+        assert!(!all.contains(secret), "{secret} is shown:\n{all}");
+        visit(project.path(), &mut |file, bytes| {
+            let given = file.file_name().unwrap() == ".env" || file.ends_with("vault/api");
+            let found = bytes.windows(secret.len()).any(|w| w == secret.as_bytes());
+            assert!(given || !found, "{secret} is in {}", file.display());
+        });
+    }
+    assert_eq!(project.phlo_with(&[("API_URL", &url)], &["sql", "select id from raw.fine"]).exits(0).code, 0);
+}
+
+#[test]
+fn a_secret_that_is_not_there_or_whose_store_is_not_is_told_at_its_place() {
+    let yaml = |more: &str, secret: &str| format!("name: x\ndescription: \"a ${{secret:{secret}}}\"\n{more}");
+    let chosen = "capabilities: { defaults: { secret_store: env } }\n";
+    for (yaml, says) in [
+        (yaml(chosen, "no"), "phlo.yaml:2:17|P1005|the secret store `env` has no secret `no`|the variable no"),
+        (yaml("", "no"), "phlo.yaml:2:17|P2007|several plugins provide a secret_store: env, files|${secret:STORE/no}"),
+        (yaml(chosen, "fils/no"), "phlo.yaml:2:17|P2006|there is no secret store `fils`|did you mean `files`?"),
+        (
+            yaml("plugins: { deny: [secret_env] }\n", "env/no"),
+            "phlo.yaml:2:17|P2006|there is no secret store `env`|available: files",
+        ),
+        (
+            yaml("plugins: { deny: [secret_env] }\n", "no"),
+            "phlo.yaml:2:17|P1005|the secret store `files` has no secret `no`|/run/secrets/no",
+        ),
+        (
+            yaml("plugins: { settings: { resource: { secret_env: { prefix: \"${secret:a}\" } } } }\n", "env/no"),
+            "phlo.yaml:3:59|P1004|before there is a secret store|use `${NAME}` there",
+        ),
+    ] {
+        let said = Project::new().write("phlo.yaml", &yaml).phlo(&["check"]);
+        for part in says.split('|') {
+            assert!(said.all().contains(part), "{part}\n{yaml}\n{}", said.all());
+        }
+    }
+    // What keeps the stores from being made is told once, at its own place.
+    let said = Project::new().write("phlo.yaml", &yaml("plugins: { deny: [secret_evn] }\n", "env/no")).phlo(&["check"]);
+    assert_eq!(said.all().matches("secret_evn").count(), 2, "the message and its line: {}", said.all());
+}
+
 fn visit(dir: &Path, see: &mut impl FnMut(&Path, &[u8])) {
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();

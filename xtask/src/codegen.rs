@@ -9,6 +9,8 @@
 //! groups = ["default"]     # and "minimal"; every plugin is in "full"
 //! ```
 //!
+//! [`APART`] names crates that are plugins, too, and lie elsewhere.
+//!
 //! The output is sorted and formatted as rustfmt would, so that the same folders always give the same bytes.
 //!
 //! A folder that was removed leaves the workspace unloadable until the bundle is rewritten; `target/debug/xtask codegen`
@@ -22,6 +24,9 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
 const PLUGINS: &str = "phlo-plugins";
+/// Plugin crates in a folder of the root of their own: the feature that links each is its package without `phlo-`. They stand in the
+/// root manifest by hand, as they are no folder of [`PLUGINS`].
+const APART: &[&str] = &["phlo-dagster-adapter"];
 const BUNDLE_MANIFEST: &str = "phlo-core/bundle/Cargo.toml";
 const BUNDLE_LIB: &str = "phlo-core/bundle/src/lib.rs";
 const ROOT_MANIFEST: &str = "Cargo.toml";
@@ -49,8 +54,10 @@ const MAX_SUMMARY_CHARS: usize = 120;
 /// What the folders say about one plugin crate.
 #[derive(Debug)]
 pub(crate) struct PluginCrate {
-    /// The folder's name, which is also the cargo feature that links it.
+    /// The folder's name, which is also the cargo feature that links it; without `phlo-` for those of [`APART`].
     folder: String,
+    /// Whether it is one of [`APART`].
+    apart: bool,
     package: String,
     summary: String,
     plugins: Vec<Entry>,
@@ -162,11 +169,19 @@ fn read(root: &Path) -> Result<Vec<PluginCrate>> {
         };
         crates.push(PluginCrate::parse(&folder, &manifest).with_context(|| format!("{PLUGINS}/{folder}/Cargo.toml"))?);
     }
+    for package in APART {
+        let path = root.join(package).join("Cargo.toml");
+        if path.is_file() {
+            let manifest =
+                std::fs::read_to_string(path).with_context(|| format!("cannot read {package}/Cargo.toml"))?;
+            crates.push(PluginCrate::apart(package, &manifest).with_context(|| format!("{package}/Cargo.toml"))?);
+        }
+    }
     crates.sort_by(|a, b| a.folder.cmp(&b.folder));
     let mut entries: Vec<_> = crates.iter().flat_map(|it| it.plugins.iter().map(|entry| (entry, &it.folder))).collect();
     entries.sort();
     if let Some([(entry, one), (_, other)]) = entries.array_windows().find(|[a, b]| a.0 == b.0) {
-        bail!("{PLUGINS}/{one} and {PLUGINS}/{other} both register {} `{}`: rename one", entry.kind, entry.name);
+        bail!("the plugin crates {one} and {other} both register {} `{}`: rename one", entry.kind, entry.name);
     }
     Ok(crates)
 }
@@ -174,6 +189,24 @@ fn read(root: &Path) -> Result<Vec<PluginCrate>> {
 impl PluginCrate {
     /// Reads a plugin's manifest; `folder` is the name alone.
     pub(crate) fn parse(folder: &str, manifest: &str) -> Result<Self> {
+        let read = Self::read(folder, manifest)?;
+        let prefix = folder.split('-').next().unwrap_or_default();
+        let kind = if RESOURCE_PREFIXES.contains(&prefix) { "resource" } else { prefix };
+        ensure!(
+            folder.len() > prefix.len() + 1 && read.plugins.iter().any(|entry| entry.kind == kind),
+            "a plugin's folder is <kind>-<name>, and {folder} registers no {kind}: rename the folder or \
+             correct plugins"
+        );
+        Ok(read)
+    }
+
+    /// Reads the manifest of one of [`APART`].
+    fn apart(package: &str, manifest: &str) -> Result<Self> {
+        let feature = package.strip_prefix("phlo-").context("the folder's name does not begin with `phlo-`")?;
+        Ok(Self { apart: true, ..Self::read(feature, manifest)? })
+    }
+
+    fn read(folder: &str, manifest: &str) -> Result<Self> {
         let Package { name: package, description, metadata } =
             toml::from_str::<Manifest>(manifest).context("unreadable")?.package;
         ensure!(
@@ -200,16 +233,9 @@ impl PluginCrate {
                 "plugin name `{name}` must be lower snake case"
             );
         }
-        let prefix = folder.split('-').next().unwrap_or_default();
-        let kind = if RESOURCE_PREFIXES.contains(&prefix) { "resource" } else { prefix };
-        ensure!(
-            folder.len() > prefix.len() + 1 && phlo.plugins.iter().any(|entry| entry.kind == kind),
-            "a plugin's folder is <kind>-<name>, and {folder} registers no {kind}: rename the folder or \
-             correct plugins"
-        );
         let mut groups = phlo.groups;
         groups.insert(Group::Full);
-        Ok(Self { folder: folder.to_owned(), package, summary, plugins: phlo.plugins, groups })
+        Ok(Self { folder: folder.to_owned(), apart: false, package, summary, plugins: phlo.plugins, groups })
     }
 }
 
@@ -226,7 +252,7 @@ fn root_manifest(current: &str, crates: &[PluginCrate]) -> Result<String> {
     let version = package.and_then(|it| it.get("version")).and_then(toml::Value::as_str);
     let version = version.context("the root Cargo.toml has no workspace.package.version")?;
     let mut text = format!("{before}{BEGIN}\n");
-    for PluginCrate { folder, package, .. } in crates {
+    for PluginCrate { folder, package, .. } in crates.iter().filter(|it| !it.apart) {
         let _ = writeln!(text, "{package} = {{ path = \"{PLUGINS}/{folder}\", version = \"{version}\" }}");
     }
     Ok(text + END + after)
@@ -412,6 +438,34 @@ workspace = true
             )
         });
         assert_eq!(known, rows.concat() + "];\n");
+    }
+
+    #[test]
+    fn a_plugin_crate_in_the_root_is_linked_as_the_others_and_stays_where_it_is_named() {
+        let root = tree(&[("source-rest", REST)]);
+        let adapter = root.path().join("phlo-dagster-adapter");
+        std::fs::create_dir(&adapter).unwrap();
+        let manifest = REST
+            .replace("phlo-source-rest", "phlo-dagster-adapter")
+            .replace("{ kind = \"source\", name = \"rest_api\" }", "{ kind = \"orchestrator\", name = \"dagster\" }");
+        std::fs::write(adapter.join("Cargo.toml"), &manifest).unwrap();
+        run(root.path(), false).unwrap();
+        assert!(!text(root.path(), ROOT_MANIFEST).contains("dagster"));
+        let bundle = text(root.path(), BUNDLE_MANIFEST);
+        for line in [
+            "    \"dagster-adapter\",\n    \"source-rest\",\n",
+            "\ndagster-adapter = [\"dep:phlo-dagster-adapter\"]\n",
+            "\nphlo-dagster-adapter = { workspace = true, optional = true }\n",
+        ] {
+            assert!(bundle.contains(line), "{line}: {bundle}");
+        }
+        assert!(
+            text(root.path(), BUNDLE_LIB)
+                .contains("#[cfg(feature = \"dagster-adapter\")]\nuse phlo_dagster_adapter as _;\n")
+        );
+        std::fs::write(adapter.join("Cargo.toml"), manifest.replace("phlo-dagster-adapter", "phlo-dagster")).unwrap();
+        let error = format!("{:#}", run(root.path(), false).unwrap_err());
+        assert!(error.contains("phlo-dagster-adapter/Cargo.toml: the package is called phlo-dagster:"), "{error}");
     }
 
     #[test]

@@ -87,9 +87,10 @@ impl Step {
 /// Installs what tests run beside phlo, where this machine lacks it and is one of Debian's that we may install on. A test that
 /// then misses something says so, and fails under `CI`.
 fn provision() {
-    let needed: [(&[&str], &str); 4] = [
+    let needed: [(&[&str], &str); 5] = [
         (&["strace", "--version"], "strace"),
         (&["setpriv", "--version"], "util-linux"),
+        (&["systemd-analyze", "--version"], "systemd"),
         (&["python3", "--version"], "python3"),
         (&["python3", "-c", "import ensurepip, venv"], "python3-venv"),
     ];

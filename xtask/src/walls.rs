@@ -33,6 +33,8 @@ const TESTKIT: &[&str] = &["phlo-testkit"];
 const CONTRACT: &[&str] = &["phlo-spec", "phlo-plugin"];
 /// Sources that read from object stores.
 const CONTRACT_AND_STORAGE: &[&str] = &["phlo-spec", "phlo-plugin", "phlo-storage"];
+/// Catalogs, which tell other engines of the storage.
+const CONTRACT_AND_CATALOG: &[&str] = &["phlo-spec", "phlo-plugin", "phlo-catalog"];
 const CONTRACT_AND_ENGINE: &[&str] = &["phlo-spec", "phlo-plugin", "phlo-engine-api"];
 
 pub(crate) const ROOMS: &[Room] = &[
@@ -40,17 +42,23 @@ pub(crate) const ROOMS: &[Room] = &[
     Room { dev: &[], ..room("phlo-core/plugin", &["phlo-spec"]) },
     Room { dev: &[], ..room("phlo-core/engine-api", CONTRACT) },
     Room { dev: &[], ..room("phlo-core/storage", CONTRACT) },
+    Room { dev: &[], ..room("phlo-core/catalog", CONTRACT) },
     room("phlo-core/engine", CONTRACT_AND_ENGINE),
     room("phlo-core/project", CONTRACT),
     room("phlo-core/runtime", &["phlo-spec", "phlo-plugin", "phlo-engine-api", "phlo-engine", "phlo-project"]),
     room("phlo-core/services", &["phlo-spec", "phlo-plugin", "phlo-project"]),
     room("phlo-core/api", &["phlo-spec", "phlo-runtime", "phlo-project", "phlo-services"]),
     Room { optional: &["phlo-engine-api", "phlo-engine"], dev: &[], ..room("phlo-core/testkit", CONTRACT) },
-    Room { optional: &["phlo-plugins/*"], dev: &[], ..room("phlo-core/bundle", &["phlo-plugin"]) },
+    Room {
+        optional: &["phlo-plugins/*", "phlo-dagster-adapter"],
+        dev: &[],
+        ..room("phlo-core/bundle", &["phlo-plugin"])
+    },
     room("phlo-plugins/table-*", &["phlo-spec", "phlo-plugin", "phlo-engine-api", "phlo-storage"]),
     room("phlo-plugins/transform-*", CONTRACT_AND_ENGINE),
     room("phlo-plugins/engine-*", CONTRACT_AND_ENGINE),
     room("phlo-plugins/source-*", CONTRACT_AND_STORAGE),
+    room("phlo-plugins/catalog-*", CONTRACT_AND_CATALOG),
     room("phlo-plugins/*", CONTRACT),
     room(
         "phlo-cli",

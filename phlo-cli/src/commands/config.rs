@@ -1,4 +1,4 @@
-//! `phlo config`: every value and where it came from; the project as another orchestrator's definitions.
+//! `phlo config`: every value and where it came from; the project as another orchestrator's definitions, or as a catalog.
 
 use std::path::Path;
 
@@ -15,19 +15,22 @@ use crate::render::{Tone, plural};
 pub(crate) fn run(app: &App, args: &Config) -> Result<Exit, Failure> {
     match args {
         Config::Show => show(app),
-        Config::Export { dir, orchestrator } => export(app, dir, orchestrator.as_deref()),
+        Config::Export { dir, orchestrator, catalog } => export(app, dir, orchestrator.as_deref(), catalog.as_deref()),
     }
 }
 
-fn export(app: &App, dir: &Path, orchestrator: Option<&str>) -> Result<Exit, Failure> {
+fn export(app: &App, dir: &Path, orchestrator: Option<&str>, catalog: Option<&str>) -> Result<Exit, Failure> {
     let open = app.open_to_work()?;
-    let files = open.platform.export(orchestrator).map_err(|problems| Failure::in_files(problems, &open.texts))?;
+    let files = match catalog {
+        Some(catalog) => app.wait(open.platform.export_catalog(catalog))?,
+        None => open.platform.export(orchestrator).map_err(|problems| Failure::in_files(problems, &open.texts))?,
+    };
     for (file, content) in &files {
         let path = dir.join(file);
         let written =
             path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&path, content));
         written.map_err(|err| {
-            Error::new(Code::StorageFailed, "the definitions cannot be written")
+            Error::new(Code::StorageFailed, "the files cannot be written")
                 .with("path", path.display())
                 .because(err)
                 .hint("check the folder's permissions and the disk")
@@ -70,7 +73,7 @@ fn text(app: &App, shown: &Value) -> String {
             source.get("variables").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
         let from = match (from("source"), from("place")) {
             (Some("default"), _) => Cell::toned(("default", Tone::Dim)),
-            (Some("environment"), Some(place)) => format!("{place}, with {}", variables.join(", ")).into(),
+            (Some("environment" | "secret_store"), Some(place)) => format!("{place}, with {}", variables.join(", ")).into(),
             (Some("environment"), None) => variables.join(", ").into(),
             (_, place) => Cell::maybe(place),
         };

@@ -53,6 +53,8 @@ pub enum ChosenBy {
     Project,
     /// There is only one.
     OnlyProvider,
+    /// It is phlo's own, and nothing else was chosen.
+    Own,
 }
 
 impl fmt::Display for ChosenBy {
@@ -63,6 +65,7 @@ impl fmt::Display for ChosenBy {
             Self::Environment => "the environment",
             Self::Project => "capabilities.defaults in phlo.yaml",
             Self::OnlyProvider => "being the only provider",
+            Self::Own => "being phlo's own",
         })
     }
 }
@@ -101,7 +104,11 @@ pub fn check_tags(tags: &BTreeMap<String, String>) -> Result<()> {
     Ok(())
 }
 
-/// Chooses among the linked providers of a capability, by run tag, asset, environment, project, only one linked, in this order.
+/// The orchestrator that runs assets itself: whoever wants another one says so.
+const OWN_ORCHESTRATOR: &str = "native";
+
+/// Chooses among the linked providers of a capability, by run tag, asset, environment, project, only one linked, in this order. Of
+/// several orchestrators it is phlo's own unless something else is chosen: the others only write files, and only when asked to.
 ///
 /// # Errors
 /// [`Code::MissingCapability`] if the wished provider is not linked (never a fallback) or there is none at all;
@@ -129,6 +136,9 @@ pub fn resolve(capability: CapabilityType, wishes: &Wishes<'_>, providers: &[Str
     }
     match providers {
         [only] => Ok(Choice { provider: only.clone(), by: ChosenBy::OnlyProvider }),
+        _ if capability == CapabilityType::Orchestrator && providers.iter().any(|name| name == OWN_ORCHESTRATOR) => {
+            Ok(Choice { provider: OWN_ORCHESTRATOR.to_owned(), by: ChosenBy::Own })
+        }
         [] => Err(Error::new(Code::MissingCapability, format!("no linked plugin provides {one}"))
             .hint("see `phlo plugin list` for what is linked, and `phlo plugin check` for what is refused")),
         _ => Err(Error::new(Code::AmbiguousCapability, format!("several plugins provide {one}: {}", list()))
@@ -187,6 +197,10 @@ mod tests {
             (err.code(), err.message()),
             (Code::AmbiguousCapability, "several plugins provide a table_store: delta, ducklake")
         );
+        let three = ["crontab", "native", "systemd"].map(str::to_owned);
+        let own = resolve(CapabilityType::Orchestrator, &Wishes::default(), &three).unwrap();
+        assert_eq!(own, Choice { provider: "native".to_owned(), by: ChosenBy::Own });
+        assert!(resolve(CapabilityType::TableStore, &Wishes::default(), &three).is_err());
         let defaults = BTreeMap::from([(CapabilityType::TableStore, "detla".to_owned())]);
         let wishes = Wishes { defaults: Some(&defaults), ..Wishes::default() };
         let err = resolve(CapabilityType::TableStore, &wishes, &two[..1]).unwrap_err();

@@ -1,7 +1,9 @@
 //! What a plugin is given when it is made, and the trait that every plugin has.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use phlo_spec::{Redactor, Secret};
 use schemars::JsonSchema;
@@ -53,6 +55,36 @@ pub struct Storage {
     pub options: BTreeMap<String, Secret>,
 }
 
+/// The variables that the project's files may name, for a plugin whose task they are, such as a secret store. Each value is a
+/// secret; `Debug` tells none.
+#[derive(Clone)]
+pub struct Variables(Arc<dyn Fn(&str) -> Option<Secret> + Send + Sync>);
+
+impl Variables {
+    /// Variables that this function answers.
+    pub fn of(lookup: impl Fn(&str) -> Option<Secret> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(lookup))
+    }
+
+    /// The value of a variable that is set.
+    pub fn get(&self, name: &str) -> Option<Secret> {
+        (self.0)(name)
+    }
+}
+
+impl Default for Variables {
+    /// None at all.
+    fn default() -> Self {
+        Self::of(|_| None)
+    }
+}
+
+impl fmt::Debug for Variables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Variables")
+    }
+}
+
 /// The surroundings of a plugin.
 #[derive(Debug, Clone)]
 pub struct InitContext {
@@ -72,6 +104,8 @@ pub struct InitContext {
     pub emitter: Emitter,
     /// Cleans text that may hold secrets. A plugin that makes a secret of its own (a session token) adds it here.
     pub redactor: Redactor,
+    /// The variables of the environment and of `.env`.
+    pub variables: Variables,
 }
 
 impl InitContext {
@@ -91,6 +125,7 @@ impl InitContext {
             parallelism: 2,
             emitter: Emitter::silent(),
             redactor: Redactor::default(),
+            variables: Variables::default(),
         }
     }
 }

@@ -62,14 +62,34 @@ pub trait Catalog: Plugin {
     /// # Errors
     /// What keeps it from working.
     fn catalogs(&self) -> Result<Vec<CatalogProperties>>;
+
+    /// Files beside the properties, e.g. a script that makes the tables known there: relative path and content.
+    ///
+    /// # Errors
+    /// What keeps it from working, e.g. two tables that would have one name there.
+    fn files(&self, tables: &[CatalogTable]) -> Result<Vec<(String, String)>> {
+        let _ = tables;
+        Ok(Vec::new())
+    }
+}
+
+/// A table that exists, as a catalog sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CatalogTable {
+    /// The table.
+    pub table: AssetKey,
+    /// The table store that holds it, e.g. `delta`.
+    pub store: String,
+    /// Where it lies: a path of this machine, or a URL.
+    pub location: String,
 }
 
 /// The configuration of a catalog for one engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CatalogProperties {
-    /// The engine, e.g. `trino`.
+    /// The engine, e.g. `trino`: letters, digits, `_` and `-`.
     pub target: String,
-    /// The catalog's name there.
+    /// The catalog's name there, of the same characters.
     pub name: String,
     /// The properties.
     pub properties: BTreeMap<String, String>,
@@ -77,7 +97,10 @@ pub struct CatalogProperties {
 
 object_safe! {
     /// [`Catalog`], object-safe.
-    AnyCatalog for Catalog { fn catalogs(&self) -> Result<Vec<CatalogProperties>>; }
+    AnyCatalog for Catalog {
+        fn catalogs(&self) -> Result<Vec<CatalogProperties>>;
+        fn files(&self, tables: &[CatalogTable]) -> Result<Vec<(String, String)>>;
+    }
 }
 
 /// What an orchestrator translates: the assets with what each depends on, in an order in which upstream comes first.
@@ -89,6 +112,10 @@ pub struct Definitions {
     pub assets: Vec<(AssetSpec, Vec<AssetKey>)>,
     /// Schedules.
     pub schedules: Vec<ScheduleSpec>,
+    /// What the selection of each schedule means, by the schedule's name; sorted.
+    pub selections: BTreeMap<String, Vec<AssetKey>>,
+    /// Modules of the Dagster extensions that are linked, by the extension's name.
+    pub dagster: Vec<(String, DagsterModule)>,
 }
 
 /// An orchestrator's own definitions.

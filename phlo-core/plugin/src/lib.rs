@@ -44,7 +44,7 @@ pub mod source;
 pub mod transform;
 
 pub use capability::{Choice, ChosenBy, Wishes, resolve};
-pub use context::{InitContext, NoSettings, Storage};
+pub use context::{InitContext, NoSettings, Storage, Variables};
 pub use emit::Emitter;
 pub use error::{Error, Result};
 pub use registration::{KnownPlugin, PackageFacts, Registration};
@@ -64,8 +64,8 @@ pub mod prelude {
     pub use crate::error::{Error, Result};
     pub use crate::hook::{FailurePolicy, Hook, HookFilter, HookRegistration};
     pub use crate::kinds::{
-        AssetProvider, Catalog, CatalogProperties, DagsterExtension, DagsterModule, Definitions, Orchestrator,
-        OrchestratorOutput, SemanticLayer, SemanticModel, Service,
+        AssetProvider, Catalog, CatalogProperties, CatalogTable, DagsterExtension, DagsterModule, Definitions,
+        Orchestrator, OrchestratorOutput, SemanticLayer, SemanticModel, Service,
     };
     pub use crate::publish::{PublishContext, PublishTarget, Published};
     pub use crate::quality::{CheckPlan, CheckTarget, Evaluation, Quality, Verdict};

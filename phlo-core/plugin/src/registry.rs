@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use futures::{FutureExt, StreamExt};
 use phlo_spec::{
     AssetKey, AssetRun, CapabilityRef, CapabilityType, CheckResult, Code, Event, Node, NodeKind, PluginKind, RunRecord,
-    nearest,
+    Secret, nearest,
 };
 
 use crate::context::{AnyPlugin, InitContext};
@@ -19,7 +19,7 @@ use crate::hook::HookRegistration;
 use crate::publish::{AnyPublishTarget, PublishContext, Published, TargetConfig};
 use crate::quality::{AnyQuality, CheckPlan, CheckTarget};
 use crate::registration::{Instance, KnownPlugin, PACKAGES, PackageFacts, Registration};
-use crate::resource::{Provider, RunHistory};
+use crate::resource::{Provider, RunHistory, SecretStore};
 use crate::source::{AnySource, BatchStream, ReadRequest, Reading, SourceConfig, SourceContext};
 use crate::transform::{AnyTransform, TransformPlan};
 
@@ -492,6 +492,16 @@ impl Registry {
         error
     }
 
+    /// A secret store by the name of its provider. Its panics become errors that name it.
+    ///
+    /// # Errors
+    /// See [`Registry::provider`].
+    pub fn secret_store(&self, name: &str) -> Result<Arc<dyn SecretStore>> {
+        let provider = self.provider(CapabilityType::SecretStore, name)?;
+        let inner = provider.of_trait()?;
+        Ok(Arc::new(Guarded { name: name.to_owned(), inner }))
+    }
+
     /// Calls every made plugin's clean-up; answers what failed.
     pub fn clean_up(&self) -> Vec<Error> {
         let made = self.entries.iter().filter_map(|e| Some((e.registration.name, e.instance.get()?.as_ref().ok()?)));
@@ -698,6 +708,15 @@ impl AnyQuality for Guarded<dyn AnyQuality> {
 impl AnyTransform for Guarded<dyn AnyTransform> {
     fn plan(&self, params: &Node, input: &SchemaRef) -> Result<TransformPlan> {
         guard(&self.name, "making a transform", || self.inner.plan(params, input))
+    }
+}
+
+impl SecretStore for Guarded<dyn SecretStore> {
+    fn secret(&self, name: &str) -> Result<Option<Secret>> {
+        guard(&self.name, "looking up a secret", || self.inner.secret(name))
+    }
+    fn looks_in(&self, name: &str) -> Option<String> {
+        guard(&self.name, "telling where a secret is", || Ok(self.inner.looks_in(name))).ok().flatten()
     }
 }
 

@@ -94,6 +94,12 @@ pub trait SecretStore: Send + Sync {
     /// # Errors
     /// If the store cannot be asked.
     fn secret(&self, name: &str) -> Result<Option<Secret>>;
+
+    /// Where it looks for a secret of this name, to tell people who miss it, e.g. `the file /run/secrets/db`.
+    fn looks_in(&self, name: &str) -> Option<String> {
+        let _ = name;
+        None
+    }
 }
 
 /// Capability `alert_sink`.

@@ -30,6 +30,7 @@ pub(crate) fn read(text: &str, root: &Path, context: &mut Context<'_>) -> Option
     if !expect_map(&node, "the project", example, &mut context.problems) {
         return None;
     }
+    context.secrets.open(&node);
     let texts = context.fill(&mut node);
     let merged = node.clone();
     let origins = origins(&merged, &texts);

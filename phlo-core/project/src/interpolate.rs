@@ -6,6 +6,7 @@
 //! | `${NAME:-default}`, `${NAME-default}` | the default, if it is not set or empty (`:-`), or not set (`-`) |
 //! | `${NAME:?message}`, `${NAME?message}` | an error with this message, likewise |
 //! | `${NAME:+other}`, `${NAME+other}` | the other text if it is set and not empty (`:+`), or set (`+`); nothing otherwise |
+//! | `${secret:NAME}`, `${secret:STORE/NAME}` | what the secret store holds under the name; see [`crate::stores`] |
 //! | `$$` | a dollar |
 //!
 //! Defaults and other texts may hold variables themselves; values may not. A dollar before anything else stays: regular
@@ -18,6 +19,7 @@ use phlo_spec::{Code, Diagnostic, Node, Place, Span, nearest};
 
 use crate::environment::Environment;
 use crate::secrets::{Keeper, is_secret_variable};
+use crate::stores::{self, Secrets};
 
 /// What became of the texts of one file.
 #[derive(Debug, Default)]
@@ -58,19 +60,24 @@ impl ShownTexts {
 pub(crate) struct Shown {
     /// The text with what came from secret variables masked.
     pub(crate) text: String,
-    /// Variables of the environment whose values are in it.
+    /// Variables of the environment whose values are in it, and secrets as `secret:NAME`.
     pub(crate) variables: Vec<String>,
 }
 
-/// Fills in the variables of every text (not key) below a node.
-pub(crate) fn fill(node: &mut Node, environment: &Environment, keeper: &mut Keeper) -> Filled {
+/// Fills in the variables and secrets of every text (not key) below a node.
+pub(crate) fn fill(
+    node: &mut Node,
+    environment: &Environment,
+    keeper: &mut Keeper,
+    secrets: &mut Secrets<'_>,
+) -> Filled {
     let mut filled = Filled::default();
     let (texts, unfilled) = (&mut filled.texts, &mut filled.unfilled);
     filled.problems = node.map_strings(&mut |text, node| {
         if !text.contains('$') {
             return Ok(None);
         }
-        let mut run = Run { environment, keeper, shown: Shown::default(), whole: text };
+        let mut run = Run { environment, keeper, secrets, shown: Shown::default(), whole: text, node };
         match run.whole(text) {
             Ok(value) => {
                 texts.insert(node.span, value.clone(), run.shown);
@@ -112,15 +119,17 @@ impl Problem {
     }
 }
 
-struct Run<'a> {
+struct Run<'a, 's> {
     environment: &'a Environment,
     keeper: &'a mut Keeper,
+    secrets: &'a mut Secrets<'s>,
     shown: Shown,
-    // The whole text, of which every `&str` below is a part.
+    // The whole text, of which every `&str` below is a part, and its node.
     whole: &'a str,
+    node: &'a Node,
 }
 
-impl<'a> Run<'a> {
+impl<'a> Run<'a, '_> {
     fn whole(&mut self, text: &'a str) -> Result<String, Problem> {
         let capitals = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
         if let Some(name) = text.strip_prefix('$')
@@ -168,6 +177,9 @@ impl<'a> Run<'a> {
     /// One `${…}`.
     fn variable(&mut self, part: &'a str) -> Result<(String, String), Problem> {
         let body = &part[2..part.len() - 1];
+        if let Some(reference) = body.strip_prefix(stores::PREFIX).filter(|it| !it.starts_with(['-', '?', '+'])) {
+            return self.secret(part, body, reference);
+        }
         let end = body.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(body.len());
         let (name, rest) = body.split_at(end);
         let (or_empty, operator) = rest.strip_prefix(':').map_or((false, rest), |operator| (true, operator));
@@ -224,6 +236,20 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// One `${secret:…}`: masked wherever it is shown, and told to the redactor.
+    fn secret(&mut self, part: &str, body: &str, reference: &str) -> Result<(String, String), Problem> {
+        let value = self.secrets.value(reference, self.node).map_err(|problem| {
+            let hint = problem.hints.join("; ");
+            self.problem(part, problem.code, problem.message, hint)
+        })?;
+        if !self.shown.variables.iter().any(|v| v == body) {
+            self.shown.variables.push(body.to_owned());
+        }
+        self.keeper.url(&value);
+        self.keeper.variable(&value);
+        Ok((value, MASK.to_owned()))
+    }
+
     fn problem(&self, part: &str, code: Code, message: String, hint: String) -> Problem {
         let start = part.as_ptr() as usize - self.whole.as_ptr() as usize;
         Problem { code, message, hint, part: start..start + part.len() }
@@ -254,13 +280,16 @@ fn closing(text: &str) -> Option<usize> {
 mod tests {
     use super::*;
 
+    use crate::stores::tests::Vault;
+
     fn environment() -> Environment {
         Environment::from_pairs([("A", "one"), ("EMPTY", ""), ("B_TOKEN", "x$A}y"), ("DSN", "pg://u:sesame@h/d")])
     }
 
     fn filled(yaml: &str) -> (Node, Filled, Keeper) {
         let (mut node, mut keeper) = (Node::parse(yaml, "f.yaml", 1).unwrap(), Keeper::default());
-        let filled = fill(&mut node, &environment(), &mut keeper);
+        let mut secrets = Secrets::of(&Vault, stores::tests::opening());
+        let filled = fill(&mut node, &environment(), &mut keeper, &mut secrets);
         (node, filled, keeper)
     }
 
@@ -283,6 +312,8 @@ mod tests {
             ("cost in $ and $a", "cost in $ and $a"),
             ("${B_TOKEN}", "x$A}y"),
             ("${NO:-$${A}}", "${A}"),
+            ("a ${secret:db} ${secret:v/db}", "a in $A}Y in v: $A}Y"),
+            ("${NO:-${secret:db}} $${secret:db}", "in $A}Y ${secret:db}"),
         ] {
             let (node, filled, _) = filled(&format!("k: '{text}'\n"));
             assert!(filled.problems.is_empty(), "{text}: {:?}", filled.problems);
@@ -316,6 +347,12 @@ mod tests {
                 "k: x${A:d}",
                 "f.yaml:1:5: P1004: `${A:d}` is not a variable [write `${NAME}`, `${NAME:-default}` or `${NAME:?message}`, or `$$` for a dollar]",
             ),
+            ("k: x ${secret:no} y", "f.yaml:1:6: P1005: the vault has no `no` [add it]"),
+            (
+                "k: ${secret:a b}",
+                "f.yaml:1:4: P1004: `a b` is no name of a secret [write `${secret:NAME}` or `${secret:STORE/NAME}`: letters, digits, `_`, `-` and `.`]",
+            ),
+            ("k: ${secret:?}", "f.yaml:1:4: P1005: `secret` has no value [set it in the environment or in `.env`]"),
             (
                 "k: $TOKEN",
                 "f.yaml:1:4: P1004: `$TOKEN` is not filled in [write `${TOKEN}`, or `$$TOKEN` for the text itself]",
@@ -335,12 +372,17 @@ mod tests {
 
     #[test]
     fn secrets_are_masked_where_they_are_shown_and_told_to_the_redactor() {
-        let (node, filled, keeper) =
-            filled("a: Bearer ${B_TOKEN}\nb: ${NO_KEY:-p w}\nc: ${DSN}/${A}\nd: ${NO:-open}\ne: ${NO_PWD:-postgres}\n");
+        let (node, filled, keeper) = filled(
+            "a: Bearer ${B_TOKEN}\nb: ${NO_KEY:-p w}\nc: ${DSN}/${A}\nd: ${NO:-open}\ne: ${NO_PWD:-postgres}\nf: u ${secret:db}\n",
+        );
         let shown: Vec<_> =
             node.entries().unwrap().iter().map(|(_, value)| filled.texts.of(value).unwrap().text.as_str()).collect();
-        assert_eq!(shown, ["Bearer ***", "***", "pg://u:sesame@h/d/one", "open", "***"]);
-        assert_eq!(keeper.redactor.clean("x$A}y p w sesame open postgres one"), "*** p w *** open postgres one");
+        assert_eq!(shown, ["Bearer ***", "***", "pg://u:sesame@h/d/one", "open", "***", "u ***"]);
+        assert_eq!(
+            keeper.redactor.clean("x$A}y p w sesame open postgres one in $A}Y"),
+            "*** p w *** open postgres one ***"
+        );
+        assert_eq!(filled.texts.of(node.get("f").unwrap()).unwrap().variables, ["secret:db"]);
         assert_eq!(filled.texts.of(node.get("c").unwrap()).unwrap().variables, ["DSN", "A"]);
     }
 

@@ -8,7 +8,6 @@
 
 mod asset;
 mod check;
-mod cron;
 mod environment;
 mod file;
 mod interpolate;
@@ -16,6 +15,7 @@ mod load;
 mod read;
 mod secrets;
 mod show;
+mod stores;
 mod validate;
 
 use std::path::{Path, PathBuf};
@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 pub use environment::Environment;
 pub use load::{Loaded, Project, Texts, load};
 pub use secrets::is_secret_key;
+pub use stores::{NoStores, Opening, SecretSource};
 pub use validate::MIN_MEMORY_MIB;
 
 /// The file that makes a folder a project.

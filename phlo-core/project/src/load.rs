@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use phlo_plugin::Storage;
+use phlo_plugin::{Policy, Storage};
 use phlo_spec::project::ProjectFile;
 use phlo_spec::{
     AssetKey, AssetSpec, CapabilityType, Code, Diagnostic, Diagnostics, Node, NodeKind, Place, PluginKind, Redactor,
@@ -18,6 +18,7 @@ use crate::environment::Environment;
 use crate::interpolate::{self, ShownTexts};
 use crate::secrets::{Keeper, is_secret_key};
 use crate::show::Origin;
+use crate::stores::{Opening, SecretSource, Secrets};
 use crate::{PROJECT_FILE, asset, file};
 
 /// The folder with a project's assets.
@@ -152,22 +153,32 @@ impl fmt::Debug for Project {
 }
 
 /// Reads the project in this folder. `environment` is all that variables are filled in from: call
-/// [`Environment::with_dotenv`] before.
-pub fn load(root: &Path, environment: Environment) -> Loaded {
+/// [`Environment::with_dotenv`] before. `stores` is asked for what `${secret:…}` stands for, if that stands anywhere.
+pub fn load(root: &Path, environment: Environment, stores: &dyn SecretSource) -> Loaded {
     let root = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
     let mut texts = Texts::default();
+    let (environment_choices, problems) = environment.capability_choices();
+    let keeper = Keeper::default();
+    let opening = Opening {
+        root: root.clone(),
+        name: String::new(),
+        policy: Policy::default(),
+        defaults: BTreeMap::new(),
+        environment_choices: environment_choices.clone(),
+        environment: environment.clone(),
+        redactor: keeper.redactor.clone(),
+    };
     let mut context = Context {
         environment: &environment,
-        keeper: Keeper::default(),
-        problems: Vec::new(),
+        keeper,
+        secrets: Secrets::of(stores, opening),
+        problems,
         unfilled: Vec::new(),
         filling: Vec::new(),
         connections: None,
         refused_connections: BTreeSet::new(),
         used: BTreeSet::new(),
     };
-    let (environment_choices, problems) = environment.capability_choices();
-    context.problems.extend(problems);
 
     let parts = read_project_file(&root, &mut texts, &mut context);
     if let Some(parts) = &parts {
@@ -227,6 +238,8 @@ pub(crate) struct Context<'a> {
     environment: &'a Environment,
     /// Learns secrets.
     pub(crate) keeper: Keeper,
+    /// Asks for secrets.
+    pub(crate) secrets: Secrets<'a>,
     /// Every problem so far.
     pub(crate) problems: Vec<Diagnostic>,
     /// Texts that could not be filled in: what else would be said of them follows from that.
@@ -263,7 +276,7 @@ impl Context<'_> {
 
     /// Fills in variables, and learns the secrets below the node.
     pub(crate) fn fill(&mut self, node: &mut Node) -> ShownTexts {
-        let filled = interpolate::fill(node, self.environment, &mut self.keeper);
+        let filled = interpolate::fill(node, self.environment, &mut self.keeper, &mut self.secrets);
         self.filling.extend(filled.problems);
         self.unfilled.extend(filled.unfilled);
         learn(node, false, &filled.texts, &self.keeper);

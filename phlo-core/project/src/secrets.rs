@@ -3,6 +3,7 @@
 //! Told to the [`Redactor`], which replaces them in everything that leaves the process:
 //! - the value of a variable whose name holds one of [`SECRET_WORDS`] or is made of one of [`SECRET_PARTS`] (not the shell's own
 //!   `PWD`), once a file uses it;
+//! - what a secret store gave for a `${secret:…}`;
 //! - each value of `.env` of [`DOTENV_MIN`] or more characters, used or not, unless it is harmless (a number, a boolean, a URL
 //!   without user info, a lower-case word of less than [`DOTENV_LONG`] letters), is the same as the default of a variable that is
 //!   not secret, or sets up phlo itself (`PHLO_…`);

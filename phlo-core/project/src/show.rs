@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::interpolate::ShownTexts;
 use crate::load::Project;
 use crate::secrets::{is_secret_key, is_secret_section, without_password};
+use crate::stores;
 
 /// Where a value of `phlo.yaml` came from.
 #[derive(Debug, Clone)]
@@ -137,6 +138,9 @@ impl Project {
                         ("environment", None, vec![format!("PHLO_CAPABILITY_{}", capability.to_ascii_uppercase())])
                     }
                     (None, Some(origin)) if origin.variables.is_empty() => ("file", origin.place.as_ref(), Vec::new()),
+                    (None, Some(origin)) if origin.variables.iter().all(|it| it.starts_with(stores::PREFIX)) => {
+                        ("secret_store", origin.place.as_ref(), origin.variables.clone())
+                    }
                     (None, Some(origin)) => ("environment", origin.place.as_ref(), origin.variables.clone()),
                     (None, None) => ("default", None, Vec::new()),
                 };

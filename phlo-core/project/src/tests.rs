@@ -17,7 +17,7 @@ fn project(files: &[(&str, &str)], variables: &[(&str, &str)]) -> (tempfile::Tem
         std::fs::write(path, text).unwrap();
     }
     let environment = Environment::from_pairs(variables.iter().copied()).with_dotenv(dir.path()).unwrap();
-    let loaded = load(dir.path(), environment);
+    let loaded = load(dir.path(), environment, &stores::tests::Vault);
     (dir, loaded)
 }
 
@@ -440,7 +440,7 @@ fn what_is_not_yaml_or_cannot_be_read_is_told_with_its_place() {
     std::fs::write(dir.path().join("assets/a/c.yaml"), b"").unwrap();
     std::os::unix::fs::symlink("..", dir.path().join("assets/a/up")).unwrap();
     std::os::unix::fs::symlink("nowhere", dir.path().join("assets/a/gone.sql")).unwrap();
-    let loaded = load(dir.path(), Environment::default());
+    let loaded = load(dir.path(), Environment::default(), &NoStores);
     let got: Vec<_> = loaded.diagnostics.0.iter().map(rendered).collect();
     assert_eq!(
         got,
@@ -456,7 +456,7 @@ fn what_is_not_yaml_or_cannot_be_read_is_told_with_its_place() {
     assert_eq!(project.broken.iter().map(AssetKey::as_str).collect::<Vec<_>>(), ["a.b", "a.c"]);
 
     let empty = tempfile::tempdir().unwrap();
-    let loaded = load(empty.path(), Environment::default());
+    let loaded = load(empty.path(), Environment::default(), &NoStores);
     assert!(loaded.project.is_none());
     assert!(
         rendered(&loaded.diagnostics.0[0]).starts_with("P1006: there is no `phlo.yaml` in /"),
@@ -868,7 +868,7 @@ fn two_thousand_assets_load_without_a_problem() {
     for at in 0..2000 {
         std::fs::write(dir.path().join(format!("assets/silver/t{at:04}.sql")), DEPARTURES).unwrap();
     }
-    let loaded = load(dir.path(), Environment::default());
+    let loaded = load(dir.path(), Environment::default(), &NoStores);
     assert!(loaded.diagnostics.0.is_empty());
     let assets = loaded.project.unwrap().assets;
     assert_eq!(
@@ -889,7 +889,7 @@ fn no_cut_or_torn_file_panics_and_every_problem_has_a_place_and_a_next_step() {
     let look = |file: &str, text: &str| {
         std::fs::write(dir.path().join(file), text).unwrap();
         let problems = match Environment::from_pairs([("AWS_SECRET", "s")]).with_dotenv(dir.path()) {
-            Ok(environment) => load(dir.path(), environment).diagnostics.0,
+            Ok(environment) => load(dir.path(), environment, &NoStores).diagnostics.0,
             Err(problem) => vec![problem],
         };
         for problem in problems {
@@ -907,4 +907,51 @@ fn no_cut_or_torn_file_panics_and_every_problem_has_a_place_and_a_next_step() {
         }
         look(file, text);
     }
+}
+
+#[test]
+fn secrets_of_a_store_are_filled_in_masked_and_refused_where_they_would_make_the_store() {
+    let (_dir, loaded) = project(
+        &[
+            (
+                "phlo.yaml",
+                "name: t\nstorage: {root: 's3://b/', options: {aws_secret_access_key: '${secret:db}'}}\n\
+                 connections: {api: {source: rest_api, url: 'http://u:${secret:v/db}@h/', n: 'x ${secret:db}'}}\n",
+            ),
+            ("assets/raw/x.yaml", "source: {connection: api, q: '${secret:db}'}\n"),
+        ],
+        &[],
+    );
+    assert_eq!(loaded.diagnostics.0.iter().map(rendered).collect::<Vec<_>>(), Vec::<String>::new());
+    let project = loaded.project.unwrap();
+    assert_eq!(project.storage.options["aws_secret_access_key"].expose(), "in $A}Y");
+    assert_eq!(project.connections["api"].get("n").unwrap().as_str(), Some("x in $A}Y"));
+    let shown = project.show(&BTreeSet::new());
+    assert!(!shown.to_string().contains("$A}Y"), "{shown:#}");
+    assert_eq!(
+        shown["sources"]["connections.api.n"],
+        json!({ "source": "secret_store", "place": "phlo.yaml:3:77", "variables": ["secret:db"] })
+    );
+    assert_eq!(project.redactor.clean("it is in v: $A}Y"), "it is ***");
+    check(
+        "phlo.yaml",
+        &[
+            (
+                "name: t\ncapabilities: {defaults: {secret_store: '${secret:db}'}}\nplugins: {settings: {resource: {vault: {a: ['x ${secret:db}']}, other: {b: '${secret:db}'}}}}\n",
+                &[
+                    "@:2:42: P1004: the secret `db` is asked for before there is a secret store [the name, `capabilities`, `plugins.allow`, `plugins.deny` and a secret store's own settings make the store: use `${NAME}` there]",
+                    "@:3:48: P1004: the secret `db` is asked for before there is a secret store [the name, `capabilities`, `plugins.allow`, `plugins.deny` and a secret store's own settings make the store: use `${NAME}` there]",
+                    "@:3:77: P1005: the secret `db` is not asked for: what makes the secret stores has a mistake [correct that first]",
+                ],
+            ),
+            (
+                "name: t\nplugins: {settings: {resource: {vault: {a: '${NO}'}}}}\ndescription: ${secret:db}\n",
+                &[
+                    "@:2:45: P1005: `NO` has no value [set it in the environment or in `.env`, or write `${NO:-default}`]",
+                    "@:3:14: P1005: the secret `db` is not asked for: what makes the secret stores has a mistake [correct that first]",
+                ],
+            ),
+            ("name: t\ndescription: a ${secret:none}\n", &["@:2:16: P1005: the vault has no `none` [add it]"]),
+        ],
+    );
 }

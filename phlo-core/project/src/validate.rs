@@ -8,11 +8,11 @@ use phlo_plugin::Storage;
 use phlo_spec::asset::AssetHeader;
 use phlo_spec::project::{ProjectFile, ScheduleSpec, StorageSpec};
 use phlo_spec::{
-    CapabilityType, Code, Diagnostic, Node, NodeKind, PartitionKind, PartitionSpec, WriteSpec, WriteStrategy, nearest,
+    CapabilityType, Code, Cron, Diagnostic, InvalidCron, Node, NodeKind, PartitionKind, PartitionSpec, WriteSpec,
+    WriteStrategy, nearest,
 };
 use url::Url;
 
-use crate::cron;
 use crate::read::{expect_map, key_at, nearest_or_known, null_as_map, read_all, value_at};
 
 /// The longest that a run may wait for another writer, in seconds.
@@ -261,12 +261,12 @@ fn schedule(rules: &mut Rules<'_>, schedule: &ScheduleSpec) {
         }
     }
     let fields = "the fields are minute, hour, day of the month, month and day of the week, e.g. `0 2 * * *`";
-    match cron::validate(&schedule.cron) {
-        Ok(()) => {}
-        Err(cron::Invalid::Never) => {
+    match Cron::parse(&schedule.cron) {
+        Ok(_) => {}
+        Err(InvalidCron::Never) => {
             rules.inert(&["cron"], "no such day ever comes", "mend the day of the month or the month");
         }
-        Err(cron::Invalid::Text(message, part)) => {
+        Err(InvalidCron::Text(message, part)) => {
             let node = value_at(rules.node, &["cron"]);
             let mut problem = node.error(Code::InvalidValue, message).hint(fields);
             // In quotes the text begins one column later.

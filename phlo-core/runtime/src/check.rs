@@ -190,6 +190,16 @@ impl Platform {
             }
         }
         let native = self.choose(CapabilityType::Orchestrator, None, None).is_ok_and(|c| c.provider == "native");
+        // Those that write files make the schedules run.
+        let mut others = self.inner.registry.providers_of(CapabilityType::Orchestrator);
+        others.retain(|name| name != "native");
+        let hint = match others.as_slice() {
+            [] => "link an orchestrator with a scheduler, or run `phlo run --select SELECTION` from cron".to_owned(),
+            _ => format!(
+                "choose who runs it: capabilities: {{ defaults: {{ orchestrator: NAME }} }} with one of {}, and `phlo config export DIR`",
+                others.join(", ")
+            ),
+        };
         for (i, schedule) in project.file.schedules.iter().enumerate() {
             let place = |field: &str| {
                 project
@@ -204,9 +214,9 @@ impl Platform {
             if native {
                 let error = Error::new(
                     Code::InertConfig,
-                    format!("the schedule `{}` would never run: this binary has no scheduler", schedule.name),
+                    format!("the schedule `{}` would never run: phlo itself has no scheduler", schedule.name),
                 )
-                .hint(format!("run `phlo run --select '{}'` from cron or a systemd timer", schedule.select));
+                .hint(hint.clone());
                 diagnostics.push(error.at(place("name")).into_diagnostic());
             }
         }

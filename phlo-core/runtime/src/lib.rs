@@ -19,6 +19,7 @@ mod run;
 mod secrets;
 mod select;
 mod semantic;
+mod stores;
 
 pub use phlo_engine_api::{TableInfo, TableVersion};
 

@@ -19,6 +19,7 @@ use crate::graph::{Graph, Node};
 use crate::publish;
 use crate::report::{PluginHealth, PluginRow};
 use crate::secrets;
+use crate::stores;
 
 /// A project that was opened, or why not.
 pub struct Opened {
@@ -49,7 +50,8 @@ pub(crate) struct Inner {
 impl Platform {
     /// Loads the project at `root` and activates its plugins. `known` is the table of all plugins that exist.
     pub fn open(root: &Path, environment: Environment, known: &'static [KnownPlugin]) -> Opened {
-        let loaded = phlo_project::load(root, environment);
+        let stores = stores::Stores::new(known);
+        let loaded = phlo_project::load(root, environment, &stores);
         let (mut diagnostics, texts) = (loaded.diagnostics, loaded.texts);
         let Some(project) = loaded.project else { return Opened { platform: None, diagnostics, texts } };
         let policy = Policy {
@@ -60,7 +62,10 @@ impl Platform {
         let platform = match Self::assemble(project, policy, known, texts.clone()) {
             Ok(platform) => Some(platform),
             Err(err) => {
-                diagnostics.push(err.into_diagnostic());
+                let problem = err.into_diagnostic();
+                // It kept the secret stores from being made, too, and is told once, at its own place.
+                diagnostics.0.retain(|told| (told.code, &told.message) != (problem.code, &problem.message));
+                diagnostics.push(problem);
                 None
             }
         };
@@ -88,6 +93,7 @@ impl Platform {
             parallelism,
             emitter: bus.emitter(),
             redactor: project.redactor.clone(),
+            variables: stores::variables(&project.environment),
         };
         let linked = Registry::linked(known)?;
         let unlinked = linked.unlinked(&policy);

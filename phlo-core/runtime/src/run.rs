@@ -105,7 +105,7 @@ impl Platform {
             }
         }
         let choice = self.choose(CapabilityType::Orchestrator, None, Some(&options.tags)).map_err(told)?;
-        let output = self.ordered(&graph, &choice.provider).map_err(told)?;
+        let output = self.ordered(&graph, &choice.provider, Vec::new()).map_err(told)?;
         let OrchestratorOutput::Steps(steps) = output else {
             return Err(told(
                 Error::new(

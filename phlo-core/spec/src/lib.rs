@@ -4,6 +4,7 @@
 
 pub mod asset;
 pub mod code;
+pub mod cron;
 pub mod diagnostic;
 pub mod event;
 pub mod name;
@@ -20,6 +21,7 @@ pub use asset::{
     TargetSpec, TransformSpec, WriteSpec, WriteStrategy,
 };
 pub use code::Code;
+pub use cron::{Cron, InvalidCron};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, nearest};
 pub use event::{Correlation, Event, EventKind, Payload};
 pub use name::{AssetKey, CapabilityRef, CapabilityType, PluginKind};

@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 use std::path::{Component, Path};
 
+use phlo_plugin::InitContext;
 use phlo_plugin::cli::AnyCliExtension;
 use phlo_plugin::kinds::{
-    AnyAssetProvider, AnyCatalog, AnyDagsterExtension, AnyOrchestrator, AnySemanticLayer, AnyService, Definitions,
-    OrchestratorOutput,
+    AnyAssetProvider, AnyCatalog, AnyDagsterExtension, AnyOrchestrator, AnySemanticLayer, AnyService, CatalogTable,
+    Definitions, OrchestratorOutput,
 };
 use phlo_plugin::registry::guard;
 use phlo_spec::AssetKey;
@@ -53,7 +54,7 @@ pub fn asset_provider(plugin: &dyn AnyAssetProvider, findings: &mut Findings) {
 }
 
 /// A catalog: each engine's catalog once, none without properties.
-pub fn catalog(plugin: &dyn AnyCatalog, findings: &mut Findings) {
+pub fn catalog(plugin: &dyn AnyCatalog, context: &InitContext, findings: &mut Findings) {
     let Some(catalogs) = findings.expect(plugin.catalogs(), "its catalogs") else { return };
     findings.hold(!catalogs.is_empty(), "it configures no engine");
     let names: Vec<String> = catalogs.iter().map(|catalog| format!("{}/{}", catalog.target, catalog.name)).collect();
@@ -61,6 +62,20 @@ pub fn catalog(plugin: &dyn AnyCatalog, findings: &mut Findings) {
     for catalog in &catalogs {
         let complete = !catalog.target.is_empty() && !catalog.name.is_empty() && !catalog.properties.is_empty();
         findings.hold(complete, format_args!("the catalog {catalog:?} lacks a target, a name or properties"));
+        let plain = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+        findings.hold(
+            plain(&catalog.target) && plain(&catalog.name),
+            format_args!("the catalog {}/{} makes no file's name", catalog.target, catalog.name),
+        );
+    }
+    let tables = ["a.top", "b.c.end"].map(|name| CatalogTable {
+        table: key(name),
+        store: "delta".to_owned(),
+        location: format!("{}{}", context.storage.root, name.replace('.', "/")),
+    });
+    for tables in [&tables[..], &[]] {
+        let Some(files) = findings.expect(plugin.files(tables), "its files") else { continue };
+        files_inside(&files, findings);
     }
 }
 
@@ -72,7 +87,7 @@ pub fn orchestrator(plugin: &dyn AnyOrchestrator, findings: &mut Findings) {
         [("a.top", &[][..]), ("a.left", &["a.top"]), ("a.right", &["a.top"]), ("b.end", &["a.left", "a.right"])];
     let asset =
         |(name, after): &(&str, &[&str])| (asset(name, "select 1"), after.iter().map(|name| key(name)).collect());
-    let definitions = |assets| Definitions { project: "test".to_owned(), assets, schedules: Vec::new() };
+    let definitions = |assets| Definitions { project: "test".to_owned(), assets, ..Definitions::default() };
     let Some(output) = findings.expect(plugin.build(&definitions(diamond.iter().map(asset).collect())), "building")
     else {
         return;
@@ -98,12 +113,17 @@ pub fn orchestrator(plugin: &dyn AnyOrchestrator, findings: &mut Findings) {
         }
         OrchestratorOutput::Files(files) => {
             findings.hold(!files.is_empty(), "it writes no file");
-            unique(files.iter().map(|(path, _)| path.as_str()), "file", findings);
-            for (path, _) in &files {
-                let inside = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
-                findings.hold(inside, format_args!("the file `{path}` is not below the folder it is written to"));
-            }
+            files_inside(&files, findings);
         }
+    }
+}
+
+/// Files at distinct relative paths.
+fn files_inside(files: &[(String, String)], findings: &mut Findings) {
+    unique(files.iter().map(|(path, _)| path.as_str()), "file", findings);
+    for (path, _) in files {
+        let inside = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
+        findings.hold(inside, format_args!("the file `{path}` is not below the folder it is written to"));
     }
 }
 

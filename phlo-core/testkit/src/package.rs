@@ -232,7 +232,7 @@ fn instance(
         }
         Instance::Service(plugin) => kinds::service(name, plugin.as_ref(), findings),
         Instance::Asset(plugin) => kinds::asset_provider(plugin.as_ref(), findings),
-        Instance::Catalog(plugin) => kinds::catalog(plugin.as_ref(), findings),
+        Instance::Catalog(plugin) => kinds::catalog(plugin.as_ref(), context, findings),
         Instance::Dagster(plugin) => kinds::dagster(plugin.as_ref(), findings),
         Instance::Semantic(plugin) => kinds::semantic(plugin.as_ref(), findings),
         Instance::Cli(plugin) => kinds::cli(plugin.as_ref(), findings),
