@@ -9,6 +9,8 @@ use schemars::Schema;
 
 use crate::context::InitContext;
 use crate::error::Result;
+use crate::fingerprint::schema_hash;
+use crate::registry::guard;
 use crate::{hook, kinds, quality, resource, source, transform};
 
 /// A plugin that was made, by kind.
@@ -84,6 +86,23 @@ pub struct Registration {
     pub config: Option<fn() -> Schema>,
     /// Makes it from its settings.
     pub construct: fn(&Node, &InitContext) -> Result<Instance>,
+}
+
+impl Registration {
+    /// The SHA-256 of the canonical JSON Schema of what users write for it in assets; `None` of kinds that have no such thing, and of
+    /// a plugin that panics over it.
+    pub fn config_hash(&self) -> Option<String> {
+        self.config.and_then(|schema| self.hash(schema))
+    }
+
+    /// The SHA-256 of the canonical JSON Schema of its settings; `None` of a plugin that panics over it.
+    pub fn settings_hash(&self) -> Option<String> {
+        self.hash(self.settings)
+    }
+
+    fn hash(&self, schema: fn() -> Schema) -> Option<String> {
+        guard(self.name, "its schema", || Ok(schema_hash(&schema()))).ok()
+    }
 }
 
 inventory::collect!(Registration);

@@ -15,7 +15,7 @@ use phlo_spec::{
 
 use crate::context::{AnyPlugin, InitContext};
 use crate::error::{Error, Result};
-use crate::fingerprint::{Fingerprint, schema_hash};
+use crate::fingerprint::Fingerprint;
 use crate::hook::{AnyHook, HookRegistration};
 use crate::quality::{AnyQuality, CheckPlan, CheckTarget};
 use crate::registration::{Instance, KnownPlugin, PACKAGES, PackageFacts, Registration};
@@ -127,8 +127,9 @@ impl Registry {
     pub fn activate(mut self, policy: Policy, context: InitContext) -> Result<Self> {
         if let Some((list, at)) = self.unlinked(&policy) {
             let name = if list == "allow" { &policy.allow[at] } else { &policy.deny[at] };
+            let (kind, name) = name.split_once(':').map_or((None, name.as_str()), |(k, name)| (k.parse().ok(), name));
             return Err(self
-                .unknown(None, name.rsplit(':').next().unwrap_or(name))
+                .unknown(kind, name)
                 .hint("named in `plugins.allow` or `plugins.deny`"));
         }
         for entry in &mut self.entries {
@@ -183,11 +184,18 @@ impl Registry {
         Ok(self)
     }
 
-    /// The first name of `allow` or `deny` that no linked plugin has: the list and where in it.
+    /// The first name of `allow` or `deny` that no linked plugin has: the list and where in it. To deny what exists and is not linked
+    /// is no mistake: a project may be run by binaries with it and without.
     pub fn unlinked(&self, policy: &Policy) -> Option<(&'static str, usize)> {
         let linked = |name: &String| self.entries.iter().any(|e| matches_name(e.registration, name));
-        let first = |names: &[String]| names.iter().position(|name| !linked(name));
-        first(&policy.allow).map(|at| ("allow", at)).or_else(|| first(&policy.deny).map(|at| ("deny", at)))
+        let exists = |name: &String| {
+            let (kind, name) = name.split_once(':').map_or((None, name.as_str()), |(kind, name)| (Some(kind), name));
+            self.known.iter().any(|k| k.name == name && kind.is_none_or(|kind| k.kind == kind))
+        };
+        let allow = policy.allow.iter().position(|name| !linked(name)).map(|at| ("allow", at));
+        allow.or_else(|| {
+            policy.deny.iter().position(|name| !linked(name) && !exists(name)).map(|at| ("deny", at))
+        })
     }
 
     /// What keeps a plugin out: `deny` and where in it, or `allow`, which does not name it.
@@ -262,10 +270,7 @@ impl Registry {
             .iter()
             .map(|entry| {
                 let r = entry.registration;
-                let hash = |schema: fn() -> schemars::Schema| {
-                    guard(r.name, "its schema", || Ok(schema_hash(&schema()))).unwrap_or_default()
-                };
-                (entry, r.config.map(hash).unwrap_or_default(), hash(r.settings))
+                (entry, r.config_hash().unwrap_or_default(), r.settings_hash().unwrap_or_default())
             })
             .collect();
         let rows = facts.iter().map(|(entry, config, settings)| {

@@ -8,6 +8,7 @@ mod check;
 mod export;
 mod frontier;
 mod graph;
+mod health;
 mod materialize;
 mod partition;
 mod platform;
@@ -17,6 +18,7 @@ mod report;
 mod run;
 mod secrets;
 mod select;
+mod used;
 
 pub use phlo_engine_api::{TableInfo, TableVersion};
 
@@ -25,5 +27,9 @@ pub use check::CheckReport;
 pub use graph::{Graph, Node as GraphNode};
 pub use platform::{Opened, Platform};
 pub use query::SqlAnswer;
-pub use report::{AssetState, Freshness, Lineage, PlanStep, PluginHealth, PluginRow, TableRow};
+pub use report::{
+    AssetState, ConnectionHealth, Freshness, Lineage, PlanStep, PluginCheck, PluginDetails, PluginHealth, PluginRow,
+    TableRow,
+};
 pub use run::{NoObserver, Observer, RunOptions};
+pub use used::{Needs, needs};
