@@ -84,7 +84,7 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Write completions for a shell
     Completions(Completions),
-    /// Show the version; with --verbose, the packages that are linked
+    /// Show the version; with --verbose, how it was built and what is linked
     Version,
 }
 
@@ -334,8 +334,14 @@ pub(crate) enum Plugin {
         #[arg(long)]
         kind: Option<String>,
     },
-    /// Start every plugin and let it test itself
-    Check,
+    /// Start every plugin, let it test itself, and test the connections of the project's sources
+    #[command(after_help = "Exit codes: 2 a plugin that the project uses is refused or broken, 4 a connection is not there. \
+                            What is not healthy and not used is only told.")]
+    Check {
+        /// How long each connection may take to answer
+        #[arg(long, default_value_t = 10, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+        timeout: u32,
+    },
 }
 
 /// `phlo config`.

@@ -1,15 +1,17 @@
 //! `phlo plugin`: what is linked into this binary, and how it fares.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use phlo_plugin::KnownPlugin;
 use phlo_plugin::registry::PluginEntry;
-use phlo_runtime::{Platform, PluginHealth, PluginRow};
+use phlo_runtime::{ConnectionHealth, Platform, PluginCheck, PluginHealth, PluginRow};
 use phlo_spec::PluginKind;
 use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::args::Plugin;
+use crate::commands::version::{COMMIT, VERSION, commit_of};
 use crate::exit::{Exit, Failure};
 use crate::render::schema::keys;
 use crate::render::table::{Cell, Table};
@@ -23,7 +25,7 @@ pub(crate) fn run(app: &App, args: &Plugin) -> Result<Exit, Failure> {
     match args {
         Plugin::List { kind: given, available } => list(app, &app.platform()?, kind(given)?, *available),
         Plugin::Info { name, kind: given } => info(app, &app.platform()?, name, kind(given)?),
-        Plugin::Check => check(app, &app.platform()?),
+        Plugin::Check { timeout } => check(app, &app.platform()?, Duration::from_secs(u64::from(*timeout))),
     }
 }
 
@@ -39,21 +41,28 @@ fn state(state: &str) -> (&str, Tone) {
 
 fn list(app: &App, platform: &Platform, kind: Option<PluginKind>, available: bool) -> Result<Exit, Failure> {
     let of_kind = |k: &str| kind.is_none_or(|kind| kind.as_str() == k);
-    let rows: Vec<_> = platform.plugins().into_iter().filter(|row| of_kind(&row.kind)).collect();
-    let missing: Vec<_> =
-        platform.registry().known().iter().filter(|k| available && !k.linked && of_kind(k.kind)).collect();
-    let unlinked = |k: &&KnownPlugin| json!({ "kind": k.kind, "name": k.name, "package": k.package, "summary": k.summary, "feature": k.feature });
+    let registry = platform.registry();
+    let missing: Vec<_> = registry.known().iter().filter(|k| available && !k.linked && of_kind(k.kind)).collect();
     app.printer.answer(
         || {
-            let mut document = json!({ "status": "ok", "plugins": rows });
+            let rows = platform.plugin_details().into_iter().filter(|row| of_kind(&row.plugin.kind));
+            let rows = rows.map(|row| {
+                let mut document = json!(row);
+                document["commit"] = json!(commit_of(&row.plugin.package));
+                document
+            });
+            let mut document = json!({
+                "status": "ok", "phlo": VERSION, "commit": COMMIT,
+                "plugin_fingerprint": registry.fingerprint().short(), "plugins": rows.collect::<Vec<_>>(),
+            });
             if available {
-                document["available"] = missing.iter().map(unlinked).collect();
+                document["available"] = missing.iter().map(|k| unlinked(k)).collect();
             }
             document
         },
         || {
             let mut table = Table::prose(&app.printer, &["kind", "name", "state", "package", "version", "what it is"]);
-            for row in &rows {
+            for row in platform.plugins().iter().filter(|row| of_kind(&row.kind)) {
                 table.row([
                     row.kind.as_str().into(),
                     Cell::toned((row.name.as_str(), Tone::Strong)),
@@ -64,7 +73,7 @@ fn list(app: &App, platform: &Platform, kind: Option<PluginKind>, available: boo
                 ]);
             }
             for known in &missing {
-                let feature = format!("{}; link it with --features phlo-bundle/{}", known.summary, known.feature);
+                let feature = format!("{}; link it with --features {}", known.summary, known.feature);
                 table.row([
                     known.kind.into(),
                     Cell::toned((known.name, Tone::Strong)),
@@ -74,10 +83,32 @@ fn list(app: &App, platform: &Platform, kind: Option<PluginKind>, available: boo
                     feature.into(),
                 ]);
             }
-            table.text()
+            let mut text = table.text();
+            if let Some(known) = missing.first() {
+                let [cargo, build] = ways(known);
+                let _ = write!(text, "\nto link one, e.g. {}:\n  {build}\n  {cargo}\n", known.name);
+            }
+            text
         },
     )?;
     Ok(Exit::Done)
+}
+
+// How to link a plugin that exists: inside the repository, and anywhere.
+fn ways(known: &KnownPlugin) -> [String; 2] {
+    let feature = known.feature;
+    [
+        format!("cargo build --release --package phlo-cli --features phlo-bundle/{feature}"),
+        format!("phlo build --features {feature}"),
+    ]
+}
+
+fn unlinked(known: &KnownPlugin) -> Value {
+    let [cargo, build] = ways(known);
+    json!({
+        "kind": known.kind, "name": known.name, "package": known.package, "summary": known.summary,
+        "feature": known.feature, "cargo": cargo, "build": build,
+    })
 }
 
 fn info(app: &App, platform: &Platform, name: &str, kind: Option<PluginKind>) -> Result<Exit, Failure> {
@@ -170,46 +201,182 @@ fn text(app: &App, entry: &PluginEntry<'_>, row: Option<&PluginRow>) -> String {
     text
 }
 
-fn check(app: &App, platform: &Platform) -> Result<Exit, Failure> {
-    let found = app.wait(async { Ok::<_, Failure>(platform.plugin_check().await) })?;
-    let sick: Vec<_> = found.iter().filter(|h| !h.healthy && h.plugin.state != "denied").collect();
+fn check(app: &App, platform: &Platform, limit: Duration) -> Result<Exit, Failure> {
+    let found = app.wait(async { Ok::<_, Failure>(platform.plugin_check(limit).await) })?;
+    let exit = verdict(&found);
+    let (fatal, harmless): (Vec<_>, Vec<_>) = sick(&found).into_iter().partition(|sick| sick.fatal);
+    let told: Vec<_> = fatal
+        .iter()
+        .map(|one| one.told.clone())
+        .chain(harmless.iter().map(|one| one.told.clone().warning()))
+        .collect();
     if app.printer.json() {
-        let mut document = json!({ "status": if sick.is_empty() { "ok" } else { "error" }, "plugins": found });
-        if let Some(error) = sick.iter().find_map(|h| h.plugin.error.as_ref()) {
-            document["error"] = Told::from(error).json();
+        let mut document = json!(found);
+        document["status"] = json!(if exit == Exit::Done { "ok" } else { "error" });
+        if let Some(first) = fatal.first() {
+            document["error"] = first.told.json();
         }
         app.printer.document(document)?;
     } else {
-        app.printer.out(&health(app, &found))?;
-        let told: Vec<_> =
-            sick.iter().filter_map(|h| h.plugin.error.as_ref().map(|e| Told::from(e).about(&h.plugin.name))).collect();
-        app.printer.talk("");
-        app.tell(&told, &phlo_project::Texts::default());
-        app.explain(told.iter().map(|t| t.code));
+        app.printer.out(&health(app, &found, exit))?;
+        if !told.is_empty() {
+            app.printer.talk("");
+            app.tell(&told, &phlo_project::Texts::default());
+            app.explain(told.iter().map(|t| t.code));
+        }
     }
-    Ok(if sick.is_empty() { Exit::Done } else { Exit::Wrong })
+    Ok(exit)
 }
 
-fn health(app: &App, found: &[PluginHealth]) -> String {
-    let mut table = Table::list(&app.printer, &["kind", "name", "health", "used", "requires", "provides"]);
-    for one in found {
+/// Something that is not healthy: whether it fails the check, and what is told of it.
+struct Sick {
+    fatal: bool,
+    told: Told,
+}
+
+fn sick(found: &PluginCheck) -> Vec<Sick> {
+    let of_problem = |error| Sick { fatal: true, told: Told::from(error) };
+    let of_plugin = |one: &PluginHealth| {
+        let mut told = Told::from(one.plugin.error.as_ref()?).about(&one.plugin.name);
+        told.hints.extend(one.used_by.iter().map(|by| format!("it is used: {by}")));
+        Some(Sick { fatal: one.used, told })
+    };
+    let of_connection = |one: &ConnectionHealth| {
+        let told = Told::from(one.error.as_ref()?).about(&name(one));
+        Some(Sick { fatal: one.used, told })
+    };
+    // What keeps a plugin from starting is told once, not of every asset that reads through it.
+    let broken: Vec<_> = found.plugins.iter().filter(|p| !p.healthy && p.plugin.kind == "source").collect();
+    let reads_broken = |one: &&ConnectionHealth| one.tested || !broken.iter().any(|p| p.plugin.name == one.source);
+    let problems = found.problems.iter().map(of_problem);
+    let plugins = found.plugins.iter().filter_map(of_plugin);
+    problems.chain(plugins).chain(found.connections.iter().filter(reads_broken).filter_map(of_connection)).collect()
+}
+
+/// 4 if all that is used and not healthy is something that is not there, 2 if a plugin or the binary is to blame.
+fn verdict(found: &PluginCheck) -> Exit {
+    let codes: Vec<_> = sick(found).iter().filter(|one| one.fatal).map(|one| one.told.code).collect();
+    if codes.is_empty() {
+        Exit::Done
+    } else if codes.iter().all(|code| code.is_of_data()) {
+        Exit::Absent
+    } else {
+        Exit::Wrong
+    }
+}
+
+fn name(one: &ConnectionHealth) -> String {
+    match (&one.asset, &one.connection) {
+        (Some(asset), _) => asset.to_string(),
+        (None, connection) => format!("connections.{}", connection.as_deref().unwrap_or_default()),
+    }
+}
+
+fn health(app: &App, found: &PluginCheck, exit: Exit) -> String {
+    let mut table = Table::list(&app.printer, &["kind", "name", "health", "used by", "requires", "provides"]);
+    for one in &found.plugins {
         let plugin = &one.plugin;
         let health = match (plugin.state.as_str(), one.healthy) {
-            ("denied", _) => ("denied", Tone::Dim),
-            (_, true) => ("ok", Tone::Good),
-            (_, false) => ("not healthy", Tone::Bad),
+            ("denied", _) => {
+                let tone = if one.used { Tone::Bad } else { Tone::Dim };
+                (format!("denied, {}", plugin.denied_by.as_deref().unwrap_or_default()), tone)
+            }
+            ("not linked" | "refused", false) => (plugin.state.clone(), Tone::Bad),
+            (_, true) => ("ok".to_owned(), Tone::Good),
+            (_, false) => ("not healthy".to_owned(), Tone::Bad),
         };
         let list = |items: &[String]| Cell::maybe((!items.is_empty()).then(|| items.join(", ")));
         table.row([
             plugin.kind.as_str().into(),
             Cell::toned((plugin.name.as_str(), Tone::Strong)),
             Cell::toned(health),
-            if one.used { "by the project".into() } else { Cell::maybe(None::<String>) },
+            Cell::maybe(one.used_by.as_deref()),
             list(&plugin.requires),
             list(&plugin.provides),
         ]);
     }
-    let sick = found.iter().filter(|h| !h.healthy && h.plugin.state != "denied").count();
-    let verdict = if sick == 0 { Tone::Good.paint("ok") } else { Tone::Bad.paint(format!("{sick} not healthy")) };
-    format!("{}\n{verdict}: {}\n", table.text(), plural(found.len(), "plugin"))
+    let mut text = table.text();
+    if !found.connections.is_empty() {
+        let mut table = Table::list(&app.printer, &["reads from", "source", "connection", "health"]);
+        for one in &found.connections {
+            let health = match (&one.error, one.tested) {
+                (Some(_), true) => ("not healthy", Tone::Bad),
+                (Some(_), false) => ("not tested", Tone::Bad),
+                (None, true) => ("ok", Tone::Good),
+                (None, false) => ("not tested: no asset uses it", Tone::Dim),
+            };
+            table.row([
+                Cell::toned((name(one), Tone::Strong)),
+                one.source.as_str().into(),
+                Cell::maybe(one.connection.as_deref()),
+                Cell::toned(health),
+            ]);
+        }
+        let _ = write!(text, "\n{}", table.text());
+    }
+    let all = sick(found);
+    let unused = all.iter().filter(|one| !one.fatal).count();
+    let mut verdict = match exit {
+        Exit::Done => Tone::Good.paint("ok"),
+        _ => Tone::Bad.paint(format!("{} not healthy", all.len() - unused)),
+    };
+    if unused > 0 {
+        let _ = write!(verdict, ", {}", Tone::Warn.paint(format!("{unused} not healthy and not used")));
+    }
+    let connections = match found.connections.len() {
+        0 => String::new(),
+        n => format!(", {}", plural(n, "connection")),
+    };
+    format!("{text}\n{verdict}: {}{connections}\n", plural(found.plugins.len(), "plugin"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use phlo_runtime::PluginRow;
+    use phlo_spec::Code;
+    use phlo_spec::run::ErrorRecord;
+
+    fn error(code: Code) -> ErrorRecord {
+        ErrorRecord { code, messages: vec!["m".to_owned()], hints: vec![], place: None }
+    }
+
+    fn plugin(used: bool, code: Option<Code>) -> PluginHealth {
+        let row = PluginRow { kind: "source".into(), name: "x".into(), error: code.map(error), ..PluginRow::default() };
+        PluginHealth { plugin: row, healthy: code.is_none(), used, used_by: used.then(|| "a.b".to_owned()) }
+    }
+
+    fn connection(used: bool, tested: bool, code: Option<Code>) -> ConnectionHealth {
+        let (asset, source) = (used.then(|| "a.b".parse().unwrap()), "x".to_owned());
+        ConnectionHealth { asset, connection: None, source, used, tested, error: code.map(error) }
+    }
+
+    #[test]
+    fn what_is_used_and_not_healthy_decides_the_exit() {
+        let (refused, absent) = (Some(Code::MissingCapability), Some(Code::ConnectionFailed));
+        for (plugins, connections, problems, exit) in [
+            (vec![plugin(true, None), plugin(false, refused)], vec![connection(true, true, None)], vec![], Exit::Done),
+            (vec![plugin(true, refused)], vec![], vec![], Exit::Wrong),
+            (vec![plugin(true, absent)], vec![], vec![], Exit::Absent),
+            (vec![], vec![connection(true, true, absent)], vec![], Exit::Absent),
+            (vec![], vec![connection(true, true, Some(Code::SourceNotFound))], vec![], Exit::Absent),
+            (vec![], vec![connection(true, true, Some(Code::PluginPanicked))], vec![], Exit::Wrong),
+            (vec![], vec![connection(false, true, absent)], vec![], Exit::Done),
+            (vec![plugin(true, refused)], vec![connection(true, true, absent)], vec![], Exit::Wrong),
+            (vec![], vec![], vec![error(Code::InvalidRegistration)], Exit::Wrong),
+        ] {
+            let found = PluginCheck { plugins, connections, problems };
+            assert_eq!(verdict(&found), exit, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_plugin_that_does_not_start_is_told_once_and_not_of_every_asset() {
+        let found = PluginCheck {
+            plugins: vec![plugin(true, Some(Code::PluginFailed))],
+            connections: vec![connection(true, false, Some(Code::PluginFailed))],
+            problems: vec![],
+        };
+        assert_eq!(sick(&found).len(), 1);
+    }
 }

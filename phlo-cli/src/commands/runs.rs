@@ -23,12 +23,22 @@ pub(crate) fn run(app: &App, args: &Runs) -> Result<Exit, Failure> {
             app.printer.document(json!({ "status": "ok", "run": record }))?;
         } else {
             show(app, &record, true)?;
+            app.printer.out(&plugins(&record, app.platform()?.registry().fingerprint().short()))?;
         }
         return Ok(Exit::Done);
     }
     let runs = history.runs(args.limit)?;
     app.printer.answer(|| json!({ "status": "ok", "runs": runs }), || text(app, &runs))?;
     Ok(Exit::Done)
+}
+
+// With which plugins it ran.
+fn plugins(run: &RunRecord, here: &str) -> String {
+    match run.plugin_fingerprint.as_deref() {
+        None => String::new(),
+        Some(same) if same == here => format!("plugins {same}, as in this binary\n"),
+        Some(other) => format!("plugins {other}; this binary has others, {here}\n"),
+    }
 }
 
 /// A run by its id, or by a beginning of it.

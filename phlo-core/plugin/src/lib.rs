@@ -32,6 +32,7 @@ pub mod cli;
 pub mod context;
 pub mod emit;
 pub mod error;
+pub mod fingerprint;
 pub mod hook;
 pub mod kinds;
 pub mod publish;
@@ -47,6 +48,7 @@ pub use capability::{Choice, ChosenBy, Wishes, resolve};
 pub use context::{InitContext, NoSettings, Storage, Variables};
 pub use emit::Emitter;
 pub use error::{Error, Result};
+pub use fingerprint::Fingerprint;
 pub use registration::{KnownPlugin, PackageFacts, Registration};
 pub use registry::{PluginState, Policy, Registry};
 

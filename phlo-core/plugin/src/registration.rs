@@ -4,11 +4,13 @@
 
 use std::sync::Arc;
 
-use phlo_spec::{Node, PluginKind};
+use phlo_spec::{CapabilityType, Node, PluginKind};
 use schemars::Schema;
 
 use crate::context::InitContext;
 use crate::error::Result;
+use crate::fingerprint::schema_hash;
+use crate::registry::guard;
 use crate::{hook, kinds, quality, resource, source, transform};
 
 /// A plugin that was made, by kind.
@@ -87,6 +89,23 @@ pub struct Registration {
     pub construct: fn(&Node, &InitContext) -> Result<Instance>,
 }
 
+impl Registration {
+    /// The SHA-256 of the canonical JSON Schema of what users write for it in assets; `None` of kinds that have no such thing, and of
+    /// a plugin that panics over it.
+    pub fn config_hash(&self) -> Option<String> {
+        self.config.and_then(|schema| self.hash(schema))
+    }
+
+    /// The SHA-256 of the canonical JSON Schema of its settings; `None` of a plugin that panics over it.
+    pub fn settings_hash(&self) -> Option<String> {
+        self.hash(self.settings)
+    }
+
+    fn hash(&self, schema: fn() -> Schema) -> Option<String> {
+        guard(self.name, "its schema", || Ok(schema_hash(&schema()))).ok()
+    }
+}
+
 inventory::collect!(Registration);
 
 /// What a package says of itself in its `Cargo.toml`; see [`crate::package!`].
@@ -162,6 +181,31 @@ pub struct KnownPlugin {
     pub summary: &'static str,
     /// Whether this binary links it.
     pub linked: bool,
+}
+
+impl KnownPlugin {
+    /// The next step of somebody who needs it and does not have it, as a hint.
+    pub fn how_to_build(&self) -> String {
+        format!("or `phlo build --from phlo.yaml`, which links what the project uses, or `phlo build --features {}`", self.feature)
+    }
+
+    /// Whether it is, by its kind and the house rule for names (a folder is `<kind>-<name>`, a provider is named as its plugin),
+    /// one that provides the capability. Nothing more is known of a plugin that is not linked.
+    pub fn seems_to_provide(&self, capability: CapabilityType) -> bool {
+        let resource = |prefix: &str| self.kind == "resource" && self.feature.starts_with(prefix);
+        match capability {
+            CapabilityType::Orchestrator => self.kind == "orchestrator",
+            CapabilityType::TableStore => resource("table-"),
+            CapabilityType::QueryEngine => resource("engine-"),
+            CapabilityType::RunHistory => resource("hook-history"),
+            CapabilityType::PublishTarget => resource("publish-"),
+            CapabilityType::SecretStore => resource("secret-"),
+            CapabilityType::Catalog => resource("catalog-"),
+            CapabilityType::AlertSink => resource("alert-"),
+            CapabilityType::LineageSink => resource("lineage-"),
+            CapabilityType::MetadataCatalog => resource("metadata-"),
+        }
+    }
 }
 
 /// States the facts of a plugin package, from its own `Cargo.toml`, `README.md` and `examples/minimal.yaml`. Once per crate.

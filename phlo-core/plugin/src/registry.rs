@@ -15,7 +15,8 @@ use phlo_spec::{
 
 use crate::context::{AnyPlugin, InitContext};
 use crate::error::{Error, Result};
-use crate::hook::HookRegistration;
+use crate::fingerprint::Fingerprint;
+use crate::hook::{AnyHook, HookRegistration};
 use crate::publish::{AnyPublishTarget, PublishContext, Published, TargetConfig};
 use crate::quality::{AnyQuality, CheckPlan, CheckTarget};
 use crate::registration::{Instance, KnownPlugin, PACKAGES, PackageFacts, Registration};
@@ -127,8 +128,9 @@ impl Registry {
     pub fn activate(mut self, policy: Policy, context: InitContext) -> Result<Self> {
         if let Some((list, at)) = self.unlinked(&policy) {
             let name = if list == "allow" { &policy.allow[at] } else { &policy.deny[at] };
+            let (kind, name) = name.split_once(':').map_or((None, name.as_str()), |(k, name)| (k.parse().ok(), name));
             return Err(self
-                .unknown(None, name.rsplit(':').next().unwrap_or(name))
+                .unknown(kind, name)
                 .hint("named in `plugins.allow` or `plugins.deny`"));
         }
         for entry in &mut self.entries {
@@ -183,11 +185,18 @@ impl Registry {
         Ok(self)
     }
 
-    /// The first name of `allow` or `deny` that no linked plugin has: the list and where in it.
+    /// The first name of `allow` or `deny` that no linked plugin has: the list and where in it. To deny what exists and is not linked
+    /// is no mistake: a project may be run by binaries with it and without.
     pub fn unlinked(&self, policy: &Policy) -> Option<(&'static str, usize)> {
         let linked = |name: &String| self.entries.iter().any(|e| matches_name(e.registration, name));
-        let first = |names: &[String]| names.iter().position(|name| !linked(name));
-        first(&policy.allow).map(|at| ("allow", at)).or_else(|| first(&policy.deny).map(|at| ("deny", at)))
+        let exists = |name: &String| {
+            let (kind, name) = name.split_once(':').map_or((None, name.as_str()), |(kind, name)| (Some(kind), name));
+            self.known.iter().any(|k| k.name == name && kind.is_none_or(|kind| k.kind == kind))
+        };
+        let allow = policy.allow.iter().position(|name| !linked(name)).map(|at| ("allow", at));
+        allow.or_else(|| {
+            policy.deny.iter().position(|name| !linked(name) && !exists(name)).map(|at| ("deny", at))
+        })
     }
 
     /// What keeps a plugin out: `deny` and where in it, or `allow`, which does not name it.
@@ -244,6 +253,60 @@ impl Registry {
         self.known
     }
 
+    /// Rows of the table that say that they are linked, of plugins that nobody registered: their crate is compiled and nothing
+    /// names it, so rustc left it out.
+    pub fn forgotten(&self) -> impl Iterator<Item = &'static KnownPlugin> {
+        let registered = |known: &KnownPlugin| {
+            self.entries.iter().any(|e| e.registration.kind.as_str() == known.kind && e.registration.name == known.name)
+        };
+        self.known.iter().filter(move |known| known.linked && !registered(known))
+    }
+
+    /// One hash over phlo's version and, of every plugin that is linked, whatever the project allows: kind, name, package, the
+    /// package's version, and the schemas of its config and its settings. Two binaries with one fingerprint understand the same
+    /// projects; the order of linking, the platform and the profile have no part in it.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let facts: Vec<_> = self
+            .entries
+            .iter()
+            .map(|entry| {
+                let r = entry.registration;
+                (entry, r.config_hash().unwrap_or_default(), r.settings_hash().unwrap_or_default())
+            })
+            .collect();
+        let rows = facts.iter().map(|(entry, config, settings)| {
+            let (r, version) = (entry.registration, entry.package.map_or("", |p| p.version));
+            [r.kind.as_str(), r.name, r.package, version, config, settings]
+        });
+        Fingerprint::of(env!("CARGO_PKG_VERSION"), rows)
+    }
+
+    /// Makes a plugin, lets it test itself, and asks it for what the platform asks it at a start: that it is what it registered.
+    ///
+    /// # Errors
+    /// See [`Registry::instance`]; then what the plugin says of itself, or what its registration promises and it does not keep.
+    pub fn test(&self, kind: PluginKind, name: &str) -> Result<()> {
+        let entry = self.entry(kind, name)?;
+        let instance = self.make(entry)?;
+        guard(name, "its self-test", || instance.plugin().test_itself())?;
+        match &instance {
+            Instance::Hook(plugin) => handlers(name, plugin.as_ref()).map(drop),
+            Instance::Service(plugin) => guard(name, "giving its definition", || plugin.definition()).map(drop),
+            Instance::Asset(plugin) => guard(name, "listing its assets", || plugin.assets()).map(drop),
+            Instance::Catalog(plugin) => guard(name, "listing its catalogs", || plugin.catalogs()).map(drop),
+            Instance::Dagster(plugin) => guard(name, "listing its modules", || plugin.modules()).map(drop),
+            Instance::Semantic(plugin) => guard(name, "listing its models", || plugin.models()).map(drop),
+            Instance::Resource(_) => {
+                let provided = entry.registration.provides.iter().filter_map(|p| p.parse::<CapabilityRef>().ok());
+                for CapabilityRef { capability, provider } in provided {
+                    self.provider(capability, &provider.unwrap_or_default())?;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The plugins of one name, in any kind.
     pub fn find<'a>(&'a self, name: &'a str) -> impl Iterator<Item = PluginEntry<'a>> {
         self.entries().filter(move |e| matches_name(e.registration, name))
@@ -255,7 +318,11 @@ impl Registry {
         let of_kind = |k: &str| kind.is_none_or(|kind| kind.as_str() == k);
         if let Some(known) = self.known.iter().find(|k| of_kind(k.kind) && k.name == name && !k.linked) {
             return Error::new(Code::UnknownPlugin, format!("the {what} `{name}` is not linked into this binary"))
-                .hint(format!("build with `--features phlo-bundle/{}`", known.feature));
+                .hint(format!("build with `--features phlo-bundle/{}`", known.feature))
+                .hint(known.how_to_build());
+        }
+        if let Some(known) = self.forgotten().find(|k| of_kind(k.kind) && k.name == name) {
+            return forgotten(known);
         }
         let names: BTreeSet<&str> = self
             .entries
@@ -272,7 +339,8 @@ impl Registry {
                 let error = error.hint(format!("did you mean `{near}`?"));
                 match unlinked {
                     Some(known) => error
-                        .hint(format!("`{near}` is not linked: build with `--features phlo-bundle/{}`", known.feature)),
+                        .hint(format!("`{near}` is not linked: build with `--features phlo-bundle/{}`", known.feature))
+                        .hint(known.how_to_build()),
                     None => error,
                 }
             }
@@ -382,21 +450,12 @@ impl Registry {
         for entry in self.entries.iter().filter(|e| e.registration.kind == PluginKind::Hook && !e.denied) {
             let name = entry.registration.name;
             let made = self.make(entry).and_then(|instance| match instance {
-                Instance::Hook(plugin) => guard(name, "registering its hooks", || plugin.hooks()),
+                Instance::Hook(plugin) => handlers(name, plugin.as_ref()),
                 _ => Err(wrong_kind(name)),
             });
             match made {
                 Err(err) => problems.push(err),
-                Ok(registrations) => match registrations.iter().find(|r| r.filter.events.is_empty()) {
-                    Some(empty) => problems.push(
-                        Error::new(
-                            Code::InvalidRegistration,
-                            format!("the hook `{}` of `{name}` filters for no event type at all", empty.name),
-                        )
-                        .hint("list the event types, or use HookFilter::all()"),
-                    ),
-                    None => hooks.extend(registrations.into_iter().map(|r| (name.to_owned(), r))),
-                },
+                Ok(registrations) => hooks.extend(registrations.into_iter().map(|r| (name.to_owned(), r))),
             }
         }
         hooks.sort_by(|(a_plugin, a), (b_plugin, b)| {
@@ -518,6 +577,29 @@ impl Entry {
             (None, None) => PluginState::Ready,
         }
     }
+}
+
+// What a hook plugin registers; a handler that would never be called is a mistake.
+fn handlers(name: &str, plugin: &dyn AnyHook) -> Result<Vec<HookRegistration>> {
+    let registrations = guard(name, "registering its hooks", || plugin.hooks())?;
+    match registrations.iter().find(|r| r.filter.events.is_empty()) {
+        None => Ok(registrations),
+        Some(empty) => Err(Error::new(
+            Code::InvalidRegistration,
+            format!("the hook `{}` of `{name}` filters for no event type at all", empty.name),
+        )
+        .hint("list the event types, or use HookFilter::all()")),
+    }
+}
+
+/// The error of a plugin that [`Registry::forgotten`] names.
+pub fn forgotten(known: &KnownPlugin) -> Error {
+    let KnownPlugin { kind, name, package, feature, .. } = known;
+    Error::new(
+        Code::InvalidRegistration,
+        format!("the feature `{feature}` is on, and its crate `{package}` registers no {kind} `{name}`"),
+    )
+    .hint(format!("rustc links no crate that nothing names: `use {} as _;` belongs beside the feature", package.replace('-', "_")))
 }
 
 fn matches_name(registration: &Registration, name: &str) -> bool {

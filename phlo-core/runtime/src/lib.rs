@@ -8,6 +8,7 @@ mod check;
 mod export;
 mod frontier;
 mod graph;
+mod health;
 mod materialize;
 mod partition;
 mod platform;
@@ -20,6 +21,7 @@ mod secrets;
 mod select;
 mod semantic;
 mod stores;
+mod used;
 
 pub use phlo_engine_api::{TableInfo, TableVersion};
 
@@ -28,6 +30,10 @@ pub use check::CheckReport;
 pub use graph::{Graph, Node as GraphNode};
 pub use platform::{Opened, Platform};
 pub use query::SqlAnswer;
-pub use report::{AssetState, Freshness, Lineage, PlanStep, PluginHealth, PluginRow, TableRow};
+pub use report::{
+    AssetState, ConnectionHealth, Freshness, Lineage, PlanStep, PluginCheck, PluginDetails, PluginHealth, PluginRow,
+    TableRow,
+};
 pub use run::{NoObserver, Observer, RunOptions};
 pub use semantic::Model;
+pub use used::{Needs, needs};

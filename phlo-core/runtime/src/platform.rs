@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use phlo_engine::{Check, Query};
 use phlo_engine_api::{QueryEngine, TableStore, guarded};
 use phlo_plugin::capability::check_tags;
+use phlo_plugin::registry::{PluginEntry, guard};
 use phlo_plugin::resource::{Provider, RunHistory};
 use phlo_plugin::{Choice, Error, InitContext, KnownPlugin, PluginState, Policy, Registry, Result, Wishes, resolve};
 use phlo_project::{Environment, MIN_MEMORY_MIB, Project, Texts};
@@ -17,7 +18,7 @@ use crate::audit;
 use crate::bus::Bus;
 use crate::graph::{Graph, Node};
 use crate::publish;
-use crate::report::{PluginHealth, PluginRow};
+use crate::report::{PluginDetails, PluginRow};
 use crate::secrets;
 use crate::stores;
 
@@ -142,8 +143,16 @@ impl Platform {
     pub(crate) fn resolve(&self, capability: CapabilityType, wishes: &Wishes<'_>) -> Result<Choice> {
         let providers = self.inner.registry.providers_of(capability);
         resolve(capability, wishes, &providers).map_err(|err| {
+            let known = || self.inner.registry.known().iter().filter(|k| !k.linked && k.seems_to_provide(capability));
             let Some((name, _)) = wishes.wished(capability) else {
                 let denied = if providers.is_empty() { self.denied_provider(capability) } else { None };
+                // Whoever could provide it and is not linked, if nobody is.
+                let names: Vec<_> = known().filter(|_| providers.is_empty()).map(|k| k.feature).collect();
+                let err = match names.as_slice() {
+                    [] => err,
+                    [one] => err.hint(format!("build with `--features phlo-bundle/{one}`")),
+                    more => err.hint(format!("build with one of `--features phlo-bundle/{{{}}}`", more.join(","))),
+                };
                 return denied.unwrap_or(err);
             };
             let place = self.inner.project.places.get(&format!("capabilities.defaults.{capability}")).cloned();
@@ -160,9 +169,13 @@ impl Platform {
                     _ => None,
                 }
             });
-            match unusable {
-                Some(why) => err.hint(why),
-                None => err,
+            let unlinked = known().find(|k| k.name == name);
+            match (unusable, unlinked) {
+                (Some(why), _) => err.hint(why),
+                (None, Some(known)) => err
+                    .hint(format!("`{name}` is not linked: build with `--features phlo-bundle/{}`", known.feature))
+                    .hint(known.how_to_build()),
+                (None, None) => err,
             }
             .at(place)
         })
@@ -170,7 +183,7 @@ impl Platform {
 
     // Nobody provides it, because the project does not allow who would.
     fn denied_provider(&self, capability: CapabilityType) -> Option<Error> {
-        let of = |entry: &phlo_plugin::registry::PluginEntry<'_>| {
+        let of = |entry: &PluginEntry<'_>| {
             let provides = entry.registration.provides.iter().filter_map(|p| p.split_once(':'));
             matches!(entry.state, PluginState::Denied) && provides.into_iter().any(|(c, _)| c == capability.as_str())
         };
@@ -253,7 +266,7 @@ impl Platform {
             for (registration, instance) in instances {
                 let phlo_plugin::registration::Instance::Asset(plugin) = instance else { continue };
                 let name = registration.name;
-                match phlo_plugin::registry::guard(name, "listing its assets", || plugin.assets()) {
+                match guard(name, "listing its assets", || plugin.assets()) {
                     Ok(assets) => {
                         for asset in assets {
                             let key = &asset.key;
@@ -357,74 +370,49 @@ impl Platform {
 
     /// The plugins, as reports show them.
     pub fn plugins(&self) -> Vec<PluginRow> {
-        let strings = |items: &[&str]| items.iter().map(|s| (*s).to_owned()).collect();
-        let row = |e: phlo_plugin::registry::PluginEntry<'_>| {
-            let (state, error) = match &e.state {
-                PluginState::Ready => ("ready", None),
-                PluginState::Active => ("active", None),
-                PluginState::Denied => ("denied", None),
-                PluginState::Refused(err) => ("refused", Some(err.record())),
-            };
-            PluginRow {
-                kind: e.registration.kind.to_string(),
-                name: e.registration.name.to_owned(),
-                package: e.registration.package.to_owned(),
-                version: e.package.map(|p| p.version.to_owned()).unwrap_or_default(),
-                summary: e.registration.summary.to_owned(),
-                state: state.to_owned(),
-                error,
-                provides: strings(e.registration.provides),
-                requires: strings(e.registration.requires),
-                optional: strings(e.registration.optional),
-            }
-        };
-        self.inner.registry.entries().map(row).collect()
+        self.inner.registry.entries().map(|entry| self.row(&entry)).collect()
     }
 
-    /// Makes every plugin that may be used and runs its self-test.
-    pub async fn plugin_check(&self) -> Vec<PluginHealth> {
-        let (graph, _) = self.graph();
-        let mut used = std::collections::BTreeSet::new();
-        for node in graph.nodes() {
-            match &node.spec.body {
-                phlo_spec::AssetBody::Ingest(source) => {
-                    used.insert((PluginKind::Source, source.plugin.clone()));
-                }
-                phlo_spec::AssetBody::Publish(publish) => {
-                    let registration = self.inner.registry.publish_target_registration(&publish.target.plugin);
-                    used.extend(registration.map(|r| (r.kind, r.name.to_owned())));
-                }
-                phlo_spec::AssetBody::Sql(_) => {}
+    /// The plugins with what takes a while to find out: their schemas are made and hashed, their packages' files read.
+    pub fn plugin_details(&self) -> Vec<PluginDetails> {
+        let mut tiers: BTreeMap<&str, String> = BTreeMap::new();
+        let details = |entry: PluginEntry<'_>| {
+            let (registration, known) = (entry.registration, self.inner.registry.known());
+            let of = |k: &&KnownPlugin| k.kind == registration.kind.as_str() && k.name == registration.name;
+            PluginDetails {
+                feature: known.iter().find(of).filter(|k| k.package == registration.package).map(|k| k.feature),
+                license: entry.package.map(|p| p.license.to_owned()).filter(|text| !text.is_empty()),
+                tier: entry.package.map(|p| tiers.entry(p.name).or_insert_with(|| p.tier()).clone()),
+                config_schema_sha256: registration.config_hash(),
+                settings_schema_sha256: registration.settings_hash(),
+                plugin: self.row(&entry),
             }
-            used.extend(node.spec.checks.iter().map(|c| (PluginKind::Quality, c.kind.clone())));
-            used.extend(node.spec.transforms.iter().map(|t| (PluginKind::Transform, t.name.clone())));
+        };
+        self.inner.registry.entries().map(details).collect()
+    }
+
+    pub(crate) fn row(&self, entry: &PluginEntry<'_>) -> PluginRow {
+        let strings = |items: &[&str]| items.iter().map(|s| (*s).to_owned()).collect();
+        let registration = entry.registration;
+        let (state, error) = match &entry.state {
+            PluginState::Ready => ("ready", None),
+            PluginState::Active => ("active", None),
+            PluginState::Denied => ("denied", None),
+            PluginState::Refused(err) => ("refused", Some(err.record())),
+        };
+        PluginRow {
+            kind: registration.kind.to_string(),
+            name: registration.name.to_owned(),
+            package: registration.package.to_owned(),
+            version: entry.package.map(|p| p.version.to_owned()).unwrap_or_default(),
+            summary: registration.summary.to_owned(),
+            state: state.to_owned(),
+            denied_by: matches!(entry.state, PluginState::Denied)
+                .then(|| format!("plugins.{}", self.inner.registry.denied_by(registration).0)),
+            error,
+            provides: strings(registration.provides),
+            requires: strings(registration.requires),
+            optional: strings(registration.optional),
         }
-        let kinds: Vec<_> = self.inner.registry.entries().map(|e| (e.registration.kind, e.registration.name)).collect();
-        let mut tested = BTreeMap::new();
-        for (kind, name) in kinds {
-            let outcome = self.inner.registry.instance(kind, name).and_then(|instance| {
-                phlo_plugin::registry::guard(name, "its self-test", || instance.plugin().test_itself())
-            });
-            tested.insert((kind.to_string(), name.to_owned()), outcome);
-        }
-        let (_, hook_problems) = self.inner.registry.hooks();
-        self.plugins()
-            .into_iter()
-            .map(|mut plugin| {
-                let outcome = tested.remove(&(plugin.kind.clone(), plugin.name.clone()));
-                if let Some(Err(err)) = &outcome {
-                    plugin.error.get_or_insert_with(|| err.record());
-                }
-                if let Some(err) = hook_problems
-                    .iter()
-                    .find(|e| plugin.kind == "hook" && e.message().contains(&format!("`{}`", plugin.name)))
-                {
-                    plugin.error.get_or_insert_with(|| err.record());
-                }
-                let used =
-                    plugin.kind.parse().is_ok_and(|kind: PluginKind| used.contains(&(kind, plugin.name.clone())));
-                PluginHealth { healthy: plugin.error.is_none() && plugin.state != "denied", used, plugin }
-            })
-            .collect()
     }
 }

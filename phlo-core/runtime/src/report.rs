@@ -90,7 +90,7 @@ pub struct Lineage {
 }
 
 /// One plugin as `phlo plugin list` shows it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct PluginRow {
     /// Its kind.
     pub kind: String,
@@ -102,8 +102,11 @@ pub struct PluginRow {
     pub version: String,
     /// What it is.
     pub summary: String,
-    /// `ready`, `active`, `denied` or `refused`.
+    /// `ready`, `active`, `denied`, `refused`, or `not linked` of one that the project uses.
     pub state: String,
+    /// What denies it: `plugins.deny`, which names it, or `plugins.allow`, which does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub denied_by: Option<String>,
     /// Why it is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorRecord>,
@@ -113,6 +116,52 @@ pub struct PluginRow {
     pub requires: Vec<String>,
     /// Capabilities that it uses if they are there.
     pub optional: Vec<String>,
+}
+
+/// One plugin with all that is known of it.
+#[derive(Debug, Clone, Serialize)]
+pub struct PluginDetails {
+    /// The plugin.
+    #[serde(flatten)]
+    pub plugin: PluginRow,
+    /// The feature of `phlo-bundle` that links it; `None` of a plugin from elsewhere.
+    pub feature: Option<&'static str>,
+    /// Its package's licence, as an SPDX expression.
+    pub license: Option<String>,
+    /// Its package's tier: `core` or `extra`.
+    pub tier: Option<String>,
+    /// The SHA-256 of the canonical JSON Schema of what users write for it in assets; `None` of kinds that have no such thing.
+    pub config_schema_sha256: Option<String>,
+    /// That of its settings.
+    pub settings_schema_sha256: Option<String>,
+}
+
+/// What `phlo plugin check` found.
+#[derive(Debug, Clone, Serialize)]
+pub struct PluginCheck {
+    /// Every plugin that is linked, and those that the project uses and are not.
+    pub plugins: Vec<PluginHealth>,
+    /// Every asset's source, and the connections that no asset uses.
+    pub connections: Vec<ConnectionHealth>,
+    /// What is wrong with the binary, or with the project's choice of providers.
+    pub problems: Vec<ErrorRecord>,
+}
+
+/// What `phlo plugin check` found of one connection.
+#[derive(Debug, Clone, Serialize)]
+pub struct ConnectionHealth {
+    /// The asset whose source it is.
+    pub asset: Option<AssetKey>,
+    /// The connection's name in `phlo.yaml`.
+    pub connection: Option<String>,
+    /// The source plugin.
+    pub source: String,
+    /// Whether an asset uses it.
+    pub used: bool,
+    /// Whether it was asked: not if its config has mistakes, or if only an asset would complete it.
+    pub tested: bool,
+    /// Why it is not healthy.
+    pub error: Option<ErrorRecord>,
 }
 
 /// What `phlo plugin check` found of one plugin.
@@ -125,4 +174,6 @@ pub struct PluginHealth {
     pub healthy: bool,
     /// Whether the project uses it.
     pub used: bool,
+    /// What of the project uses it: the first thing that does.
+    pub used_by: Option<String>,
 }

@@ -226,8 +226,14 @@ impl Platform {
             .tagged(tags)
             .correlated(Correlation { run_id: Some(run_id.clone()), ..Correlation::default() });
         let assets = plan.steps.iter().map(|(key, _)| key.clone()).collect();
+        let fingerprint = self.inner.registry.fingerprint().short().to_owned();
         emitter
-            .emit(Payload::RunStart(RunStart { selection: selection.clone(), assets, pid: std::process::id() }))
+            .emit(Payload::RunStart(RunStart {
+                selection: selection.clone(),
+                assets,
+                pid: std::process::id(),
+                plugin_fingerprint: Some(fingerprint.clone()),
+            }))
             .map_err(told)?;
 
         let runs = self.drive(plan, &options, &run_id, &emitter, &observer).await;
@@ -248,6 +254,7 @@ impl Platform {
             ended_at: Some(Utc::now()),
             selection,
             tags: options.tags,
+            plugin_fingerprint: Some(fingerprint),
             assets: runs,
         })
     }

@@ -125,7 +125,7 @@ impl Payload {
                 texts.filter(|text| AssetKey::new(text.as_str()).is_err()).for_each(clean);
             }
             Self::TelemetryLog(LogLine { level: _, message }) => clean(message),
-            Self::RunStart(RunStart { selection, assets: _, pid: _ }) => clean(selection),
+            Self::RunStart(RunStart { selection, assets: _, pid: _, plugin_fingerprint: _ }) => clean(selection),
         }
     }
 }
@@ -255,6 +255,9 @@ pub struct RunStart {
     pub assets: Vec<AssetKey>,
     /// The process that runs it.
     pub pid: u32,
+    /// The fingerprint of the plugins that are linked into the phlo that runs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugin_fingerprint: Option<String>,
 }
 
 /// A run ended.
@@ -320,5 +323,8 @@ mod tests {
     fn a_stored_event_of_version_0_1_still_reads() {
         let stored = r#"{"id":"x","at":"2026-01-01T00:00:00Z","producer":"phlo","correlation":{"run_id":"r"},"type":"run.end","data":{"status":"success","duration_ms":5}}"#;
         assert_eq!(serde_json::from_str::<Event>(stored).unwrap().kind(), EventKind::RunEnd);
+        let stored = r#"{"id":"x","at":"2026-01-01T00:00:00Z","producer":"phlo","correlation":{"run_id":"r"},"type":"run.start","data":{"selection":"all","assets":["a.b"],"pid":7}}"#;
+        let Payload::RunStart(start) = serde_json::from_str::<Event>(stored).unwrap().payload else { panic!("another kind") };
+        assert_eq!((start.pid, start.plugin_fingerprint), (7, None));
     }
 }

@@ -184,6 +184,9 @@ pub struct RunRecord {
     /// The run's tags.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
+    /// The fingerprint of the plugins that were linked into the phlo that ran it; unknown of runs of an older one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugin_fingerprint: Option<String>,
     /// Its assets, in the order in which they ended.
     #[serde(default)]
     pub assets: Vec<AssetRun>,

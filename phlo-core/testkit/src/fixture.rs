@@ -210,6 +210,7 @@ pub fn payload(kind: EventKind, asset: &str) -> Payload {
             selection: asset.to_owned(),
             assets: vec![key(asset)],
             pid: std::process::id(),
+            plugin_fingerprint: Some("0123456789ab".to_owned()),
         }),
         EventKind::RunEnd => Payload::RunEnd(RunEnd { status: RunStatus::Success, duration_ms: 5 }),
     }

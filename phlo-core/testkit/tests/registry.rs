@@ -8,7 +8,7 @@ use futures::StreamExt;
 use phlo_plugin::prelude::*;
 use phlo_plugin::registration::Instance;
 use phlo_plugin::source::{AnySource, SourceContext};
-use phlo_plugin::{KnownPlugin, PluginState, Policy, Registration, Registry};
+use phlo_plugin::{KnownPlugin, PackageFacts, PluginState, Policy, Registration, Registry};
 use phlo_spec::{CapabilityType, PluginKind};
 use phlo_testkit::Recorder;
 use phlo_testkit::doubles::{self, leak};
@@ -157,12 +157,14 @@ fn what_is_not_there_is_told_with_the_nearest_name_or_the_feature_that_would_lin
     for (name, want) in [
         (
             "rest_api",
-            "P2001: the source `rest_api` is not linked into this binary [build with `--features phlo-bundle/source-rest`]",
+            "P2001: the source `rest_api` is not linked into this binary [build with `--features phlo-bundle/source-rest`] \
+             [or `phlo build --from phlo.yaml`, which links what the project uses, or `phlo build --features source-rest`]",
         ),
         (
             "rest_apo",
             "P2001: unknown source `rest_apo` [did you mean `rest_api`?] \
-             [`rest_api` is not linked: build with `--features phlo-bundle/source-rest`]",
+             [`rest_api` is not linked: build with `--features phlo-bundle/source-rest`] \
+             [or `phlo build --from phlo.yaml`, which links what the project uses, or `phlo build --features source-rest`]",
         ),
         ("fils", "P2001: unknown source `fils` [did you mean `files`?]"),
         ("kafka", "P2001: unknown source `kafka` [available: files, rest_api]"),
@@ -191,6 +193,83 @@ fn what_is_not_there_is_told_with_the_nearest_name_or_the_feature_that_would_lin
     assert_eq!(
         (told(&err).as_str(), err.place().unwrap().span.line),
         ("P2001: unknown source `fils` [did you mean `files`?]", 3)
+    );
+}
+
+#[test]
+fn a_plugin_whose_feature_is_on_and_whose_crate_nobody_names_is_told_with_the_crate() {
+    const KNOWN: Known = &[KnownPlugin {
+        kind: "source",
+        name: "rest_api",
+        package: "phlo-source-rest",
+        feature: "source-rest",
+        summary: "",
+        linked: true,
+    }];
+    let registry = try_activate(vec![source("files")], KNOWN, Policy::default()).unwrap();
+    assert_eq!(registry.forgotten().collect::<Vec<_>>(), [&KNOWN[0]]);
+    assert_eq!(
+        refused(registry.source("rest_api").map(drop)),
+        "P2009: the feature `source-rest` is on, and its crate `phlo-source-rest` registers no source `rest_api` \
+         [rustc links no crate that nothing names: `use phlo_source_rest as _;` belongs beside the feature]"
+    );
+    let registry = try_activate(vec![source("rest_api")], KNOWN, Policy::default()).unwrap();
+    assert_eq!(registry.forgotten().count(), 0);
+}
+
+#[test]
+fn the_fingerprint_changes_with_what_a_plugin_is_and_not_with_the_order_of_linking() {
+    const FACTS: PackageFacts = PackageFacts {
+        name: "phlo-testkit",
+        version: "1.0.0",
+        description: "",
+        authors: "",
+        license: "",
+        homepage: "",
+        repository: "",
+        manifest: "",
+        readme: "",
+        example: "",
+    };
+    let of = |registrations: Vec<Registration>, version: &'static str| {
+        let registrations = registrations.into_iter().map(leak).collect();
+        let packages = [PackageFacts { version, ..FACTS }];
+        Registry::from_registrations(registrations, &packages, &[]).unwrap().fingerprint()
+    };
+    let one = of(vec![source("a"), source("b"), doubles::QUALITY], "1.0.0");
+    assert_eq!((one.as_str().len(), one.short().len()), (64, 12));
+    assert!(one.as_str().starts_with(one.short()));
+    assert_eq!(one, of(vec![doubles::QUALITY, source("b"), source("a")], "1.0.0"));
+    // What it says of itself and what it requires are no part of it: they change no project.
+    assert_eq!(one, of(vec![Registration { summary: "other words", ..source("a") }, source("b"), doubles::QUALITY], "1.0.0"));
+    for other in [
+        of(vec![source("a"), source("b"), doubles::QUALITY], "1.0.1"),
+        of(vec![source("a"), source("c"), doubles::QUALITY], "1.0.0"),
+        of(vec![source("a"), source("b")], "1.0.0"),
+        of(vec![source("a"), Registration { package: "acme", ..source("b") }, doubles::QUALITY], "1.0.0"),
+        of(vec![source("a"), Registration { config: doubles::QUALITY.config, ..source("b") }, doubles::QUALITY], "1.0.0"),
+    ] {
+        assert_ne!(one, other);
+    }
+}
+
+#[test]
+fn a_plugin_that_does_not_keep_what_it_registered_fails_its_test() {
+    let registry = activate(vec![
+        Registration { construct: |_, _| Err(Error::new(Code::ConnectionFailed, "nobody answers")), ..source("absent") },
+        source("well"),
+        resource("liar", &[], &["catalog:nessie"]),
+        doubles::HOOK,
+    ]);
+    registry.test(PluginKind::Source, "well").unwrap();
+    registry.test(PluginKind::Hook, doubles::HOOK.name).unwrap();
+    assert_eq!(
+        registry.test(PluginKind::Source, "absent").unwrap_err().code(),
+        Code::ConnectionFailed
+    );
+    assert_eq!(
+        refused(registry.test(PluginKind::Resource, "liar")),
+        "P2009: `liar` registered catalog:nessie and does not provide it"
     );
 }
 

@@ -169,7 +169,10 @@ fn ambiguous(text: &str, ids: &[String]) -> Error {
         .hint("write more of the id")
 }
 
-const RUN: &str = "id, status, started_at, ended_at, selection, tags";
+// What only the event of its start says is read from there: files of every version have it, or have it not.
+const RUN: &str = "id, status, started_at, ended_at, selection, tags,
+    (SELECT CASE WHEN json_valid(body) THEN json_extract(body, '$.data.plugin_fingerprint') END
+     FROM events WHERE run_id = runs.id ORDER BY seq LIMIT 1)";
 
 fn run(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
     let status: String = row.get(1)?;
@@ -180,6 +183,7 @@ fn run(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
         ended_at: row.get::<_, Option<i64>>(3)?.and_then(DateTime::from_timestamp_micros),
         selection: row.get(4)?,
         tags: json(row, 5)?,
+        plugin_fingerprint: row.get(6)?,
         assets: Vec::new(),
     })
 }

@@ -64,6 +64,7 @@ fn events(script: &str) -> Vec<Event> {
                 selection: assets.join(" "),
                 assets: assets.iter().map(|asset| key(asset)).collect(),
                 pid: if *pid == "alive" { std::process::id() } else { DEAD },
+                plugin_fingerprint: Some("0123456789ab".to_owned()),
             }),
             ("check", [asset, check]) => {
                 correlation.asset = Some(key(asset));
@@ -122,6 +123,7 @@ fn told(history: &dyn RunHistory) -> Vec<String> {
             run.assets.iter().map(|asset| AssetRun { checks: Vec::new(), ..asset.clone() }).collect::<Vec<_>>();
         assert_eq!(listed.assets, without_checks, "a list of runs is without checks");
         assert_eq!((listed.status, listed.started_at, &listed.tags), (run.status, run.started_at, &run.tags));
+        assert_eq!(listed.plugin_fingerprint, run.plugin_fingerprint);
         let ended = run.ended_at.map(|at| format!("..{}", second(at))).unwrap_or_default();
         let assets: Vec<_> = run.assets.iter().map(shown).collect();
         lines.push(format!(
