@@ -87,11 +87,13 @@ impl Step {
 /// Installs what tests run beside phlo, where this machine lacks it and is one of Debian's that we may install on. A test that
 /// then misses something says so, and fails under `CI`.
 fn provision() {
-    let needed: [(&[&str], &str); 4] = [
+    let needed: [(&[&str], &str); 5] = [
         (&["strace", "--version"], "strace"),
         (&["setpriv", "--version"], "util-linux"),
         (&["python3", "--version"], "python3"),
         (&["python3", "-c", "import ensurepip, venv"], "python3-venv"),
+        // Debian keeps the server's programs off the `PATH`.
+        (&["sh", "-c", "command -v initdb || ls /usr/lib/postgresql/*/bin/initdb"], "postgresql"),
     ];
     let command = |words: &[&str]| {
         let mut command = Command::new(words[0]);
