@@ -54,6 +54,8 @@ impl Teller {
                 "the server does not offer TLS: switch it on there, or set `sslmode: disable` where nobody can listen"
             } else if cause.contains("UnknownIssuer") {
                 "the server's certificate is of nobody that is trusted: name its authority in `ssl_root_cert`"
+            } else if cause.contains("CaUsedAsEndEntity") {
+                "the server shows an authority's own certificate: give it one that is signed by the authority"
             } else if cause.contains("NotValidForName") || cause.contains("not valid for name") {
                 "the server's certificate is of another name: connect by the name that is in it"
             } else {
