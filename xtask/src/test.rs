@@ -93,6 +93,8 @@ fn provision() {
         (&["systemd-analyze", "--version"], "systemd"),
         (&["python3", "--version"], "python3"),
         (&["python3", "-c", "import ensurepip, venv"], "python3-venv"),
+        // Debian keeps the server's programs off the `PATH`.
+        (&["sh", "-c", "command -v initdb || ls /usr/lib/postgresql/*/bin/initdb"], "postgresql"),
     ];
     let command = |words: &[&str]| {
         let mut command = Command::new(words[0]);

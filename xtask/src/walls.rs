@@ -103,6 +103,11 @@ pub(crate) const WALLS: &[Wall] = &[
     wall(&["rusqlite"], &["phlo-plugins/hook-history"], "run history is fed by the bus alone"),
     wall(&["reqwest"], &["phlo-plugins/source-*"], "HTTP clients belong to the sources"),
     wall(
+        &["postgres", "tokio-postgres", "tokio-postgres-rustls"],
+        &["phlo-plugins/source-postgres"],
+        "a database's protocol stays behind its plugin's door",
+    ),
+    wall(
         &["serde-saphyr", "serde_yaml", "serde_yml", "serde_norway", "yaml_serde"],
         &["phlo-core/spec"],
         "YAML is read in one place, which knows the line of every value",

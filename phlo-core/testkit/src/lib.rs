@@ -16,6 +16,8 @@ pub mod hook;
 pub mod http;
 pub mod kinds;
 pub mod package;
+#[cfg(unix)]
+pub mod postgres;
 pub mod quality;
 pub mod recorder;
 pub mod resource;
