@@ -40,7 +40,8 @@ impl Endpoint {
             return Err(invalid(message).hint("it names a file below `.phlo/`"));
         }
         redactor.add(url.expose());
-        let parsed = Url::parse(url.expose()).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        let parsed =
+            Url::parse(url.expose()).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         let Some(url) = parsed else {
             return Err(invalid("`url` is no http or https URL").hint("check the variable that holds it"));
         };
@@ -98,10 +99,7 @@ pub struct Retry {
 
 impl Default for Retry {
     fn default() -> Self {
-        Self {
-            max_attempts: NonZeroU32::new(5).expect("5 is not zero"),
-            delay: Seconds(Duration::from_secs(1)),
-        }
+        Self { max_attempts: NonZeroU32::new(5).expect("5 is not zero"), delay: Seconds(Duration::from_secs(1)) }
     }
 }
 

@@ -118,7 +118,11 @@ impl Spool {
             Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(err) => return Err(self.failed("read", err)),
         };
-        Ok(bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).map(Arc::new).collect())
+        Ok(bytes
+            .split(|byte| *byte == b'\n')
+            .filter_map(|line| serde_json::from_slice(line).ok())
+            .map(Arc::new)
+            .collect())
     }
 
     /// Held while the file is read or changed; the system lets go of it when the process ends.
@@ -127,7 +131,8 @@ impl Spool {
             if let Some(dir) = self.path.parent() {
                 fs::create_dir_all(dir)?;
             }
-            let file = OpenOptions::new().write(true).create(true).truncate(false).open(self.path.with_extension("lock"))?;
+            let file =
+                OpenOptions::new().write(true).create(true).truncate(false).open(self.path.with_extension("lock"))?;
             file.lock()?;
             Ok(file)
         };

@@ -142,8 +142,10 @@ fn late(story: &Story) -> Vec<String> {
 
 fn mended(recovered: &Recovered) -> Vec<String> {
     let assets = recovered.assets.iter().map(|asset| format!("• {} ended well again", named(asset, None)));
-    let checks =
-        recovered.checks.iter().map(|(asset, name)| format!("• {}: check `{}` holds again", named(asset, None), code(name)));
+    let checks = recovered
+        .checks
+        .iter()
+        .map(|(asset, name)| format!("• {}: check `{}` holds again", named(asset, None), code(name)));
     assets.chain(checks).collect()
 }
 
@@ -193,7 +195,7 @@ fn number(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::new();
     for (at, digit) in digits.char_indices() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

@@ -40,7 +40,8 @@ impl Plugin for SlackHook {
         let Some(url) = settings.webhook_url.as_ref().filter(|url| !url.expose().is_empty()) else {
             return Ok(Self(None));
         };
-        let endpoint = Endpoint::new(ENDPOINT, url, &context.redactor).map_err(|err| err.during("reading `webhook_url`"))?;
+        let endpoint =
+            Endpoint::new(ENDPOINT, url, &context.redactor).map_err(|err| err.during("reading `webhook_url`"))?;
         let endpoint = endpoint.tries(settings.timeout.0, settings.retry);
         let limits = Limits { drain: settings.drain.0, ..Limits::default() };
         Ok(Self(Some(Arc::new(Alerts {

@@ -1,4 +1,5 @@
 //! What people are told, tried on a real server.
+#![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -7,7 +8,9 @@ use phlo_hook_slack::{Settings, SlackHook};
 use phlo_plugin::prelude::*;
 use phlo_spec::event::{Metric, RunEnd};
 use phlo_spec::run::ErrorRecord;
-use phlo_spec::{AssetRun, AssetStatus, CheckOutcome, CheckResult, CheckSeverity, Event, EventKind, Payload, RunStatus};
+use phlo_spec::{
+    AssetRun, AssetStatus, CheckOutcome, CheckResult, CheckSeverity, Event, EventKind, Payload, RunStatus,
+};
 use phlo_testkit::fixture::{Project, asset_run, check_result, event, payload};
 use phlo_testkit::http::{HttpResponse, HttpServer};
 
@@ -35,10 +38,11 @@ impl Slack {
     fn try_run(&self, settings: &str, events: &[Event], status: RunStatus) -> (Vec<String>, Result<()>) {
         let before = self.server.requests().len();
         let url = self.server.url("/services/T0/B0/x");
-        let settings = format!("{{webhook_url: '{url}', retry: {{max_attempts: 2, delay: 1ms}}, drain: 30s, {settings}}}");
+        let settings =
+            format!("{{webhook_url: '{url}', retry: {{max_attempts: 2, delay: 1ms}}, drain: 30s, {settings}}}");
         let settings: Settings = Node::parse(&settings, "phlo.yaml", 1).unwrap().read().unwrap();
         let plugin = SlackHook::create(settings, &self.project.context()).unwrap();
-        let hooks = phlo_plugin::hook::Hook::hooks(&plugin).unwrap();
+        let hooks = plugin.hooks().unwrap();
         let begin = event(payload(EventKind::RunStart, "a.b"), "a.b");
         let end = event(Payload::RunEnd(RunEnd { status, duration_ms: 5 }), "a.b");
         for event in [&begin].into_iter().chain(events).chain([&end]) {
@@ -64,7 +68,12 @@ fn parts(messages: &[String]) -> (&str, Vec<&str>) {
 }
 
 fn failed(name: &str) -> CheckResult {
-    CheckResult { violations: 12, total: 1000, sql: Some("select 1".to_owned()), ..check_result(name, CheckOutcome::Failed) }
+    CheckResult {
+        violations: 12,
+        total: 1000,
+        sql: Some("select 1".to_owned()),
+        ..check_result(name, CheckOutcome::Failed)
+    }
 }
 
 fn ended(run: AssetRun) -> Event {
@@ -101,7 +110,7 @@ fn without_a_url_there_is_no_handler() {
     for settings in ["{}", "{webhook_url: ''}", "{mention: '@here'}"] {
         let settings: Settings = Node::parse(settings, "phlo.yaml", 1).unwrap().read().unwrap();
         let plugin = SlackHook::create(settings, &InitContext::at("/nowhere")).unwrap();
-        assert!(phlo_plugin::hook::Hook::hooks(&plugin).unwrap().is_empty());
+        assert!(plugin.hooks().unwrap().is_empty());
         plugin.cleanup().unwrap();
     }
 }
@@ -111,8 +120,17 @@ fn one_message_tells_everything_that_went_wrong_once() {
     let slack = Slack::new();
     let checks = vec![
         failed("not_null(carrier)"),
-        CheckResult { sql: None, observed: Some("3 < 5".to_owned()), expected: Some("5 rows".to_owned()), ..failed("row_count") },
-        CheckResult { error: Some("no column `x`".to_owned()), violations: 0, ..check_result("range(x)", CheckOutcome::Errored) },
+        CheckResult {
+            sql: None,
+            observed: Some("3 < 5".to_owned()),
+            expected: Some("5 rows".to_owned()),
+            ..failed("row_count")
+        },
+        CheckResult {
+            error: Some("no column `x`".to_owned()),
+            violations: 0,
+            ..check_result("range(x)", CheckOutcome::Errored)
+        },
         CheckResult { severity: CheckSeverity::Warn, ..failed("range(delay)") },
         check_result("unique(id)", CheckOutcome::Passed),
     ];
@@ -159,7 +177,10 @@ fn what_is_told_is_chosen() {
         let messages = Slack::new().run(settings, &events, RunStatus::Failed);
         let told: Vec<_> = messages.iter().flat_map(|message| message.lines().skip(1)).collect();
         assert_eq!(told.len(), expected.len(), "{settings}: {told:?}");
-        assert!(told.iter().zip(expected).all(|(line, asset)| line.contains(&format!("*{asset}*"))), "{settings}: {told:?}");
+        assert!(
+            told.iter().zip(expected).all(|(line, asset)| line.contains(&format!("*{asset}*"))),
+            "{settings}: {told:?}"
+        );
     }
 }
 
@@ -197,9 +218,11 @@ fn each_partition_of_an_asset_has_a_line() {
 fn what_does_not_fit_is_counted() {
     let checks: Vec<_> = (0..2000).map(|at| failed(&format!("check_{at}_<{}>", "x".repeat(100)))).collect();
     let events = [blocked("silver.a", checks)];
-    for (settings, most_lines, most_chars) in
-        [("max_rows: 7", 7, 16_000), ("max_rows: 9999, max_chars: 1000", 2000, 1000), ("max_rows: 9999, max_chars: 40000", 2000, 40_000)]
-    {
+    for (settings, most_lines, most_chars) in [
+        ("max_rows: 7", 7, 16_000),
+        ("max_rows: 9999, max_chars: 1000", 2000, 1000),
+        ("max_rows: 9999, max_chars: 40000", 2000, 40_000),
+    ] {
         let messages = Slack::new().run(settings, &events, RunStatus::Blocked);
         let (head, lines) = parts(&messages);
         assert!(head.ends_with(": 2,000 checks failed"), "{head}");

@@ -8,4 +8,9 @@ pub use plugin::WebhookHook;
 pub use settings::{Receiver, Settings};
 
 phlo_plugin::package!();
-phlo_plugin::register!(Hook, WebhookHook, name = "webhook", summary = "Sends events to HTTP endpoints, signed and retried");
+phlo_plugin::register!(
+    Hook,
+    WebhookHook,
+    name = "webhook",
+    summary = "Sends events to HTTP endpoints, signed and retried"
+);

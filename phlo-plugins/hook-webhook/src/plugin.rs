@@ -32,7 +32,9 @@ impl Plugin for WebhookHook {
             // Files whose names differ in case alone are one on some systems.
             if settings.endpoints[..at].iter().any(|other| other.name.eq_ignore_ascii_case(&receiver.name)) {
                 let message = format!("two `endpoints` have the `name` `{}`", receiver.name);
-                return Err(Error::new(Code::InvalidValue, message).hint("what waits for an endpoint lies under its name"));
+                return Err(
+                    Error::new(Code::InvalidValue, message).hint("what waits for an endpoint lies under its name")
+                );
             }
         }
         let outbox = Arc::new(Outbox::new(NAME, endpoints, settings.limits(), context));
@@ -47,7 +49,9 @@ impl Plugin for WebhookHook {
 fn endpoint(receiver: &Receiver, redactor: &Redactor) -> Result<Endpoint> {
     if receiver.events.is_empty() {
         let message = format!("`events` of `{}` is empty, so that it is told of nothing", receiver.name);
-        return Err(Error::new(Code::InvalidValue, message).hint("leave `events` out for the events that end something"));
+        return Err(
+            Error::new(Code::InvalidValue, message).hint("leave `events` out for the events that end something")
+        );
     }
     let key = receiver.secret.as_ref().map(|secret| Key::new(secret, redactor)).transpose()?;
     let endpoint = Endpoint::new(&receiver.name, &receiver.url, redactor)?.headers(&receiver.headers, redactor)?;

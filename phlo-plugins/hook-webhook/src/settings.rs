@@ -18,7 +18,8 @@ pub struct Settings {
     /// How long the end of a run may wait for endpoints that are slow; 5 seconds unless set. What is not sent by then waits in
     /// `.phlo/webhook/` for the next run.
     pub drain: Seconds,
-    /// How many events may wait in memory for each endpoint; 1000 unless set. What comes beyond is lost, counted and told.
+    /// How many events may wait in memory for each endpoint, of 16 MiB at most; 1000 unless set. What comes beyond is lost, counted
+    /// and told.
     pub queue: NonZeroUsize,
     /// How many MiB of events may wait in `.phlo/webhook/` for each endpoint; 10 unless set. What comes beyond is lost, counted
     /// and told.
@@ -39,11 +40,7 @@ impl Default for Settings {
 
 impl Settings {
     pub(crate) fn limits(&self) -> Limits {
-        Limits {
-            queue: self.queue.get(),
-            spool_bytes: u64::from(self.spool_mib.get()) << 20,
-            drain: self.drain.0,
-        }
+        Limits { queue: self.queue.get(), spool_bytes: u64::from(self.spool_mib.get()) << 20, drain: self.drain.0 }
     }
 }
 

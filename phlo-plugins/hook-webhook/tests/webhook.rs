@@ -1,4 +1,5 @@
 //! What endpoints receive, tried on real servers.
+#![allow(clippy::unwrap_used)]
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -148,7 +149,10 @@ fn events_arrive_in_order_as_the_log_shows_them() {
     assert_eq!(ids(&requests), ids_of(&sent));
     for request in &requests {
         let header = |name| request.header(name).unwrap_or("none");
-        assert_eq!((request.method.as_str(), request.path.as_str(), request.param("token")), ("POST", "/hook", Some("1")));
+        assert_eq!(
+            (request.method.as_str(), request.path.as_str(), request.param("token")),
+            ("POST", "/hook", Some("1"))
+        );
         assert_eq!((header("content-type"), header("authorization")), ("application/json", "Bearer abc"));
         assert_eq!((header("x-more"), header("webhook-signature")), ("yes it is", "none"));
     }
@@ -307,6 +311,27 @@ fn the_end_of_a_run_does_not_wait_for_a_server_that_never_answers() {
     assert_eq!(waiting.lines().count(), 3);
 }
 
+#[test]
+fn a_disk_that_hangs_holds_up_neither_the_run_nor_its_end() {
+    let down = HttpServer::start(|_| HttpResponse::status(503));
+    let (project, sent) = (Project::new(), events(2));
+    project.write(".phlo/webhook/ops.lock", "");
+    // As if another process had stopped while it writes.
+    let held = std::fs::File::open(project.root().join(".phlo/webhook/ops.lock")).unwrap();
+    held.lock().unwrap();
+    let hook = Hook::new(&project, &one(&down.url("/"), "timeout: 60s").replace("drain: 30s", "drain: 0s"));
+    sent.iter().for_each(|event| hook.tell(event));
+    let err = hook.close().unwrap_err().chain().join(": ");
+    assert!(err.contains("did not end in time"), "{err}");
+    // Late, but not lost.
+    held.unlock().unwrap();
+    let waiting = || std::fs::read_to_string(project.root().join(SPOOL)).unwrap_or_default();
+    while waiting().lines().count() < 2 {
+        std::thread::yield_now();
+    }
+    assert!(sent.iter().zip(waiting().lines()).all(|(event, line)| line.contains(&event.id)));
+}
+
 #[tokio::test]
 async fn a_process_that_is_killed_while_it_sends_loses_nothing_that_waited() {
     let down = HttpServer::start(|_| HttpResponse::status(503));
@@ -341,7 +366,9 @@ async fn a_process_that_is_killed_while_it_sends_loses_nothing_that_waited() {
 fn what_an_endpoint_refuses_is_told_once_dropped_and_counted() {
     let asked = AtomicUsize::new(0);
     let server = HttpServer::start(move |request| match asked.fetch_add(1, Ordering::SeqCst) {
-        0 | 1 => HttpResponse::status(400).body(format!("no {}?token={}", request.path, request.param("token").unwrap())),
+        0 | 1 => {
+            HttpResponse::status(400).body(format!("no {}?token={}", request.path, request.param("token").unwrap()))
+        }
         2 => HttpResponse::status(302).header("location", "/elsewhere"),
         _ => HttpResponse::status(200),
     });

@@ -42,7 +42,7 @@ impl Source for TpchSource {
             0
         } else {
             // The pool of texts that comments are cut from takes a second or two to make, once in a process.
-            tokio::task::spawn_blocking(|| drop(TextPool::get_or_init_default()))
+            tokio::task::spawn_blocking(TextPool::get_or_init_default)
                 .await
                 .map_err(|err| Error::internal("the pool of texts could not be made").because(err))?;
             i32::try_from(table.divisible(scale).min(request.parallelism as i64)).unwrap_or(1).max(1)

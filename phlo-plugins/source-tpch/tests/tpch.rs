@@ -1,4 +1,5 @@
 //! The rows against what others say that they are: the specification's counts, `dbgen`, and the generator's own CSV.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -82,14 +83,62 @@ async fn the_first_line_items_are_those_of_dbgen() {
 async fn every_row_is_the_generators_csv() {
     let scale = 0.001;
     let csv: BTreeMap<&str, (&str, Vec<String>)> = BTreeMap::from([
-        ("customer", (csv::CustomerCsv::header(), g::CustomerGenerator::new(scale, 1, 1).iter().map(|it| cells(csv::CustomerCsv::new(it))).collect())),
-        ("lineitem", (csv::LineItemCsv::header(), g::LineItemGenerator::new(scale, 1, 1).iter().map(|it| cells(csv::LineItemCsv::new(it))).collect())),
-        ("nation", (csv::NationCsv::header(), g::NationGenerator::new(scale, 1, 1).iter().map(|it| cells(csv::NationCsv::new(it))).collect())),
-        ("orders", (csv::OrderCsv::header(), g::OrderGenerator::new(scale, 1, 1).iter().map(|it| cells(csv::OrderCsv::new(it))).collect())),
-        ("part", (csv::PartCsv::header(), g::PartGenerator::new(scale, 1, 1).iter().map(|it| cells(csv::PartCsv::new(it))).collect())),
-        ("partsupp", (csv::PartSuppCsv::header(), g::PartSuppGenerator::new(scale, 1, 1).iter().map(|it| cells(csv::PartSuppCsv::new(it))).collect())),
-        ("region", (csv::RegionCsv::header(), g::RegionGenerator::new(scale, 1, 1).iter().map(|it| cells(csv::RegionCsv::new(it))).collect())),
-        ("supplier", (csv::SupplierCsv::header(), g::SupplierGenerator::new(scale, 1, 1).iter().map(|it| cells(csv::SupplierCsv::new(it))).collect())),
+        (
+            "customer",
+            (
+                csv::CustomerCsv::header(),
+                g::CustomerGenerator::new(scale, 1, 1).iter().map(|it| cells(csv::CustomerCsv::new(it))).collect(),
+            ),
+        ),
+        (
+            "lineitem",
+            (
+                csv::LineItemCsv::header(),
+                g::LineItemGenerator::new(scale, 1, 1).iter().map(|it| cells(csv::LineItemCsv::new(it))).collect(),
+            ),
+        ),
+        (
+            "nation",
+            (
+                csv::NationCsv::header(),
+                g::NationGenerator::new(scale, 1, 1).iter().map(|it| cells(csv::NationCsv::new(it))).collect(),
+            ),
+        ),
+        (
+            "orders",
+            (
+                csv::OrderCsv::header(),
+                g::OrderGenerator::new(scale, 1, 1).iter().map(|it| cells(csv::OrderCsv::new(it))).collect(),
+            ),
+        ),
+        (
+            "part",
+            (
+                csv::PartCsv::header(),
+                g::PartGenerator::new(scale, 1, 1).iter().map(|it| cells(csv::PartCsv::new(it))).collect(),
+            ),
+        ),
+        (
+            "partsupp",
+            (
+                csv::PartSuppCsv::header(),
+                g::PartSuppGenerator::new(scale, 1, 1).iter().map(|it| cells(csv::PartSuppCsv::new(it))).collect(),
+            ),
+        ),
+        (
+            "region",
+            (
+                csv::RegionCsv::header(),
+                g::RegionGenerator::new(scale, 1, 1).iter().map(|it| cells(csv::RegionCsv::new(it))).collect(),
+            ),
+        ),
+        (
+            "supplier",
+            (
+                csv::SupplierCsv::header(),
+                g::SupplierGenerator::new(scale, 1, 1).iter().map(|it| cells(csv::SupplierCsv::new(it))).collect(),
+            ),
+        ),
     ]);
     for table in Table::ALL {
         let batches = read(table, scale, 1).await.concat();
@@ -98,7 +147,13 @@ async fn every_row_is_the_generators_csv() {
         assert_eq!(names.join(","), *header, "{table:?}");
         let mut found = rows(&batches);
         if table == Table::Lineitem {
-            let quantity = |row: String| row.split('|').enumerate().map(|(at, cell)| if at == 4 { cell.trim_end_matches(".00") } else { cell }).collect::<Vec<_>>().join("|");
+            let quantity = |row: String| {
+                row.split('|')
+                    .enumerate()
+                    .map(|(at, cell)| if at == 4 { cell.trim_end_matches(".00") } else { cell })
+                    .collect::<Vec<_>>()
+                    .join("|")
+            };
             found = found.into_iter().map(quantity).collect();
         }
         assert_eq!(&found, expected, "{table:?}");
