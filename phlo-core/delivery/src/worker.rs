@@ -82,7 +82,13 @@ async fn run(shared: Arc<Shared>, at: usize, deadline: Deadline) {
     let lane = &shared.lanes[at];
     let _turn = tokio::select! {
         turn = lane.turn.lock() => turn,
-        () = over(deadline.clone()) => return,
+        () = over(deadline.clone()) => {
+            if lock(&lane.queue).front().is_some() {
+                let message = "an earlier delivery has not ended, and what came since may be lost";
+                lock(&lane.tally).spool_failed = Some(Error::new(Code::HookFailed, message));
+            }
+            return;
+        }
     };
     let mut sender =
         Sender { shared: &shared, lane, deadline, client: None, backlog: VecDeque::new(), done: HashSet::new() };

@@ -74,7 +74,8 @@ impl Source for TpchSource {
 
 /// Refuses to add the rows of one table or scale to those of another.
 fn same(before: &Value, now: &Value) -> Result<()> {
-    if before == now {
+    // As numbers: whoever stores a cursor may write 1.0 as 1.
+    if before["table"] == now["table"] && before["scale"].as_f64() == now["scale"].as_f64() {
         return Ok(());
     }
     let told = |cursor: &Value| {

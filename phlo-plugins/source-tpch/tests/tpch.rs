@@ -179,6 +179,11 @@ async fn another_scale_is_not_added_to_a_table() {
     let Err(err) = reading(Table::Nation, 2.0, resume(first.checkpoint.get())).await else { panic!("it was") };
     assert_eq!(err.message(), "the table holds nation at scale 1, and the config says nation at scale 2");
     assert!(err.hints()[0].contains("--full-refresh"), "{err:?}");
+    for cursor in [first.checkpoint.get(), Some(serde_json::json!({"scale": 1, "table": "nation"}))] {
+        let again = reading(Table::Nation, 1.0, resume(cursor)).await.unwrap();
+        assert_eq!(again.streams.into_iter().next().unwrap().count().await, 0);
+        assert_eq!(again.checkpoint.get(), first.checkpoint.get());
+    }
 }
 
 #[tokio::test]
