@@ -43,6 +43,7 @@ pub(crate) const ROOMS: &[Room] = &[
     Room { dev: &[], ..room("phlo-core/engine-api", CONTRACT) },
     Room { dev: &[], ..room("phlo-core/storage", CONTRACT) },
     Room { dev: &[], ..room("phlo-core/catalog", CONTRACT) },
+    room("phlo-core/delivery", CONTRACT),
     room("phlo-core/engine", CONTRACT_AND_ENGINE),
     room("phlo-core/project", CONTRACT),
     room("phlo-core/runtime", &["phlo-spec", "phlo-plugin", "phlo-engine-api", "phlo-engine", "phlo-project"]),
@@ -59,6 +60,7 @@ pub(crate) const ROOMS: &[Room] = &[
     room("phlo-plugins/engine-*", CONTRACT_AND_ENGINE),
     room("phlo-plugins/source-*", CONTRACT_AND_STORAGE),
     room("phlo-plugins/catalog-*", CONTRACT_AND_CATALOG),
+    room("phlo-plugins/hook-*", &["phlo-spec", "phlo-plugin", "phlo-delivery"]),
     room("phlo-plugins/*", CONTRACT),
     room(
         "phlo-cli",
@@ -101,7 +103,12 @@ pub(crate) const WALLS: &[Wall] = &[
         because: "the command line is the cli's; a plugin of kind cli reaches it through phlo-plugin's feature `cli`",
     },
     wall(&["rusqlite"], &["phlo-plugins/hook-history"], "run history is fed by the bus alone"),
-    wall(&["reqwest"], &["phlo-plugins/source-*"], "HTTP clients belong to the sources"),
+    wall(
+        &["reqwest"],
+        &["phlo-plugins/source-*", "phlo-core/delivery"],
+        "HTTP clients belong to the sources, and to the delivery that hooks share",
+    ),
+    wall(&["hmac", "sha2"], &["phlo-core/delivery"], "requests are signed in one place"),
     wall(
         &["postgres", "tokio-postgres", "tokio-postgres-rustls"],
         &["phlo-plugins/source-postgres"],
