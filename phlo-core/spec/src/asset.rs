@@ -48,6 +48,28 @@ pub struct AssetSpec {
 }
 
 impl AssetSpec {
+    /// An asset with every default: what a plugin of kind `asset` begins with.
+    pub fn new(key: AssetKey, body: AssetBody) -> Self {
+        Self {
+            group: key.group().to_owned(),
+            key,
+            description: None,
+            tags: Vec::new(),
+            owner: None,
+            body,
+            transforms: Vec::new(),
+            write: WriteSpec::default(),
+            checks: Vec::new(),
+            columns: BTreeMap::new(),
+            partitions: None,
+            deps: Vec::new(),
+            capability_overrides: BTreeMap::new(),
+            freshness: None,
+            retry: RetrySpec::default(),
+            place: None,
+        }
+    }
+
     /// The kind that `kind:` selects: `ingest` or `sql`.
     pub fn kind(&self) -> &'static str {
         match self.body {
