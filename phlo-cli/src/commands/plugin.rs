@@ -24,6 +24,7 @@ pub(crate) fn run(app: &App, args: &Plugin) -> Result<Exit, Failure> {
         Plugin::List { kind: given, available } => list(app, &app.platform()?, kind(given)?, *available),
         Plugin::Info { name, kind: given } => info(app, &app.platform()?, name, kind(given)?),
         Plugin::Check => check(app, &app.platform()?),
+        Plugin::Create(args) => super::create::run(app, args),
     }
 }
 

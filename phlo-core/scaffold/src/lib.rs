@@ -89,7 +89,9 @@ mod tests {
             for name in names(*kind) {
                 for home in homes() {
                     let files = render(&name, &home);
-                    for path in ["Cargo.toml", "README.md", "src/lib.rs", "examples/minimal.yaml", "tests/conformance.rs"] {
+                    for path in
+                        ["Cargo.toml", "README.md", "src/lib.rs", "examples/minimal.yaml", "tests/conformance.rs"]
+                    {
                         assert!(files.iter().any(|(file, _)| file == path), "{kind}: {path}");
                     }
                     for (path, text) in &files {
@@ -151,7 +153,8 @@ mod tests {
                     }
                 }
                 let mut rustfmt = Command::new("rustfmt");
-                let output = rustfmt.args(["--edition=2024", "--check", "--color=never"]).args(&sources).output().unwrap();
+                let output =
+                    rustfmt.args(["--edition=2024", "--check", "--color=never"]).args(&sources).output().unwrap();
                 if !output.status.success() {
                     differences += &format!("{kind} {}:\n{}", name.kebab(), String::from_utf8_lossy(&output.stdout));
                 }

@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::Kind;
 
-/// The most characters of a name: with the longest prefix the package's name still fits what registries accept.
-pub const MAX_NAME: usize = 40;
+/// The most characters of a name: it is typed, and it stands in lines of tables and of code.
+pub const MAX_NAME: usize = 32;
 
 /// Why something cannot be called so, and what to write in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,9 +134,9 @@ impl Name {
 /// Lower-case words of letters and digits joined by single `-`, the first beginning with a letter.
 fn is_kebab(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text.split('-').all(|word| {
-            !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
-        })
+        && text
+            .split('-')
+            .all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()))
 }
 
 /// The text as kebab case would have it: words end at other signs and before a capital.
@@ -159,10 +159,10 @@ fn to_kebab(text: &str) -> String {
 
 /// Strict and reserved keywords of Rust, those of every edition up to 2024.
 const RUST_KEYWORDS: &[&str] = &[
-    "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate", "do", "dyn", "else", "enum",
-    "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "macro", "match", "mod", "move", "mut",
-    "override", "priv", "pub", "ref", "return", "self", "static", "struct", "super", "trait", "true", "try", "type", "typeof",
-    "unsafe", "unsized", "use", "virtual", "where", "while", "yield",
+    "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate", "do", "dyn", "else",
+    "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "macro", "match", "mod",
+    "move", "mut", "override", "priv", "pub", "ref", "return", "self", "static", "struct", "super", "trait", "true",
+    "try", "type", "typeof", "unsafe", "unsized", "use", "virtual", "where", "while", "yield",
 ];
 
 /// Keywords of Python that are none of Rust.
@@ -180,13 +180,7 @@ mod tests {
         let name = Name::new(Kind::Source, "my-s3-api2").unwrap();
         assert_eq!(
             [name.plugin(), name.pascal(), name.folder(), name.package(), name.library()],
-            [
-                "my_s3_api2",
-                "MyS3Api2",
-                "source-my-s3-api2",
-                "phlo-source-my-s3-api2",
-                "phlo_source_my_s3_api2"
-            ]
+            ["my_s3_api2", "MyS3Api2", "source-my-s3-api2", "phlo-source-my-s3-api2", "phlo_source_my_s3_api2"]
         );
     }
 
@@ -213,7 +207,7 @@ mod tests {
             (Kind::Source, "type", "the name `type` is a keyword of Rust", "e.g. `type-data`"),
             (Kind::Source, "self", "the name `self` is a keyword of Rust", "e.g. `self-data`"),
             (Kind::Dagster, "import", "the name `import` is a keyword of Python", "e.g. `import-data`"),
-            (Kind::Source, &long, "has 41 characters", "use at most 40"),
+            (Kind::Source, &long, "has 33 characters", "use at most 32"),
         ] {
             let refusal = Name::new(kind, text).unwrap_err();
             assert!(refusal.message.contains(message) && refusal.hint.contains(hint), "{text}: {refusal}");

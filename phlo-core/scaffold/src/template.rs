@@ -105,7 +105,16 @@ pub(crate) fn of(kind: Kind) -> &'static Template {
         Kind::Source => &Template {
             description: "Rows from a log file that grows: one for each whole line, and later only what is new",
             keywords: &["log", "lines"],
-            dependencies: &[("arrow-array", &[]), ("arrow-schema", &[]), ("futures", &[]), PLUGIN, SCHEMARS, SERDE, ("serde_json", &[]), ("tokio", &[])],
+            dependencies: &[
+                ("arrow-array", &[]),
+                ("arrow-schema", &[]),
+                ("futures", &[]),
+                PLUGIN,
+                SCHEMARS,
+                SERDE,
+                ("serde_json", &[]),
+                ("tokio", &[]),
+            ],
             dev_dependencies: TESTKIT,
             files: files!("source": "README.md", "examples/minimal.yaml", "src/config.rs", "src/lib.rs", "src/lines.rs", "src/source.rs", "tests/conformance.rs"),
         },

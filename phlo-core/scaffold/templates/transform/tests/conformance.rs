@@ -18,7 +18,8 @@ fn the_transform_keeps_the_promises_of_its_kind() {
 fn sql(columns: Option<&[&str]>, empty_as_null: bool) -> Result<String> {
     let columns = columns.map(|columns| columns.iter().map(|it| (*it).to_owned()).collect());
     let input = schema("id:int64 a:string we\"ird:string");
-    let plan = transform::{{Type}}Transform.plan(transform::Params { columns, empty_as_null }, &input)?;
+    let params = transform::Params { columns, empty_as_null };
+    let plan = transform::{{Type}}Transform.plan(params, &input)?;
     let TransformPlan::Sql(sql) = plan else { panic!("another plan") };
     Ok(sql)
 }
