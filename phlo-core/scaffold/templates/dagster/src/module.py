@@ -10,7 +10,7 @@ SETTINGS = json.loads("{}")
 job = dg.define_asset_job(
     "{{plugin}}",
     selection=dg.AssetSelection.groups(*SETTINGS["groups"]),
-    tags={"phlo/trigger": "{{plugin}}"},
+    tags={"trigger": "{{plugin}}"},
 )
 
 schedule = dg.ScheduleDefinition(
