@@ -342,6 +342,24 @@ pub(crate) enum Plugin {
         #[arg(long, default_value_t = 10, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
         timeout: u32,
     },
+    /// Start a plugin of your own: a crate that builds, passes its tests and does something small
+    Create(Create),
+}
+
+/// `phlo plugin create`.
+#[derive(Debug, Args)]
+pub(crate) struct Create {
+    /// Its name in kebab case, without the kind: my-api
+    pub(crate) name: String,
+    /// Its kind
+    #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(phlo_scaffold::Kind::ALL.iter().map(|kind| kind.as_str())))]
+    pub(crate) kind: String,
+    /// The folder for the crate; one called as its package, here, unless given
+    #[arg(long, value_name = "DIR")]
+    pub(crate) path: Option<PathBuf>,
+    /// A checkout of phlo that the crate is built against; the registry's phlo unless given
+    #[arg(long, value_name = "DIR")]
+    pub(crate) phlo_source: Option<PathBuf>,
 }
 
 /// `phlo config`.

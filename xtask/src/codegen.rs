@@ -1,4 +1,5 @@
-//! What is derived from the plugin folders: the bundle crate and the plugin paths in the root manifest.
+//! What is derived: from the plugin folders the bundle crate and the plugin paths in the root manifest, and from the templates of new
+//! plugins the code of their guides, for which see [`crate::guide`].
 //!
 //! Each folder of `phlo-plugins/` states in its `Cargo.toml` what it registers:
 //!
@@ -21,9 +22,12 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
+use phlo_scaffold::Kind;
 use serde::Deserialize;
 
-const PLUGINS: &str = "phlo-plugins";
+use crate::guide;
+
+pub(crate) const PLUGINS: &str = "phlo-plugins";
 /// Plugin crates in a folder of the root of their own: the feature that links each is its package without `phlo-`. They stand in the
 /// root manifest by hand, as they are no folder of [`PLUGINS`].
 const APART: &[&str] = &["phlo-dagster-adapter"];
@@ -33,20 +37,6 @@ const ROOT_MANIFEST: &str = "Cargo.toml";
 const BEGIN: &str = "# begin: plugins (written by `cargo xtask codegen` from the folders of phlo-plugins)";
 const END: &str = "# end: plugins";
 
-const KINDS: &[&str] = &[
-    "asset",
-    "catalog",
-    "cli",
-    "dagster",
-    "hook",
-    "orchestrator",
-    "quality",
-    "resource",
-    "semantic",
-    "service",
-    "source",
-    "transform",
-];
 /// Folder prefixes for the resources that have a room of their own.
 const RESOURCE_PREFIXES: &[&str] = &["engine", "table", "publish", "secrets", "alert", "lineage"];
 const MAX_SUMMARY_CHARS: usize = 120;
@@ -119,35 +109,37 @@ pub(crate) fn run(root: &Path, check: bool) -> Result<()> {
     let mut stale = Vec::new();
     for (path, content) in files(root)? {
         // A file that is not there is as stale as one that differs.
-        if std::fs::read_to_string(root.join(path)).ok().as_ref() == Some(&content) {
+        if std::fs::read_to_string(root.join(&path)).ok().as_ref() == Some(&content) {
             continue;
         }
-        stale.push(path);
         if !check {
-            let to = root.join(path);
+            let to = root.join(&path);
             let folder = to.parent().context("a generated file has a folder")?;
             std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
             std::fs::write(&to, content).with_context(|| format!("cannot write {path}"))?;
             println!("wrote {path}");
         }
+        stale.push(path);
     }
     ensure!(
         !check || stale.is_empty(),
-        "out of step with the folders of {PLUGINS}: {}; run `cargo xtask codegen` and commit what it writes",
+        "out of step with the folders of {PLUGINS} or the templates of new plugins: {}; run `cargo xtask codegen` and commit what it writes",
         stale.join(", ")
     );
     Ok(())
 }
 
 /// Every generated file with what it ought to hold.
-fn files(root: &Path) -> Result<Vec<(&'static str, String)>> {
+fn files(root: &Path) -> Result<Vec<(String, String)>> {
     let crates = read(root)?;
     let manifest = std::fs::read_to_string(root.join(ROOT_MANIFEST)).context("cannot read the root Cargo.toml")?;
-    Ok(vec![
-        (ROOT_MANIFEST, root_manifest(&manifest, &crates)?),
-        (BUNDLE_MANIFEST, bundle_manifest(&crates)),
-        (BUNDLE_LIB, bundle_lib(&crates)),
-    ])
+    let mut files = vec![
+        (ROOT_MANIFEST.to_owned(), root_manifest(&manifest, &crates)?),
+        (BUNDLE_MANIFEST.to_owned(), bundle_manifest(&crates)),
+        (BUNDLE_LIB.to_owned(), bundle_lib(&crates)),
+    ];
+    files.extend(guide::pages(root)?);
+    Ok(files)
 }
 
 /// The plugin crates, sorted by folder, with no plugin named twice.
@@ -226,7 +218,9 @@ impl PluginCrate {
         );
         ensure!(!phlo.plugins.is_empty(), "plugins is empty: name what the crate registers");
         for Entry { kind, name } in &phlo.plugins {
-            ensure!(KINDS.contains(&kind.as_str()), "unknown kind `{kind}`: one of {}", KINDS.join(", "));
+            if let Err(refusal) = kind.parse::<Kind>() {
+                bail!("unknown kind `{kind}`: {}", refusal.hint);
+            }
             ensure!(
                 name.starts_with(|c: char| c.is_ascii_lowercase())
                     && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'),

@@ -1,12 +1,15 @@
 //! Upkeep of the repository: `cargo xtask COMMAND`.
 //!
-//! It reads manifests and calls `cargo`; it links no phlo crate, so that it builds in seconds and works while they do not.
+//! It reads manifests and calls `cargo`; it links no phlo crate but `phlo-scaffold`, which depends on nothing, so that it builds in
+//! seconds and works while the others do not.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks")]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod bench;
 mod codegen;
 mod dist;
+mod guide;
+mod new_plugin;
 mod process;
 mod repo;
 mod test;
@@ -20,7 +23,10 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask", about, disable_version_flag = true)]
 enum Command {
-    /// Write what is derived from the plugin folders: the bundle crate and the plugin paths in the root Cargo.toml
+    /// Make a plugin crate that builds, passes its tests and is in the bundle
+    NewPlugin(new_plugin::Args),
+    /// Write what is derived: from the plugin folders the bundle crate and the plugin paths in the root Cargo.toml, from the templates
+    /// of new plugins the code of the guides in docs/plugins
     Codegen {
         /// Write nothing; fail if a file differs from what would be written
         #[arg(long)]
@@ -49,6 +55,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<()> {
     let root = repo::root()?;
     match command {
+        Command::NewPlugin(args) => new_plugin::run(&root, &args),
         Command::Codegen { check } => codegen::run(&root, check),
         Command::Tidy => tidy::run(&root),
         Command::Test(args) => test::run(&root, &args),

@@ -55,6 +55,8 @@ pub(crate) const ROOMS: &[Room] = &[
         dev: &[],
         ..room("phlo-core/bundle", &["phlo-plugin"])
     },
+    Room { optional: &["phlo-plugins/*"], dev: &[], ..room("phlo-core/bundle", &["phlo-plugin"]) },
+    Room { dev: &[], ..room("phlo-core/scaffold", &[]) },
     room("phlo-plugins/table-*", &["phlo-spec", "phlo-plugin", "phlo-engine-api", "phlo-storage"]),
     room("phlo-plugins/transform-*", CONTRACT_AND_ENGINE),
     room("phlo-plugins/engine-*", CONTRACT_AND_ENGINE),
@@ -64,10 +66,19 @@ pub(crate) const ROOMS: &[Room] = &[
     room("phlo-plugins/*", CONTRACT),
     room(
         "phlo-cli",
-        &["phlo-bundle", "phlo-api", "phlo-services", "phlo-runtime", "phlo-project", "phlo-plugin", "phlo-spec"],
+        &[
+            "phlo-bundle",
+            "phlo-api",
+            "phlo-services",
+            "phlo-scaffold",
+            "phlo-runtime",
+            "phlo-project",
+            "phlo-plugin",
+            "phlo-spec",
+        ],
     ),
     room("phlo-dagster-adapter", CONTRACT),
-    Room { dev: &[], ..room("xtask", &[]) },
+    Room { dev: &[], ..room("xtask", &["phlo-scaffold"]) },
     room("tests", &["phlo-core/*", "phlo-plugins/*", "phlo-cli", "phlo-dagster-adapter"]),
 ];
 

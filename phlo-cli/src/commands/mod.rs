@@ -3,6 +3,7 @@
 mod check;
 mod completions;
 mod config;
+mod create;
 mod explain;
 mod init;
 mod lineage;

@@ -26,6 +26,7 @@ pub(crate) fn run(app: &App, args: &Plugin) -> Result<Exit, Failure> {
         Plugin::List { kind: given, available } => list(app, &app.platform()?, kind(given)?, *available),
         Plugin::Info { name, kind: given } => info(app, &app.platform()?, name, kind(given)?),
         Plugin::Check { timeout } => check(app, &app.platform()?, Duration::from_secs(u64::from(*timeout))),
+        Plugin::Create(args) => super::create::run(app, args),
     }
 }
 

@@ -48,15 +48,15 @@ pub struct AssetSpec {
 }
 
 impl AssetSpec {
-    /// An asset that a query makes, everything else at its default: for plugins, whose assets stand in no file. Its problems are
-    /// placed in `KEY.sql`.
-    pub fn of_sql(key: AssetKey, sql: impl Into<String>) -> Self {
+    /// An asset with every default: what a plugin of kind `asset` begins with.
+    pub fn new(key: AssetKey, body: AssetBody) -> Self {
         Self {
             group: key.group().to_owned(),
+            key,
             description: None,
             tags: Vec::new(),
             owner: None,
-            body: AssetBody::Sql(SqlSpec { text: sql.into(), file: format!("{key}.sql") }),
+            body,
             transforms: Vec::new(),
             write: WriteSpec::default(),
             checks: Vec::new(),
@@ -67,8 +67,13 @@ impl AssetSpec {
             freshness: None,
             retry: RetrySpec::default(),
             place: None,
-            key,
         }
+    }
+
+    /// An asset that a query makes, with every default. Problems of the query are placed in `KEY.sql`.
+    pub fn of_sql(key: AssetKey, sql: impl Into<String>) -> Self {
+        let file = format!("{key}.sql");
+        Self::new(key, AssetBody::Sql(SqlSpec { text: sql.into(), file }))
     }
 
     /// The kind that `kind:` selects: `ingest`, `sql` or `publish`.

@@ -1,0 +1,80 @@
+//! `phlo plugin create`: a plugin crate of one's own, outside of phlo's repository.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use phlo_plugin::Error;
+use phlo_scaffold::{Home, Kind, Name, Phlo, Refusal, render};
+use phlo_spec::Code;
+use serde_json::json;
+
+use crate::app::App;
+use crate::args::Create;
+use crate::exit::{Exit, Failure};
+use crate::render::Tone;
+
+pub(crate) fn run(app: &App, args: &Create) -> Result<Exit, Failure> {
+    let kind: Kind = args.kind.parse().map_err(refused)?;
+    let name = Name::new(kind, &args.name).map_err(refused)?;
+    let source = args.phlo_source.as_deref().map(checkout).transpose()?;
+    let folder = args.path.clone().unwrap_or_else(|| PathBuf::from(name.package()));
+    // A link that leads nowhere is there, too.
+    if folder.symlink_metadata().is_ok() {
+        return Err(Error::new(Code::Usage, format!("{} is there already", folder.display()))
+            .hint("name another folder with `--path DIR`, or choose another name")
+            .into());
+    }
+    let phlo = source.as_ref().map_or(Phlo::Registry, |path| Phlo::Source(path.display().to_string()));
+    let mut files = render(&name, &Home::Alone(phlo));
+    if let Some(source) = &source {
+        // The very versions that this phlo is tested with; cargo takes out what the plugin does not need.
+        let lock = source.join("Cargo.lock");
+        let text = std::fs::read_to_string(&lock).map_err(|err| unreadable(&lock, err))?;
+        files.push(("Cargo.lock".to_owned(), text));
+    }
+    for (file, text) in &files {
+        let path = folder.join(file);
+        path.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(|err| unreadable(&path, err))?;
+        std::fs::write(&path, text).map_err(|err| unreadable(&path, err))?;
+    }
+    let dir = folder.display().to_string();
+    let at = if folder.is_absolute() { dir.clone() } else { format!("./{dir}") };
+    let next = [format!("cd {dir} && cargo test"), format!("phlo build --with {at}")];
+    let written: Vec<_> = files.iter().map(|(file, _)| file).collect();
+    app.printer.answer(
+        || {
+            json!({
+                "status": "ok", "kind": kind.as_str(), "name": name.plugin(), "package": name.package(), "dir": dir,
+                "files": written, "next": next,
+            })
+        },
+        || {
+            let lines: String = next.iter().map(|line| format!("  {}\n", Tone::Literal.paint(line))).collect();
+            format!("{} the {kind} `{}` in {dir}\n\nNext:\n{lines}", Tone::Good.paint("Made"), name.plugin())
+        },
+    )?;
+    Ok(Exit::Done)
+}
+
+fn refused(refusal: Refusal) -> Failure {
+    Error::new(Code::Usage, refusal.message).hint(refusal.hint).into()
+}
+
+/// The folder of a checkout, whole, so that the crate may be moved.
+fn checkout(given: &Path) -> Result<PathBuf, Failure> {
+    let path = given.canonicalize().map_err(|err| unreadable(given, err))?;
+    if !path.join("phlo-core/plugin/Cargo.toml").is_file() {
+        return Err(Error::new(Code::Usage, format!("{} is no checkout of phlo", given.display()))
+            .hint("name the folder that holds `phlo-core`")
+            .into());
+    }
+    Ok(path)
+}
+
+fn unreadable(path: &Path, err: io::Error) -> Failure {
+    Error::new(Code::UnreadableFile, "the plugin cannot be written")
+        .with("path", path.display())
+        .because(err)
+        .hint("check the folder's permissions and the disk")
+        .into()
+}
