@@ -21,7 +21,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
-const PLUGINS: &str = "phlo-plugins";
+pub(crate) const PLUGINS: &str = "phlo-plugins";
 const BUNDLE_MANIFEST: &str = "phlo-core/bundle/Cargo.toml";
 const BUNDLE_LIB: &str = "phlo-core/bundle/src/lib.rs";
 const ROOT_MANIFEST: &str = "Cargo.toml";

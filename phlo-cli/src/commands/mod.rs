@@ -7,6 +7,7 @@ mod explain;
 mod init;
 mod lineage;
 mod logs;
+mod man;
 mod materialize;
 mod plugin;
 mod quality;
@@ -40,6 +41,7 @@ pub(crate) fn run(app: &App, command: Command) -> Result<Exit, Failure> {
         Command::Config(args) => config::run(app, &args),
         Command::Explain(args) => explain::run(app, &args),
         Command::Completions(args) => completions::run(app, &args),
+        Command::Man(args) => man::run(app, &args),
         Command::Version => version::run(app),
     }
 }
