@@ -84,6 +84,8 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Write completions for a shell
     Completions(Completions),
+    /// Write the manual as pages for man(1)
+    Man(Man),
     /// Show the version; with --verbose, how it was built and what is linked
     Version,
 }
@@ -393,6 +395,14 @@ pub(crate) struct Explain {
 pub(crate) struct Completions {
     /// The shell
     pub(crate) shell: Shell,
+}
+
+/// `phlo man`.
+#[derive(Debug, Args)]
+pub(crate) struct Man {
+    /// Write a page for every command into this folder; otherwise the first page goes to standard output
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
 }
 
 #[cfg(test)]

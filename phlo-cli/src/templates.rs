@@ -16,11 +16,11 @@ macro_rules! files {
     };
 }
 
-/// The templates, the usual one first.
+/// The templates, the usual one first. `templates/flights` is a link to the example, which is packed with this crate by it.
 pub(crate) const TEMPLATES: &[Template] = &[
     Template {
         name: "flights",
-        files: files!("../examples/nycflights":
+        files: files!("templates/flights":
             ".gitignore",
             "phlo.yaml",
             "assets/bronze/airlines.yaml",
@@ -85,7 +85,7 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         // The weather and the next increment would double the size; the notes are the example's own.
         let left_out = |file: &str| file.contains("weather") || file.starts_with("data/next/") || file.ends_with(".md");
-        for (folder, name) in [("../examples/nycflights", "flights"), ("templates/minimal", "minimal")] {
+        for (folder, name) in [("templates/flights", "flights"), ("templates/minimal", "minimal")] {
             let folder = root.join(folder);
             let template = TEMPLATES.iter().find(|t| t.name == name).unwrap();
             let there: Vec<_> = files_below(&folder, &folder)

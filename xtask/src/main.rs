@@ -36,7 +36,7 @@ enum Command {
     Tidy,
     /// Run every check and every test: what CI runs
     Test(test::Args),
-    /// Build the static release binary and copy it to target/dist/phlo
+    /// Build the static release binary into target/dist, with its bill of materials, licences, sizes, manual and units
     Dist(dist::Args),
     /// Measure the figures that phlo must reach, against peers on the same files and threads
     Bench(bench::Args),

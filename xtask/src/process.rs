@@ -27,6 +27,15 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr))
 }
 
+/// Runs to the end and returns what was printed to stdout. Fails, with what was printed to stderr, unless the status is success.
+pub(crate) fn stdout(command: &mut Command) -> Result<String> {
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot start `{}`", line(command)))?;
+    if !output.status.success() {
+        bail!("`{}` failed ({}): {}", line(command), output.status, String::from_utf8_lossy(&output.stderr).trim_end());
+    }
+    String::from_utf8(output.stdout).with_context(|| format!("`{}` printed something else than text", line(command)))
+}
+
 /// Whether the command can be started and succeeds; what it prints is dropped.
 pub(crate) fn succeeds(command: &mut Command) -> bool {
     let silent = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -35,12 +44,8 @@ pub(crate) fn succeeds(command: &mut Command) -> bool {
 
 /// Where cargo puts what it builds, by its own word: an environment variable or a config file may have moved it.
 pub(crate) fn target_dir(root: &Path) -> Result<PathBuf> {
-    let mut command = cargo(root, &["metadata", "--no-deps", "--format-version=1"]);
-    let output = command.output().context("cannot start `cargo metadata`")?;
-    if !output.status.success() {
-        bail!("`cargo metadata` failed: {}", String::from_utf8_lossy(&output.stderr).trim_end());
-    }
-    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).context("cannot read `cargo metadata`")?;
+    let metadata = stdout(&mut cargo(root, &["metadata", "--no-deps", "--format-version=1"]))?;
+    let metadata: serde_json::Value = serde_json::from_str(&metadata).context("cannot read `cargo metadata`")?;
     let target = metadata["target_directory"].as_str().context("`cargo metadata` names no target_directory")?;
     Ok(PathBuf::from(target))
 }
@@ -49,4 +54,16 @@ pub(crate) fn target_dir(root: &Path) -> Result<PathBuf> {
 pub(crate) fn line(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+}
+
+/// A variable of the environment.
+#[expect(clippy::disallowed_methods, reason = "it is the environment of cargo and of the tests, not of phlo")]
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The names of all variables of the environment.
+#[expect(clippy::disallowed_methods, reason = "it is the environment of cargo and of the tests, not of phlo")]
+pub(crate) fn variables() -> Vec<String> {
+    std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect()
 }

@@ -8,6 +8,7 @@ mod explain;
 mod init;
 mod lineage;
 mod logs;
+mod man;
 mod materialize;
 mod plugin;
 mod quality;
@@ -43,6 +44,7 @@ pub(crate) fn run(app: &App, command: Command) -> Result<Exit, Failure> {
         Command::Config(args) => config::run(app, &args),
         Command::Explain(args) => explain::run(app, &args),
         Command::Completions(args) => completions::run(app, &args),
+        Command::Man(args) => man::run(app, &args),
         Command::Version => version::run(app),
     }
 }
