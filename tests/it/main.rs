@@ -10,5 +10,7 @@ mod gate;
 mod mistakes;
 mod plugins;
 mod readers;
+mod reference;
 mod rest_example;
+mod schema;
 mod secrets;

@@ -11,6 +11,7 @@ mod materialize;
 mod plugin;
 mod quality;
 mod runs;
+mod schema;
 mod sql;
 mod status;
 mod table;
