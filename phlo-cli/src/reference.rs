@@ -140,20 +140,20 @@ fn plugin_heading(registration: &Registration) -> String {
 // The page of a package.
 fn package(page: &str, plugins: &[PluginEntry<'_>]) -> Result<String> {
     let facts = plugins.iter().find_map(|plugin| plugin.package);
-    let mut text = format!("# {page}\n\n");
+    // Not the folder: a heading below may have its anchor.
+    let mut text = format!("# phlo-{page}\n\n");
     if let Some(facts) = facts {
         let _ = write!(text, "{}.\n\n", facts.description.trim_end_matches('.'));
     }
     text.push_str(&about(page, plugins, facts));
     for plugin in plugins {
         let registration = plugin.registration;
-        let _ = write!(text, "## {}\n\n{}.\n\n", plugin_heading(registration), registration.summary);
+        let schema = registration.config.map(|config| config().to_value());
+        let said = schema.as_ref().and_then(|schema| schema.get("description")?.as_str()).map(prose);
+        let what = introduced(registration.summary, said.as_deref().unwrap_or_default());
+        let _ = write!(text, "## {}\n\n{what}\n\n", plugin_heading(registration));
         text.push_str(&capabilities(registration));
-        if let Some(config) = registration.config {
-            let schema = config().to_value();
-            if let Some(more) = schema.get("description").and_then(Value::as_str).map(prose) {
-                text.push_str(&beyond(&more, registration.summary));
-            }
+        if let Some(schema) = schema {
             text.push_str(&how_written(registration));
             let own = format!("`{}`", registration.name);
             text.push_str(&tables(&own, "", &keys_of(&schema), "../assets.md"));
@@ -195,15 +195,13 @@ fn about(page: &str, plugins: &[PluginEntry<'_>], facts: Option<&PackageFacts>) 
     text + "\n"
 }
 
-// What a description says that the summary above it does not.
-fn beyond(description: &str, summary: &str) -> String {
-    let (first, rest) = description.split_once("\n\n").unwrap_or((description, ""));
-    let same = |text: &str| text.trim_end_matches('.').to_lowercase();
-    match (same(first) == same(summary), rest) {
-        (true, "") => String::new(),
-        (true, rest) => format!("{rest}\n\n"),
-        (false, _) => format!("{description}\n\n"),
+// The summary and what a description says beyond it.
+fn introduced(summary: &str, description: &str) -> String {
+    let summary = summary.trim_end_matches('.');
+    if description.to_lowercase().starts_with(&summary.to_lowercase()) {
+        return description.to_owned();
     }
+    format!("{summary}.\n\n{description}").trim_end().to_owned()
 }
 
 fn capabilities(registration: &Registration) -> String {
@@ -302,7 +300,7 @@ fn tables(of: &str, path: &str, keys: &[Key], assets: &str) -> String {
             let heading = format!("`{path}` of {of}");
             kind = format!("[{kind}](#{})", anchor(&heading));
             let more = tables(of, &format!("{path}{}", step(&key.kind)), &key.inside, assets);
-            let _ = write!(below, "#### {heading}\n\n{more}");
+            let _ = write!(below, "### {heading}\n\n{more}");
         }
         let _ = writeln!(text, "| `{}` | {kind} | {default} | {what} |", key.name);
     }
@@ -385,8 +383,16 @@ as a list of one.
 fn project(registry: &Registry) -> String {
     let mut keys = keys_of(&schema_for!(ProjectFile).to_value());
     let maps = || Kind::Map(Box::new(Kind::Keys));
-    keys.push(Key::new("connections", maps(), "What several assets know of one system, by name. [More](#connections)."));
-    keys.push(Key::new("services", maps(), "Changes to the definitions of service plugins, by name. [More](#services)."));
+    keys.push(Key::new(
+        "connections",
+        maps(),
+        "What several assets know of one system, by name. [More](#connections).",
+    ));
+    keys.push(Key::new(
+        "services",
+        maps(),
+        "Changes to the definitions of service plugins, by name. [More](#services).",
+    ));
     if let Some(plugins) = keys.iter_mut().find(|key| key.name == "plugins") {
         let what = "Settings of plugins: `KIND: { NAME: { … } }`. [More](#plugins).";
         plugins.inside.push(Key::new("settings", maps(), what));
@@ -458,7 +464,11 @@ fn assets(registry: &Registry) -> String {
     let list = || Kind::List(Box::new(Kind::Keys));
     let mut keys = vec![
         Key::new("source", Kind::Keys, "Where the rows of a YAML asset come from. [More](#source)."),
-        Key::new("transforms", list(), "What becomes of the rows before they are written, in order. [More](#transforms)."),
+        Key::new(
+            "transforms",
+            list(),
+            "What becomes of the rows before they are written, in order. [More](#transforms).",
+        ),
         Key::new("checks", list(), "What must hold before the rows become visible. [More](#checks)."),
     ];
     keys.extend(keys_of(&schema_for!(AssetHeader).to_value()));
@@ -664,8 +674,12 @@ mod tests {
 
     #[test]
     fn a_summary_is_not_said_twice() {
-        assert_eq!(beyond("Columns hold no nulls.", "Columns hold no nulls"), "");
-        assert_eq!(beyond("Columns hold no nulls.\n\nMore.", "Columns hold no nulls"), "More.\n\n");
-        assert_eq!(beyond("How tables are written.", "Delta tables"), "How tables are written.\n\n");
+        for (description, want) in [
+            ("", "Columns hold no nulls."),
+            ("Columns hold no nulls, ever.\n\nMore.", "Columns hold no nulls, ever.\n\nMore."),
+            ("How it is told.", "Columns hold no nulls.\n\nHow it is told."),
+        ] {
+            assert_eq!(introduced("Columns hold no nulls", description), want);
+        }
     }
 }

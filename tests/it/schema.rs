@@ -120,20 +120,50 @@ use Both::{Accept, Refuse};
 const ASSETS: &[(&str, Both)] = &[
     ("source: {plugin: files, path: d.csv}", Accept),
     ("source: {plugin: files, path: [d.csv]}\nwrite:\ntags:\npartitions:\ndescription:", Accept),
-    ("source: {plugin: files, path: d.csv, null_values: NA, header: \"${HEADER:-true}\", infer_rows: \"${ROWS:-10}\"}", Accept),
+    (
+        "source: {plugin: files, path: d.csv, null_values: NA, header: \"${HEADER:-true}\", infer_rows: \"${ROWS:-10}\"}",
+        Accept,
+    ),
     ("source: {plugin: files, path: d.csv, format: \"${FORMAT:-csv}\", delimiter: \"${DELIMITER:-,}\"}", Accept),
     ("source: {plugin: \"${PLUGIN:-files}\", path: d.csv}", Accept),
     ("source: {connection: api, endpoint: x}", Accept),
     ("source: {plugin: rest_api, connection: api, endpoint: x}", Accept),
-    ("source: {plugin: rest_api, base_url: \"http://localhost:1\", endpoint: x, timeout: 5, pagination: {kind: offset, page_size: 7}}", Accept),
-    ("source: {plugin: rest_api, base_url: \"http://localhost:1\", endpoint: x, timeout: {connect: 2s}, params: {a: 1, b: [x, 2]}}", Accept),
-    ("source: {plugin: files, path: d.csv}\nwrite: {strategy: merge, unique_key: a}\ncolumns: {a: BIGINT, b: \"decimal(10, 2)\", c: timestamptz}", Accept),
-    ("source: {plugin: files, path: d.csv}\nretry: {max_attempts: \"${N:-3}\", delay: 0.5}\nwrite: {metadata: \"${M:-false}\"}", Accept),
-    ("source: {plugin: files, path: d.csv}\nwrite: {strategy: merge, unique_key: a}\npartitions: {kind: static, column: a, values: [x]}", Accept),
-    ("source: {plugin: files, path: d.csv}\ncapability_overrides: {table_store: delta}\ndeps: []\nfreshness: {max_age_hours: 2}", Accept),
-    ("source: {plugin: files, path: d.csv}\nchecks:\n  - not_null: [a]\n  - not_null: b\n  - unique: {columns: a, severity: warn, name: u}\n  - row_count: 1\n  - row_count: {min: 1}\n  - business_rule: a > 0\n", Accept),
-    ("source: {plugin: files, path: d.csv}\nchecks:\n  - not_null: {columns: [a], severity: \"${S:-warn}\", tolerance: \"${T:-0.5}\", where: a > 0, description: d}\n", Accept),
-    ("source: {plugin: files, path: d.csv}\ntransforms:\n  - drop: b\n  - select: [a]\n  - filter: a > 0\n  - cast: {columns: {a: string}, on_error: \"null\"}\n", Accept),
+    (
+        "source: {plugin: rest_api, base_url: \"http://localhost:1\", endpoint: x, timeout: 5, pagination: {kind: offset, page_size: 7}}",
+        Accept,
+    ),
+    (
+        "source: {plugin: rest_api, base_url: \"http://localhost:1\", endpoint: x, timeout: {connect: 2s}, params: {a: 1, b: [x, 2]}}",
+        Accept,
+    ),
+    (
+        "source: {plugin: files, path: d.csv}\nwrite: {strategy: merge, unique_key: a}\ncolumns: {a: BIGINT, b: \"decimal(10, 2)\", c: timestamptz}",
+        Accept,
+    ),
+    (
+        "source: {plugin: files, path: d.csv}\nretry: {max_attempts: \"${N:-3}\", delay: 0.5}\nwrite: {metadata: \"${M:-false}\"}",
+        Accept,
+    ),
+    (
+        "source: {plugin: files, path: d.csv}\nwrite: {strategy: merge, unique_key: a}\npartitions: {kind: static, column: a, values: [x]}",
+        Accept,
+    ),
+    (
+        "source: {plugin: files, path: d.csv}\ncapability_overrides: {table_store: delta}\ndeps: []\nfreshness: {max_age_hours: 2}",
+        Accept,
+    ),
+    (
+        "source: {plugin: files, path: d.csv}\nchecks:\n  - not_null: [a]\n  - not_null: b\n  - unique: {columns: a, severity: warn, name: u}\n  - row_count: 1\n  - row_count: {max: 9}\n  - business_rule: a > 0\n",
+        Accept,
+    ),
+    (
+        "source: {plugin: files, path: d.csv}\nchecks:\n  - not_null: {columns: [a], severity: \"${S:-warn}\", tolerance: \"${T:-0.5}\", where: a > 0, description: d}\n",
+        Accept,
+    ),
+    (
+        "source: {plugin: files, path: d.csv}\ntransforms:\n  - drop: b\n  - select: [a]\n  - filter: a > 0\n  - cast: {columns: {a: string}, on_error: \"null\"}\n",
+        Accept,
+    ),
     ("{}", Refuse),
     ("description: no source", Refuse),
     ("source:", Refuse),
@@ -177,8 +207,14 @@ const ASSETS: &[(&str, Both)] = &[
     ("source: {plugin: files, path: d.csv}\nwrite: {lock: 1}", Refuse),
     ("source: {plugin: files, path: d.csv}\nwrite: {lock_wait: 90000}", Refuse),
     ("source: {plugin: files, path: d.csv}\nwrite: {metadata: 1}", Refuse),
-    ("source: {plugin: files, path: d.csv}\nwrite: {strategy: merge, unique_key: a}\npartitions: {kind: daily, column: a}", Refuse),
-    ("source: {plugin: files, path: d.csv}\nwrite: {strategy: merge, unique_key: a}\npartitions: {kind: dayly, column: a, start: 2013-01-01}", Refuse),
+    (
+        "source: {plugin: files, path: d.csv}\nwrite: {strategy: merge, unique_key: a}\npartitions: {kind: daily, column: a}",
+        Refuse,
+    ),
+    (
+        "source: {plugin: files, path: d.csv}\nwrite: {strategy: merge, unique_key: a}\npartitions: {kind: dayly, column: a, start: 2013-01-01}",
+        Refuse,
+    ),
     ("source: {plugin: files, path: d.csv}\ncolumns: {a: int46}", Refuse),
     ("source: {plugin: files, path: d.csv}\ndeps: [flights]", Refuse),
     ("source: {plugin: files, path: d.csv}\ncapability_overrides: {tablestore: delta}", Refuse),
@@ -201,10 +237,22 @@ const HEADERS: &[(&str, Both)] = &[
 
 const PROJECTS: &[(&str, Both)] = &[
     ("name: x\n", Accept),
-    ("name: ${NAME:-x}\nstorage: {root: ./lake}\nconnections:\nservices:\nplugins: {settings: }\nschedules:\nrun:\n", Accept),
-    ("name: x\nconnections: {api: {source: rest_api, base_url: \"http://localhost:1\", auth_token: \"${T:-t}\"}}\n", Accept),
-    ("name: x\nplugins: {settings: {resource: {datafusion: {memory_mib: \"${M:-64}\", threads: 1}, delta: }, hook: {history: {keep_runs: 5}}}}\n", Accept),
-    ("name: x\nplugins: {deny: rest_api}\ncapabilities: {defaults: {table_store: delta, query_engine: \"${E:-datafusion}\"}}\n", Accept),
+    (
+        "name: ${NAME:-x}\nstorage: {root: ./lake}\nconnections:\nservices:\nplugins: {settings: }\nschedules:\nrun:\n",
+        Accept,
+    ),
+    (
+        "name: x\nconnections: {api: {source: rest_api, base_url: \"http://localhost:1\", auth_token: \"${T:-t}\"}}\n",
+        Accept,
+    ),
+    (
+        "name: x\nplugins: {settings: {resource: {datafusion: {memory_mib: \"${M:-64}\", threads: 1}, delta: }, hook: {history: {keep_runs: 5}}}}\n",
+        Accept,
+    ),
+    (
+        "name: x\nplugins: {deny: rest_api}\ncapabilities: {defaults: {table_store: delta, query_engine: \"${E:-datafusion}\"}}\n",
+        Accept,
+    ),
     ("name: x\nplugins: {deny: [\"source:rest_api\"]}\nrun: {jobs: \"${J:-2}\", memory_mib: 64}\n", Accept),
     ("description: x\n", Refuse),
     ("name: 3\n", Refuse),
@@ -259,8 +307,7 @@ fn the_schema_and_phlo_check_agree_on_what_is_a_mistake() {
         checked.push((*text, *want, file));
     }
     let wrong = refused(&project);
-    let mut rows: Vec<_> =
-        checked.into_iter().map(|(text, want, file)| (text, want, wrong.contains(&file))).collect();
+    let mut rows: Vec<_> = checked.into_iter().map(|(text, want, file)| (text, want, wrong.contains(&file))).collect();
     for (text, want) in PROJECTS {
         let project = Project::new().write("phlo.yaml", text);
         documents.push(("project", yaml(text)));

@@ -39,7 +39,8 @@ fn write(app: &App, schemas: &Schemas, dir: &Path) -> Result<Exit, Failure> {
                 .hint("check the folder's permissions and the disk")
         })?;
     }
-    let dir = dir.display().to_string();
+    let shown = dir.display().to_string();
+    let dir = shown.strip_suffix('/').unwrap_or(&shown);
     let names: Vec<_> = files.iter().map(|(_, file)| file.as_str()).collect();
     app.printer.answer(
         || json!({ "status": "ok", "dir": dir, "files": names }),
@@ -48,7 +49,7 @@ fn write(app: &App, schemas: &Schemas, dir: &Path) -> Result<Exit, Failure> {
                 format!("  {file}: {}\n", Tone::Literal.paint(format!("# yaml-language-server: $schema={schema}")))
             };
             let absolute = dir.starts_with('/');
-            let above = |levels: &str| if absolute { dir.clone() } else { format!("{levels}{dir}") };
+            let above = |levels: &str| if absolute { dir.to_owned() } else { format!("{levels}{dir}") };
             format!(
                 "{} {} in {dir}\n\nFirst lines by which an editor finds them:\n{}{}",
                 Tone::Good.paint("Wrote"),

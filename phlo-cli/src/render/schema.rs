@@ -66,6 +66,19 @@ impl Key {
 }
 
 impl Kind {
+    // A text, a number, or true or false.
+    fn is_single(&self) -> bool {
+        matches!(self, Self::Text | Self::Whole(..) | Self::Number | Self::Boolean) || self.is_any_single()
+    }
+
+    // Whether each of the three will do.
+    fn is_any_single(&self) -> bool {
+        let Self::Either(kinds) = self else { return false };
+        let number = kinds.iter().any(|kind| matches!(kind, Self::Number | Self::Whole(..)));
+        let all = number && kinds.contains(&Self::Text) && kinds.contains(&Self::Boolean);
+        all || kinds.iter().any(Self::is_any_single)
+    }
+
     /// The kind in words; `choice` words a list of values.
     pub(crate) fn words(&self, choice: &impl Fn(&[(String, String)]) -> String) -> String {
         match self {
@@ -91,6 +104,11 @@ impl Kind {
             },
             Self::Keys => "map".to_owned(),
             Self::Any => "any".to_owned(),
+            Self::Either(kinds) if self.is_any_single() => {
+                let more: Vec<_> =
+                    kinds.iter().filter(|kind| !kind.is_single()).map(|kind| kind.words(choice)).collect();
+                [&["single value".to_owned()], more.as_slice()].concat().join(" or ")
+            }
             Self::Either(kinds) => kinds.iter().map(|kind| kind.words(choice)).collect::<Vec<_>>().join(" or "),
         }
     }
@@ -200,6 +218,7 @@ fn key(root: &Value, name: &str, property: &Value, required: bool, left: usize) 
     let what = described(property).or_else(|| described(resolve(root, property))).unwrap_or_default();
     let default = match property.get("default") {
         None | Some(Value::Null) => None,
+        Some(Value::String(text)) if text.is_empty() => None,
         Some(_) if kind == Kind::Keys => None,
         Some(value) => Some(plain(value)),
     };
@@ -323,6 +342,9 @@ pub(crate) fn choice(schema: &Value) -> Option<Vec<(String, String)>> {
     }
     if let Some(value) = schema.get("const") {
         let what = schema.get("description").and_then(Value::as_str).map(prose).unwrap_or_default();
+        // `GET.` tells nothing of `get`.
+        let bare = |text: &str| text.trim_matches(['`', '.']).to_lowercase();
+        let what = if bare(&what) == bare(&text(value)) { String::new() } else { what };
         return Some(vec![(text(value), what)]);
     }
     let list = schema.get("oneOf")?.as_array()?;
