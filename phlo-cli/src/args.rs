@@ -369,6 +369,8 @@ pub(crate) struct Create {
 pub(crate) enum Config {
     /// Every value and where it came from; secrets are masked
     Show,
+    /// The JSON Schema of a project's files, of exactly the plugins of this binary; editors complete and check from it
+    Schema(ConfigSchema),
     /// Write the project for others: as definitions of an orchestrator, e.g. Dagster, or as a catalog, e.g. for Trino and Spark
     Export {
         /// The folder for the files
@@ -380,6 +382,18 @@ pub(crate) enum Config {
         #[arg(long, value_name = "NAME", conflicts_with = "orchestrator")]
         catalog: Option<String>,
     },
+}
+
+/// `phlo config schema`.
+#[derive(Debug, Args)]
+#[command(after_help = "An editor with the YAML language server reads the schema that a file's first line names:\n\
+                  \x20 # yaml-language-server: $schema=.phlo/schema/project.schema.json")]
+pub(crate) struct ConfigSchema {
+    /// Which files; all in one document unless given
+    pub(crate) files: Option<crate::schema::Entry>,
+    /// Write one document for each into this folder, e.g. .phlo/schema
+    #[arg(long, value_name = "DIR", conflicts_with = "files")]
+    pub(crate) write: Option<PathBuf>,
 }
 
 /// `phlo explain`.

@@ -21,6 +21,18 @@ pub(crate) struct Extension {
     command: CliCommand,
 }
 
+impl Extension {
+    /// Whether it is a command of this plugin.
+    pub(crate) fn is_of(&self, plugin: &str) -> bool {
+        self.plugin == plugin
+    }
+
+    /// Its arguments.
+    pub(crate) fn command(&self) -> &Command {
+        &self.command.command
+    }
+}
+
 /// Whether any plugin of kind `cli` is linked; if none is, an unknown command is just that.
 pub(crate) fn any_linked() -> bool {
     Registry::linked(phlo_bundle::KNOWN)

@@ -11,7 +11,9 @@ mod exit;
 mod extend;
 mod memory;
 mod printer;
+pub mod reference;
 mod render;
+mod schema;
 mod templates;
 
 use std::ffi::OsString;

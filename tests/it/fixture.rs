@@ -14,6 +14,27 @@ pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
+/// A Python with these packages from PyPI, in a folder of the target folder; nothing if there is none. Under `CI` there is one.
+pub(crate) fn python(venv: &str, packages: &[&str], imports: &str) -> Option<PathBuf> {
+    let target = std::env::var("CARGO_TARGET_DIR").map_or_else(|_| repository().join("target"), PathBuf::from);
+    let venv = target.join(venv);
+    let python = venv.join("bin/python");
+    // Tests that run at once install it once.
+    static ONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let succeeds = |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
+    let works = || succeeds(Command::new(&python).args(["-c", imports]));
+    if !works() {
+        let made = succeeds(Command::new("python3").args(["-m", "venv"]).arg(&venv))
+            && succeeds(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(packages));
+        if !made || !works() {
+            assert!(std::env::var("CI").is_err(), "python3 with {packages:?} from PyPI could not be installed");
+            return None;
+        }
+    }
+    Some(python)
+}
+
 /// A project in a folder of its own, removed at the end.
 pub(crate) struct Project {
     dir: TempDir,

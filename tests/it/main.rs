@@ -15,6 +15,8 @@ mod mistakes;
 mod panics;
 mod plugins;
 mod readers;
+mod reference;
 mod rest_example;
+mod schema;
 mod secrets;
 mod semantic;

@@ -1,37 +1,12 @@
 //! What phlo writes, others read: the Delta reader and DuckDB from PyPI, installed once into the target folder.
 
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::fixture::{Project, repository};
-
-/// A Python with these packages, or why not. Under `CI` there is no why not.
-fn python() -> Option<PathBuf> {
-    let target = std::env::var("CARGO_TARGET_DIR").map_or_else(|_| repository().join("target"), PathBuf::from);
-    let venv = target.join("readers-venv");
-    let python = venv.join("bin/python");
-    let works =
-        |p: &Path| Command::new(p).args(["-c", "import deltalake, pyarrow"]).output().is_ok_and(|o| o.status.success());
-    if !works(&python) {
-        let made = Command::new("python3").args(["-m", "venv"]).arg(&venv).output().is_ok_and(|o| o.status.success())
-            && Command::new(&python)
-                .args(["-m", "pip", "install", "--quiet", "deltalake", "pyarrow"])
-                .output()
-                .is_ok_and(|o| o.status.success());
-        if !made || !works(&python) {
-            assert!(
-                std::env::var("CI").is_err(),
-                "python3 with deltalake and pyarrow from PyPI could not be installed"
-            );
-            return None;
-        }
-    }
-    Some(python)
-}
+use crate::fixture::{Project, python};
 
 #[test]
 fn the_python_delta_reader_sees_every_commit_as_phlo_does() {
-    let Some(python) = python() else {
+    let Some(python) = python("readers-venv", &["deltalake", "pyarrow"], "import deltalake, pyarrow") else {
         println!("not run: no python3, or PyPI cannot be reached");
         return;
     };

@@ -15,6 +15,7 @@ use crate::render::{Tone, plural};
 pub(crate) fn run(app: &App, args: &Config) -> Result<Exit, Failure> {
     match args {
         Config::Show => show(app),
+        Config::Schema(args) => super::schema::run(app, args),
         Config::Export { dir, orchestrator, catalog } => export(app, dir, orchestrator.as_deref(), catalog.as_deref()),
     }
 }

@@ -14,6 +14,7 @@ mod plugin;
 mod quality;
 mod runs;
 mod semantic;
+mod schema;
 mod sql;
 mod status;
 mod table;

@@ -85,6 +85,10 @@ pub struct Registration {
     /// The JSON Schema of what users write for it in assets: a source's or publish target's config, a check's or transform's
     /// parameters.
     pub config: Option<fn() -> Schema>,
+    /// The parameter that is meant where a check or transform is written without a map.
+    pub shorthand: Option<&'static str>,
+    /// Whether `tolerance` has a say in the check; false for what is no check.
+    pub tolerance: bool,
     /// Makes it from its settings.
     pub construct: fn(&Node, &InitContext) -> Result<Instance>,
 }
@@ -154,6 +158,13 @@ impl PackageFacts {
         self.manifest_value(&["package", "metadata", "phlo", "tier"])
             .and_then(|v| v.as_str().map(str::to_owned))
             .unwrap_or_else(|| "extra".to_owned())
+    }
+
+    /// The groups of plugins that it is in beside `full`: `default`, `minimal`.
+    pub fn groups(&self) -> Vec<String> {
+        let groups = self.manifest_value(&["package", "metadata", "phlo", "groups"]);
+        let items = groups.as_ref().and_then(|v| v.as_array()).cloned().unwrap_or_default();
+        items.iter().filter_map(|v| v.as_str().map(str::to_owned)).collect()
     }
 
     /// Where its documentation is, if it says so.
@@ -263,6 +274,8 @@ macro_rules! register {
                     provides: &[$($($provides),*)?],
                     settings: || $crate::__private::schemars::schema_for!(<$ty as $crate::context::Plugin>::Settings),
                     config: $crate::register!(@config $kind $ty $(, $config)?),
+                    shorthand: $crate::register!(@shorthand $kind $ty),
+                    tolerance: $crate::register!(@tolerance $kind $ty),
                     construct: |settings, context| {
                         let plugin = <$ty as $crate::context::Plugin>::create(settings.read()?, context)?;
                         Ok($crate::registration::Instance::$kind(::std::sync::Arc::new(plugin)))
@@ -279,4 +292,9 @@ macro_rules! register {
     (@config $kind:ident $ty:ty, $config:ty) => {
         compile_error!("only a resource states its config here: the trait of another kind has a type for it")
     };
+    (@shorthand Quality $ty:ty) => { <$ty as $crate::quality::Quality>::SHORTHAND };
+    (@shorthand Transform $ty:ty) => { <$ty as $crate::transform::Transform>::SHORTHAND };
+    (@shorthand $kind:ident $ty:ty) => { None };
+    (@tolerance Quality $ty:ty) => { <$ty as $crate::quality::Quality>::TOLERANCE };
+    (@tolerance $kind:ident $ty:ty) => { false };
 }

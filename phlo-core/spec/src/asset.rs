@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::name::{AssetKey, CapabilityType, closed_names};
 use crate::node::{Node, Place, Span};
@@ -255,6 +256,10 @@ closed_names! {
 /// The `write:` section.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend(
+    "if" = json!({ "properties": { "strategy": { "const": "merge" } }, "required": ["strategy"] }),
+    "then" = json!({ "properties": { "unique_key": { "minItems": 1 } }, "required": ["unique_key"] }),
+))]
 pub struct WriteSpec {
     /// append, overwrite or merge. Ingestion appends and SQL overwrites unless this is set.
     pub strategy: Option<WriteStrategy>,
@@ -267,6 +272,7 @@ pub struct WriteSpec {
     /// Whether the columns `_phlo_run_id` and `_phlo_ingested_at` are added. Ingestion adds them unless this is false.
     pub metadata: Option<bool>,
     /// How long to wait, in seconds, for another phlo that writes the table.
+    #[schemars(range(max = 86_400))]
     pub lock_wait: u64,
 }
 
@@ -322,6 +328,11 @@ closed_names! {
 /// The `partitions:` section.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend(
+    "if" = json!({ "properties": { "kind": { "const": "static" } } }),
+    "then" = json!({ "required": ["values"] }),
+    "else" = json!({ "required": ["start"] }),
+))]
 pub struct PartitionSpec {
     /// daily, hourly, weekly, monthly or static.
     pub kind: PartitionKind,
@@ -343,6 +354,7 @@ pub struct PartitionSpec {
 #[serde(deny_unknown_fields)]
 pub struct FreshnessSpec {
     /// `phlo status` says late beyond this age, in hours.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub max_age_hours: f64,
 }
 
@@ -351,8 +363,10 @@ pub struct FreshnessSpec {
 #[serde(deny_unknown_fields, default)]
 pub struct RetrySpec {
     /// Attempts in all; 1 means never again.
+    #[schemars(range(min = 1))]
     pub max_attempts: u32,
     /// Seconds before the second attempt; each further one waits twice as long.
+    #[schemars(range(min = 0.0))]
     pub delay: f64,
 }
 
@@ -401,6 +415,7 @@ pub struct CheckHeader {
     /// `error` blocks, `warn` tells.
     pub severity: CheckSeverity,
     /// The fraction of rows, 0 to 1, that may fail.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub tolerance: f64,
     /// Only rows for which this SQL predicate holds are looked at.
     #[serde(rename = "where")]

@@ -291,6 +291,15 @@ impl<'de> Deserialize<'de> for Code {
     }
 }
 
+impl schemars::JsonSchema for Code {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Code".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "description": "A stable error code, e.g. P1002.", "pattern": r"^P\d{4}$" })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

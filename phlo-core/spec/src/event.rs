@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::name::{AssetKey, closed_names};
@@ -49,7 +50,7 @@ closed_names! {
 }
 
 /// What an event belongs to.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Correlation {
     /// The run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -66,11 +67,12 @@ pub struct Correlation {
 }
 
 /// One event.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
     /// Unique; the same event delivered twice has the same id.
     pub id: String,
     /// When it happened.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub at: DateTime<Utc>,
     /// Who says so, e.g. `phlo` or a plugin's name.
     pub producer: String,
@@ -133,7 +135,7 @@ impl Payload {
 macro_rules! payloads {
     ($($(#[$meta:meta])* $variant:ident($body:ty) = $text:literal),+ $(,)?) => {
         /// What happened: one variant per event type.
-        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
         #[serde(tag = "type", content = "data")]
         pub enum Payload {
             $($(#[$meta])* #[serde(rename = $text)] $variant($body)),+
@@ -184,7 +186,7 @@ payloads! {
 }
 
 /// Of a service.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ServiceEvent {
     /// The service.
     pub service: String,
@@ -197,7 +199,7 @@ pub struct ServiceEvent {
 }
 
 /// An asset begins.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AssetStart {
     /// The source plugin, `sql`, or the publish target.
     pub tool: String,
@@ -206,14 +208,14 @@ pub struct AssetStart {
 }
 
 /// Table lineage of one commit.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LineageEdges {
     /// `(upstream, downstream)` pairs; an upstream outside the project is its URL or name.
     pub edges: Vec<(String, String)>,
 }
 
 /// A measured number.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Metric {
     /// Its name, e.g. `rows_written`.
     pub name: String,
@@ -224,7 +226,7 @@ pub struct Metric {
 }
 
 /// How weighty a log line is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {
     /// For developers.
@@ -238,7 +240,7 @@ pub enum LogLevel {
 }
 
 /// A line of log.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LogLine {
     /// How weighty.
     pub level: LogLevel,
@@ -247,7 +249,7 @@ pub struct LogLine {
 }
 
 /// A run begins.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunStart {
     /// What was selected, as written.
     pub selection: String,
@@ -261,7 +263,7 @@ pub struct RunStart {
 }
 
 /// A run ended.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunEnd {
     /// How.
     pub status: RunStatus,

@@ -157,6 +157,7 @@ impl fmt::Display for CapabilityRef {
 /// An asset's name: lower-case parts joined by dots, `group.name` at the least. The table that it makes has the same name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(extend("pattern" = r"^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)+$"))]
 pub struct AssetKey(String);
 
 impl AssetKey {

@@ -13,6 +13,7 @@ use crate::secret::Secret;
 #[serde(deny_unknown_fields)]
 pub struct ProjectFile {
     /// The project's name.
+    #[schemars(extend("pattern" = "^[A-Za-z0-9][A-Za-z0-9_.-]*$"))]
     pub name: String,
     /// For people.
     #[serde(default)]
@@ -92,8 +93,10 @@ pub struct ScheduleSpec {
 #[serde(deny_unknown_fields, default)]
 pub struct RunLimits {
     /// Assets that run at once; the number of processors unless set.
+    #[schemars(range(min = 1))]
     pub jobs: Option<usize>,
     /// Memory for queries in MiB; beyond it they spill to disk.
+    #[schemars(range(min = 16))]
     pub memory_mib: u64,
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::code::Code;
@@ -12,7 +13,7 @@ use crate::quality::CheckResult;
 use crate::secret::Redactor;
 
 /// How a run ended, or that it has not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RunStatus {
     /// Not ended; a run whose process died stays so until the next run marks it.
@@ -41,7 +42,7 @@ impl RunStatus {
 }
 
 /// How an asset ended within a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AssetStatus {
     /// Rows were committed.
@@ -78,7 +79,7 @@ impl AssetStatus {
 }
 
 /// One asset's part of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AssetRun {
     /// The asset.
     pub asset: AssetKey,
@@ -153,7 +154,7 @@ impl AssetRun {
 }
 
 /// An error, as remembered and as sent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorRecord {
     /// Its code.
     pub code: Code,
@@ -168,16 +169,18 @@ pub struct ErrorRecord {
 }
 
 /// One run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunRecord {
     /// Its id: sortable by time.
     pub id: String,
     /// How it ended.
     pub status: RunStatus,
     /// When it began.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub started_at: DateTime<Utc>,
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub ended_at: Option<DateTime<Utc>>,
     /// What was selected, as written.
     pub selection: String,

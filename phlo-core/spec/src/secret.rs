@@ -12,7 +12,7 @@ pub const MASK: &str = "***";
 /// A secret text. It prints, debugs and serializes as `***`; only [`Secret::expose`] tells it. Its schema is `writeOnly`.
 #[derive(Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(transparent)]
-#[schemars(inline, extend("writeOnly" = true))]
+#[schemars(inline, description = "A secret: never shown, logged or stored.", extend("writeOnly" = true))]
 pub struct Secret(String);
 
 impl Secret {

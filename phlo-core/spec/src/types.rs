@@ -44,6 +44,9 @@ pub enum ColumnType {
     },
 }
 
+/// The `format` of a column type in a JSON Schema.
+pub const COLUMN_TYPE_FORMAT: &str = "column-type";
+
 const NAMES: &[(&str, ColumnType)] = &[
     ("boolean", ColumnType::Boolean),
     ("bool", ColumnType::Boolean),
@@ -137,7 +140,29 @@ impl JsonSchema for ColumnType {
         "ColumnType".into()
     }
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "description": "a column type, e.g. int64, string, timestamptz or decimal(15, 2)" })
+        // Upper case will do as well, and so do the other names of a type; offered are the canonical ones.
+        let any_case = |name: &str| -> String {
+            let letter = |c: char| match c {
+                c if c.is_ascii_lowercase() => format!("[{}{c}]", c.to_ascii_uppercase()),
+                c => c.to_string(),
+            };
+            name.chars().map(letter).collect()
+        };
+        let mut names: Vec<_> = NAMES.iter().map(|(name, _)| any_case(name)).collect();
+        names.extend(["decimal", "numeric"].map(|name| format!(r"{}\s*\([\s\d,]+\)", any_case(name))));
+        let mut canonical: Vec<String> = Vec::new();
+        for (_, column) in NAMES {
+            let name = column.to_string();
+            if !canonical.contains(&name) {
+                canonical.push(name);
+            }
+        }
+        schemars::json_schema!({
+            "type": "string",
+            "format": COLUMN_TYPE_FORMAT,
+            "description": "a column type, e.g. int64, string, timestamptz or decimal(15, 2)",
+            "anyOf": [{ "enum": canonical }, { "pattern": format!(r"^\s*({})\s*$", names.join("|")) }],
+        })
     }
 }
 

@@ -39,6 +39,12 @@ macro_rules! registration {
             provides: $provides,
             settings: || schema_for!(<$double as Plugin>::Settings),
             config: $config,
+            shorthand: if matches!(PluginKind::$kind, PluginKind::Quality | PluginKind::Transform) {
+                Some("column")
+            } else {
+                None
+            },
+            tolerance: matches!(PluginKind::$kind, PluginKind::Quality),
             construct: |settings, context| {
                 Ok(Instance::$kind(Arc::new(<$double as Plugin>::create(settings.read()?, context)?)))
             },
