@@ -7,22 +7,46 @@
 
 #[cfg(feature = "asset-calendar")]
 use phlo_asset_calendar as _;
+#[cfg(feature = "catalog-delta")]
+use phlo_catalog_delta as _;
+#[cfg(feature = "catalog-iceberg")]
+use phlo_catalog_iceberg as _;
 #[cfg(feature = "cli-diff")]
 use phlo_cli_diff as _;
+#[cfg(feature = "dagster-freshness")]
+use phlo_dagster_freshness as _;
 #[cfg(feature = "engine-datafusion")]
 use phlo_engine_datafusion as _;
 #[cfg(feature = "hook-history")]
 use phlo_hook_history as _;
+#[cfg(feature = "hook-slack")]
+use phlo_hook_slack as _;
+#[cfg(feature = "hook-webhook")]
+use phlo_hook_webhook as _;
+#[cfg(feature = "orchestrator-airflow")]
+use phlo_orchestrator_airflow as _;
+#[cfg(feature = "orchestrator-crontab")]
+use phlo_orchestrator_crontab as _;
 #[cfg(feature = "orchestrator-native")]
 use phlo_orchestrator_native as _;
+#[cfg(feature = "orchestrator-systemd")]
+use phlo_orchestrator_systemd as _;
 #[cfg(feature = "quality-core")]
 use phlo_quality_core as _;
+#[cfg(feature = "secrets-local")]
+use phlo_secrets_local as _;
 #[cfg(feature = "semantic-metrics")]
 use phlo_semantic_metrics as _;
+#[cfg(feature = "service-postgres")]
+use phlo_service_postgres as _;
 #[cfg(feature = "source-files")]
 use phlo_source_files as _;
+#[cfg(feature = "source-postgres")]
+use phlo_source_postgres as _;
 #[cfg(feature = "source-rest")]
 use phlo_source_rest as _;
+#[cfg(feature = "source-tpch")]
+use phlo_source_tpch as _;
 #[cfg(feature = "table-delta")]
 use phlo_table_delta as _;
 #[cfg(feature = "transform-core")]
@@ -34,9 +58,17 @@ use phlo_plugin::KnownPlugin;
 #[rustfmt::skip]
 pub static KNOWN: &[KnownPlugin] = &[
     KnownPlugin { kind: "asset", name: "calendar", package: "phlo-asset-calendar", feature: "asset-calendar", summary: "The calendar: an asset with one row for each day, for joining facts with", linked: cfg!(feature = "asset-calendar") },
+    KnownPlugin { kind: "catalog", name: "delta", package: "phlo-catalog-delta", feature: "catalog-delta", summary: "Delta tables for Trino and Spark: their catalogs, and scripts that register the tables", linked: cfg!(feature = "catalog-delta") },
+    KnownPlugin { kind: "catalog", name: "iceberg", package: "phlo-catalog-iceberg", feature: "catalog-iceberg", summary: "An Iceberg REST catalog for Trino and Spark", linked: cfg!(feature = "catalog-iceberg") },
     KnownPlugin { kind: "cli", name: "diff", package: "phlo-cli-diff", feature: "cli-diff", summary: "The command `phlo diff`: rows and columns that differ between two tables or versions", linked: cfg!(feature = "cli-diff") },
+    KnownPlugin { kind: "dagster", name: "freshness", package: "phlo-dagster-freshness", feature: "dagster-freshness", summary: "A Dagster sensor that observes how fresh phlo's tables are, whoever wrote them", linked: cfg!(feature = "dagster-freshness") },
     KnownPlugin { kind: "hook", name: "history", package: "phlo-hook-history", feature: "hook-history", summary: "Run history in SQLite, fed by the hook bus alone", linked: cfg!(feature = "hook-history") },
+    KnownPlugin { kind: "hook", name: "slack", package: "phlo-hook-slack", feature: "hook-slack", summary: "Alerts to Slack, Mattermost and Discord: one message for a run", linked: cfg!(feature = "hook-slack") },
+    KnownPlugin { kind: "hook", name: "webhook", package: "phlo-hook-webhook", feature: "hook-webhook", summary: "Events to HTTP endpoints, signed and retried", linked: cfg!(feature = "hook-webhook") },
+    KnownPlugin { kind: "orchestrator", name: "airflow", package: "phlo-orchestrator-airflow", feature: "orchestrator-airflow", summary: "The assets and schedules as a file of Airflow DAGs", linked: cfg!(feature = "orchestrator-airflow") },
+    KnownPlugin { kind: "orchestrator", name: "crontab", package: "phlo-orchestrator-crontab", feature: "orchestrator-crontab", summary: "Schedules as a crontab, with time zones and without overlap", linked: cfg!(feature = "orchestrator-crontab") },
     KnownPlugin { kind: "orchestrator", name: "native", package: "phlo-orchestrator-native", feature: "orchestrator-native", summary: "The native orchestrator: every asset as soon as what it depends on has ended well", linked: cfg!(feature = "orchestrator-native") },
+    KnownPlugin { kind: "orchestrator", name: "systemd", package: "phlo-orchestrator-systemd", feature: "orchestrator-systemd", summary: "Schedules as systemd timers, and a hardened service for each", linked: cfg!(feature = "orchestrator-systemd") },
     KnownPlugin { kind: "quality", name: "accepted_values", package: "phlo-quality-core", feature: "quality-core", summary: "Everyday checks: not_null, unique, accepted_values, range, row_count, pattern, freshness, schema, sql, business_rule", linked: cfg!(feature = "quality-core") },
     KnownPlugin { kind: "quality", name: "business_rule", package: "phlo-quality-core", feature: "quality-core", summary: "Everyday checks: not_null, unique, accepted_values, range, row_count, pattern, freshness, schema, sql, business_rule", linked: cfg!(feature = "quality-core") },
     KnownPlugin { kind: "quality", name: "freshness", package: "phlo-quality-core", feature: "quality-core", summary: "Everyday checks: not_null, unique, accepted_values, range, row_count, pattern, freshness, schema, sql, business_rule", linked: cfg!(feature = "quality-core") },
@@ -50,9 +82,14 @@ pub static KNOWN: &[KnownPlugin] = &[
     KnownPlugin { kind: "resource", name: "datafusion", package: "phlo-engine-datafusion", feature: "engine-datafusion", summary: "The query engine of phlo: DataFusion in process", linked: cfg!(feature = "engine-datafusion") },
     KnownPlugin { kind: "resource", name: "delta", package: "phlo-table-delta", feature: "table-delta", summary: "Delta tables: staged, audited and committed atomically", linked: cfg!(feature = "table-delta") },
     KnownPlugin { kind: "resource", name: "history", package: "phlo-hook-history", feature: "hook-history", summary: "Run history in SQLite, fed by the hook bus alone", linked: cfg!(feature = "hook-history") },
+    KnownPlugin { kind: "resource", name: "secret_env", package: "phlo-secrets-local", feature: "secrets-local", summary: "Secrets of this machine: files of a folder, and variables of the environment", linked: cfg!(feature = "secrets-local") },
+    KnownPlugin { kind: "resource", name: "secret_files", package: "phlo-secrets-local", feature: "secrets-local", summary: "Secrets of this machine: files of a folder, and variables of the environment", linked: cfg!(feature = "secrets-local") },
     KnownPlugin { kind: "semantic", name: "metrics", package: "phlo-semantic-metrics", feature: "semantic-metrics", summary: "Metrics over published tables: measures by dimensions, named once and queried by name", linked: cfg!(feature = "semantic-metrics") },
+    KnownPlugin { kind: "service", name: "postgres", package: "phlo-service-postgres", feature: "service-postgres", summary: "PostgreSQL as a service of the project", linked: cfg!(feature = "service-postgres") },
     KnownPlugin { kind: "source", name: "files", package: "phlo-source-files", feature: "source-files", summary: "Rows from files: CSV, NDJSON, JSON and Parquet, compressed or not, local or in an object store", linked: cfg!(feature = "source-files") },
+    KnownPlugin { kind: "source", name: "postgres", package: "phlo-source-postgres", feature: "source-postgres", summary: "Rows from a table or a query of PostgreSQL", linked: cfg!(feature = "source-postgres") },
     KnownPlugin { kind: "source", name: "rest_api", package: "phlo-source-rest", feature: "source-rest", summary: "Rows from REST APIs, page by page", linked: cfg!(feature = "source-rest") },
+    KnownPlugin { kind: "source", name: "tpch", package: "phlo-source-tpch", feature: "source-tpch", summary: "The tables of the TPC-H benchmark, at any scale", linked: cfg!(feature = "source-tpch") },
     KnownPlugin { kind: "transform", name: "cast", package: "phlo-transform-core", feature: "transform-core", summary: "Everyday transforms: rename, cast, deduplicate, select, drop, filter, derive", linked: cfg!(feature = "transform-core") },
     KnownPlugin { kind: "transform", name: "deduplicate", package: "phlo-transform-core", feature: "transform-core", summary: "Everyday transforms: rename, cast, deduplicate, select, drop, filter, derive", linked: cfg!(feature = "transform-core") },
     KnownPlugin { kind: "transform", name: "derive", package: "phlo-transform-core", feature: "transform-core", summary: "Everyday transforms: rename, cast, deduplicate, select, drop, filter, derive", linked: cfg!(feature = "transform-core") },
