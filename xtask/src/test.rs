@@ -87,7 +87,7 @@ impl Step {
 /// Installs what tests run beside phlo, where this machine lacks it and is one of Debian's that we may install on. A test that
 /// then misses something says so, and fails under `CI`.
 fn provision() {
-    let needed: [(&[&str], &str); 5] = [
+    let needed: [(&[&str], &str); 6] = [
         (&["strace", "--version"], "strace"),
         (&["setpriv", "--version"], "util-linux"),
         (&["systemd-analyze", "--version"], "systemd"),

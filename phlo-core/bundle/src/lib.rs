@@ -13,6 +13,8 @@ use phlo_catalog_delta as _;
 use phlo_catalog_iceberg as _;
 #[cfg(feature = "cli-diff")]
 use phlo_cli_diff as _;
+#[cfg(feature = "dagster-adapter")]
+use phlo_dagster_adapter as _;
 #[cfg(feature = "dagster-freshness")]
 use phlo_dagster_freshness as _;
 #[cfg(feature = "engine-datafusion")]
@@ -67,6 +69,7 @@ pub static KNOWN: &[KnownPlugin] = &[
     KnownPlugin { kind: "hook", name: "webhook", package: "phlo-hook-webhook", feature: "hook-webhook", summary: "Events to HTTP endpoints, signed and retried", linked: cfg!(feature = "hook-webhook") },
     KnownPlugin { kind: "orchestrator", name: "airflow", package: "phlo-orchestrator-airflow", feature: "orchestrator-airflow", summary: "The assets and schedules as a file of Airflow DAGs", linked: cfg!(feature = "orchestrator-airflow") },
     KnownPlugin { kind: "orchestrator", name: "crontab", package: "phlo-orchestrator-crontab", feature: "orchestrator-crontab", summary: "Schedules as a crontab, with time zones and without overlap", linked: cfg!(feature = "orchestrator-crontab") },
+    KnownPlugin { kind: "orchestrator", name: "dagster", package: "phlo-dagster-adapter", feature: "dagster-adapter", summary: "phlo for Dagster: the assets as Dagster definitions", linked: cfg!(feature = "dagster-adapter") },
     KnownPlugin { kind: "orchestrator", name: "native", package: "phlo-orchestrator-native", feature: "orchestrator-native", summary: "The native orchestrator: every asset as soon as what it depends on has ended well", linked: cfg!(feature = "orchestrator-native") },
     KnownPlugin { kind: "orchestrator", name: "systemd", package: "phlo-orchestrator-systemd", feature: "orchestrator-systemd", summary: "Schedules as systemd timers, and a hardened service for each", linked: cfg!(feature = "orchestrator-systemd") },
     KnownPlugin { kind: "quality", name: "accepted_values", package: "phlo-quality-core", feature: "quality-core", summary: "Everyday checks: not_null, unique, accepted_values, range, row_count, pattern, freshness, schema, sql, business_rule", linked: cfg!(feature = "quality-core") },
