@@ -81,6 +81,8 @@ fn work(shared: &Arc<Shared>, deadline: &Deadline) {
 async fn run(shared: Arc<Shared>, at: usize, deadline: Deadline) {
     let lane = &shared.lanes[at];
     let _turn = tokio::select! {
+        // Even without time left, whoever has the turn writes down what there is.
+        biased;
         turn = lane.turn.lock() => turn,
         () = over(deadline.clone()) => {
             if lock(&lane.queue).front().is_some() {
