@@ -74,6 +74,13 @@ const CASES: &[Case] = &[
     ("resource", "commit", RUN, Fails(1)),
     ("resource", "list", &["table", "list"], Fails(1)),
     ("resource", "history", &["table", "history", "raw.numbers"], Fails(1)),
+    ("resource", "target_validate", RUN, Fails(1)),
+    ("resource", "location", RUN, Fails(1)),
+    ("resource", "accepts", RUN, Fails(1)),
+    ("resource", "is_current", RUN, Fails(1)),
+    ("resource", "publish", &["run", "--full-refresh"], Fails(1)),
+    ("resource", "target_connection", CHECK, Fails(2)),
+    ("resource", "secret", RUN, Fails(1)),
     ("resource", "close_dead", RUN, Told),
     ("resource", "runs", &["runs"], Fails(1)),
     ("resource", "run", &["runs", "2"], Fails(1)),
@@ -90,6 +97,8 @@ fn project() -> Project {
          transforms:\n  - saboteur: { plan: map }\n  - saboteur: { plan: engine }\n\
          checks:\n  - saboteur: { plan: mask }\n  - saboteur: { plan: verdict }\n  - saboteur: { plan: schema }\n",
     );
+    let project = project
+        .write("assets/out/numbers.yaml", "table: raw.numbers\ntarget: { plugin: saboteur, plan: \"${secret:word}\" }\n");
     set(&project, &[]);
     project
 }

@@ -119,7 +119,7 @@ pub(crate) const WALLS: &[Wall] = &[
         &["phlo-plugins/source-*", "phlo-core/delivery"],
         "HTTP clients belong to the sources, and to the delivery that hooks share",
     ),
-    wall(&["hmac", "sha2"], &["phlo-core/delivery"], "requests are signed in one place"),
+    wall(&["hmac"], &["phlo-core/delivery"], "requests are signed in one place"),
     wall(
         &["postgres", "tokio-postgres", "tokio-postgres-rustls"],
         &["phlo-plugins/source-postgres"],

@@ -243,10 +243,10 @@ impl Platform {
         if let Err(err) = emitter.emit(Payload::RunEnd(ended)) {
             observer.hook_failed("", "run.end", &err);
         }
-        self.inner.bus.observe(None);
         for problem in self.inner.registry.clean_up() {
             observer.hook_failed("", "clean-up", &problem);
         }
+        self.inner.bus.observe(None);
         Ok(RunRecord {
             id: run_id,
             status,

@@ -12,6 +12,7 @@ use futures::StreamExt;
 use phlo_engine_api::{FrameTransform, QueryEngine, TableStore};
 use phlo_plugin::cli::{CliOutput, clap};
 use phlo_plugin::prelude::*;
+use phlo_plugin::publish::{PublishContext, PublishTarget, Published};
 use phlo_plugin::resource::{RunHistory, SecretStore};
 use phlo_plugin::{Policy, Registry};
 use phlo_spec::service::ServiceSpec;
@@ -286,7 +287,8 @@ phlo_plugin::register!(
     BadResource,
     name = "saboteur",
     summary = "Panics where it is told to",
-    provides = ["table_store:saboteur", "query_engine:saboteur", "run_history:saboteur", "secret_store:saboteur"]
+    provides = ["table_store:saboteur", "query_engine:saboteur", "run_history:saboteur", "secret_store:saboteur", "publish_target:saboteur"],
+    config = Params
 );
 
 impl Plugin for BadResource {
@@ -325,6 +327,7 @@ impl Resource for BadResource {
             Provider::new::<dyn QueryEngine>(CapabilityType::QueryEngine, "saboteur", engine),
             Provider::new::<dyn RunHistory>(CapabilityType::RunHistory, "saboteur", history),
             Provider::new::<dyn SecretStore>(CapabilityType::SecretStore, "saboteur", secrets),
+            Provider::publish_target("saboteur", BadTarget(self.trap.clone())),
         ])
     }
 }
@@ -345,6 +348,49 @@ impl SecretStore for BadSecrets {
     fn secret(&self, name: &str) -> Result<Option<Secret>> {
         self.0.reach("secret");
         Ok((name == "word").then(|| Secret::new("open sesame")))
+    }
+}
+
+struct BadTarget(Trap);
+
+#[async_trait]
+impl PublishTarget for BadTarget {
+    type Config = Params;
+
+    fn validate(&self, _: &Params) -> Result<()> {
+        self.0.reach("target_validate");
+        Ok(())
+    }
+    fn location(&self, _: &Params) -> String {
+        self.0.reach("location");
+        "saboteur".to_owned()
+    }
+    fn accepts(&self, _: &Params, _: &SchemaRef) -> Result<()> {
+        self.0.reach("accepts");
+        Ok(())
+    }
+    async fn test_connection(&self, _: &Params, _: &PublishContext) -> Result<()> {
+        self.0.reach("target_connection");
+        Ok(())
+    }
+    async fn is_current(&self, _: &Params, _: &PublishContext, _: &serde_json::Value) -> Result<bool> {
+        self.0.reach("is_current");
+        Ok(false)
+    }
+    async fn publish(
+        &self,
+        _: &Params,
+        _: &PublishContext,
+        _: SchemaRef,
+        mut rows: phlo_plugin::source::BatchStream,
+    ) -> Result<Published> {
+        let mut count = 0;
+        while let Some(batch) = rows.next().await {
+            count += batch?.num_rows() as u64;
+            self.0.reach("publish");
+        }
+        let receipt = Some(serde_json::Value::from(count));
+        Ok(Published { rows: count, bytes: 8 * count, location: "saboteur".to_owned(), receipt })
     }
 }
 
