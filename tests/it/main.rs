@@ -4,6 +4,7 @@
 
 mod author;
 mod bad_input;
+mod checks;
 mod crash;
 mod diff;
 mod dagster;

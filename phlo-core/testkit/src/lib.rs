@@ -9,6 +9,8 @@
 //!
 //! and, for what needs data to be tried on, a [`source::suite`] or [`transform::suite`] beside it.
 
+#[cfg(feature = "engine")]
+pub mod checks;
 pub mod doubles;
 pub mod findings;
 pub mod fixture;
@@ -23,6 +25,8 @@ pub mod recorder;
 pub mod resource;
 mod schema;
 pub mod source;
+#[cfg(feature = "engine")]
+pub mod table_store;
 pub mod transform;
 
 pub use findings::Findings;

@@ -21,7 +21,8 @@ use phlo_spec::Code;
 use phlo_table_delta::{DeltaStore, Settings};
 
 use crate::on_disk;
-use crate::suite::{batch, key, merge_on, publish, query, request, rows, session, stage, write};
+use phlo_testkit::fixture::batch;
+use phlo_testkit::table_store::{key, merge_on, publish, query, request, rows, session, stage, write};
 
 fn table_dir(dir: &tempfile::TempDir, name: &str) -> PathBuf {
     dir.path().join("lake/suite").join(name)

@@ -3,7 +3,6 @@
 #![allow(clippy::disallowed_methods, reason = "sessions of their own: a plugin never depends on the query engine's")]
 
 mod delta;
-mod suite;
 
 use phlo_engine_api::TableStore;
 use phlo_plugin::{InitContext, Storage};
@@ -23,44 +22,18 @@ fn in_memory() -> DeltaStore {
     DeltaStore::new(&storage, Settings::default()).unwrap()
 }
 
-macro_rules! conformance {
-    ($($case:ident)+) => {
-        mod on_disk {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $case() {
-                let dir = tempfile::tempdir().unwrap();
-                super::suite::$case(&super::on_disk(&dir)).await;
-            })+
-        }
-        mod on_an_object_store {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $case() {
-                super::suite::$case(&super::in_memory()).await;
-            })+
-        }
-    };
+fn disk() -> (DeltaStore, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    (on_disk(&dir), dir)
 }
 
-conformance! {
-    rows_are_appended_overwritten_and_merged
-    staged_rows_are_invisible_and_the_candidate_shows_the_table_to_be
-    a_first_build_that_is_not_committed_leaves_the_table_absent
-    a_kept_stage_can_be_read_from_its_files
-    a_writer_that_is_dropped_leaves_nothing
-    no_rows_make_an_empty_table
-    cursor_and_run_are_committed_with_the_data
-    old_versions_can_be_read_and_unknown_ones_are_said_so
-    schemas_evolve_freeze_and_discard
-    merges_meet_composite_and_null_keys_and_refuse_duplicates
-    two_writers_of_one_table_wait_fail_or_audit_again
-    rows_that_another_run_committed_are_not_committed_again
-    a_writer_waits_for_the_lock
-}
+phlo_testkit::table_store_conformance!(the_promises_on_a_disk, disk());
+phlo_testkit::table_store_conformance!(the_promises_on_an_object_store, (in_memory(), ()));
 
 #[test]
 fn merges_agree_with_a_map() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let dir = tempfile::tempdir().unwrap();
     let store: &dyn TableStore = &on_disk(&dir);
-    suite::merges_agree_with_a_map(store, |case| runtime.block_on(case));
+    phlo_testkit::table_store::merges_agree_with_a_map(store, |case| runtime.block_on(case));
 }

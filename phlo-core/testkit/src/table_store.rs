@@ -1,47 +1,38 @@
-//! What every table store promises: cases over `&dyn TableStore`. Each takes a store and a name that no other case uses.
-#![allow(unreachable_pub, reason = "public where the suite is a library's")]
+//! What every table store promises, tried on an empty one. Behind the feature `engine`.
+//!
+//! ```text
+//! phlo_testkit::table_store_conformance!(on_disk, store().await);
+//! ```
+//!
+//! A case takes a store and writes tables of names that no other case uses.
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a case that does not hold panics")]
+#![allow(clippy::disallowed_methods, reason = "sessions of its own: a suite never depends on a query engine's plugin")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use arrow_array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
+use arrow_array::RecordBatch;
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
-use arrow_schema::{DataType, Field, Schema};
+use arrow_schema::DataType;
 use datafusion::catalog::TableProvider;
 use datafusion::prelude::{SessionConfig, SessionContext};
+use crate::fixture::batch;
 use phlo_engine_api::{CommitOutcome, CommitRequest, Stage, StageRequest, StageSummary, TableStore, WriteMode};
 use phlo_plugin::Result;
 use phlo_spec::{AssetKey, Code, SchemaPolicy};
 use proptest::prelude::*;
 use serde_json::json;
 
+/// A session of two partitions.
 pub fn session() -> SessionContext {
     SessionContext::new_with_config(SessionConfig::new().with_target_partitions(2))
 }
 
+/// The key of a case's table.
 pub fn key(name: &str) -> AssetKey {
     AssetKey::new(format!("suite.{name}")).unwrap()
-}
-
-/// A batch from rows of text, `1|a`: a column for each `name:type` (int64, int32, string); `-` is null.
-pub fn batch(columns: &str, rows: &[&str]) -> RecordBatch {
-    let mut fields = Vec::new();
-    let mut arrays: Vec<ArrayRef> = Vec::new();
-    for (i, column) in columns.split(' ').enumerate() {
-        let (name, data_type) = column.split_once(':').unwrap();
-        let cells = rows.iter().map(|row| row.split('|').nth(i).unwrap()).map(|cell| (cell != "-").then_some(cell));
-        let array: ArrayRef = match data_type {
-            "int64" => Arc::new(cells.map(|c| c.map(|c| c.parse::<i64>().unwrap())).collect::<Int64Array>()),
-            "int32" => Arc::new(cells.map(|c| c.map(|c| c.parse::<i32>().unwrap())).collect::<Int32Array>()),
-            "string" => Arc::new(cells.collect::<StringArray>()),
-            other => panic!("{other}"),
-        };
-        fields.push(Field::new(name, array.data_type().clone(), true));
-        arrays.push(array);
-    }
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).unwrap()
 }
 
 /// Each request is another run's.
@@ -58,6 +49,7 @@ pub fn request(table: &AssetKey, mode: WriteMode, batch: &RecordBatch) -> StageR
     }
 }
 
+/// Merges on these columns.
 pub fn merge_on(keys: &[&str]) -> WriteMode {
     WriteMode::Merge { keys: keys.iter().map(|k| (*k).to_owned()).collect() }
 }
@@ -85,6 +77,7 @@ pub async fn publish(store: &dyn TableStore, request: StageRequest, batch: &Reco
     }
 }
 
+/// Stages, resolves and commits rows, as [`batch`] writes them.
 pub async fn write(
     store: &dyn TableStore,
     table: &AssetKey,
@@ -115,6 +108,7 @@ pub async fn query(provider: Arc<dyn TableProvider>, sql: &str) -> Vec<String> {
     rows
 }
 
+/// The published rows, as text, sorted.
 pub async fn rows(store: &dyn TableStore, table: &AssetKey) -> Vec<String> {
     let provider = store.provider(table, None).await.unwrap().expect("the table exists");
     query(provider, "select * from t").await
@@ -127,6 +121,7 @@ async fn absent(store: &dyn TableStore, table: &AssetKey) -> bool {
         && store.provider(table, None).await.unwrap().is_none()
 }
 
+/// Rows are appended overwritten and merged.
 pub async fn rows_are_appended_overwritten_and_merged(store: &dyn TableStore) {
     let table = &key("modes");
     let columns = "id:int64 name:string";
@@ -150,6 +145,7 @@ pub async fn rows_are_appended_overwritten_and_merged(store: &dyn TableStore) {
     assert!(store.list().await.unwrap().contains(table));
 }
 
+/// Staged rows are invisible and the candidate shows the table to be.
 pub async fn staged_rows_are_invisible_and_the_candidate_shows_the_table_to_be(store: &dyn TableStore) {
     let table = &key("invisible");
     let columns = "id:int64 name:string";
@@ -189,6 +185,7 @@ pub async fn staged_rows_are_invisible_and_the_candidate_shows_the_table_to_be(s
     }
 }
 
+/// A first build that is not committed leaves the table absent.
 pub async fn a_first_build_that_is_not_committed_leaves_the_table_absent(store: &dyn TableStore) {
     let table = &key("absent");
     let new = batch("id:int64", &["1", "2"]);
@@ -210,6 +207,7 @@ pub async fn a_first_build_that_is_not_committed_leaves_the_table_absent(store: 
     assert_eq!(store.describe(table, None).await.unwrap().unwrap().version, 0);
 }
 
+/// A kept stage can be read from its files.
 pub async fn a_kept_stage_can_be_read_from_its_files(store: &dyn TableStore) {
     let table = &key("kept");
     write(store, table, WriteMode::Append, "id:int64", &["1"]).await.unwrap();
@@ -238,6 +236,7 @@ pub async fn a_kept_stage_can_be_read_from_its_files(store: &dyn TableStore) {
     assert_eq!(rows(store, table).await, ["1", "2"]);
 }
 
+/// A writer that is dropped leaves nothing.
 pub async fn a_writer_that_is_dropped_leaves_nothing(store: &dyn TableStore) {
     let table = &key("dropped_writer");
     let (one, two) = (batch("id:int64", &["1"]), batch("id:int64", &["2"]));
@@ -253,6 +252,7 @@ pub async fn a_writer_that_is_dropped_leaves_nothing(store: &dyn TableStore) {
     assert_eq!(rows(store, table).await, ["2"]);
 }
 
+/// No rows make an empty table.
 pub async fn no_rows_make_an_empty_table(store: &dyn TableStore) {
     let table = &key("empty");
     let summary = write(store, table, WriteMode::Append, "id:int64 name:string", &[]).await.unwrap();
@@ -266,6 +266,7 @@ pub async fn no_rows_make_an_empty_table(store: &dyn TableStore) {
     assert_eq!(rows(store, table).await, Vec::<String>::new());
 }
 
+/// Cursor and run are committed with the data.
 pub async fn cursor_and_run_are_committed_with_the_data(store: &dyn TableStore) {
     let table = &key("cursor");
     let new = batch("id:int64", &["1"]);
@@ -314,6 +315,7 @@ pub async fn cursor_and_run_are_committed_with_the_data(store: &dyn TableStore) 
     }
 }
 
+/// Old versions can be read and unknown ones are said so.
 pub async fn old_versions_can_be_read_and_unknown_ones_are_said_so(store: &dyn TableStore) {
     if !store.support().time_travel {
         return;
@@ -332,6 +334,7 @@ pub async fn old_versions_can_be_read_and_unknown_ones_are_said_so(store: &dyn T
     }
 }
 
+/// Schemas evolve freeze and discard.
 pub async fn schemas_evolve_freeze_and_discard(store: &dyn TableStore) {
     if !store.support().schema_evolution {
         return;
@@ -376,6 +379,7 @@ pub async fn schemas_evolve_freeze_and_discard(store: &dyn TableStore) {
     assert_eq!(rows(store, table).await, ["mon|x"]);
 }
 
+/// Merges meet composite and null keys and refuse duplicates.
 pub async fn merges_meet_composite_and_null_keys_and_refuse_duplicates(store: &dyn TableStore) {
     if !store.support().merge {
         return;
@@ -420,6 +424,7 @@ pub async fn merges_meet_composite_and_null_keys_and_refuse_duplicates(store: &d
     assert_eq!(rows(store, table).await, ["1|a", "2|B", "5000000000|c"]);
 }
 
+/// Two writers of one table wait fail or audit again.
 pub async fn two_writers_of_one_table_wait_fail_or_audit_again(store: &dyn TableStore) {
     let table = &key("two_writers");
     write(store, table, WriteMode::Append, "id:int64", &["1"]).await.unwrap();
@@ -448,6 +453,7 @@ pub async fn two_writers_of_one_table_wait_fail_or_audit_again(store: &dyn Table
     assert_eq!(rows(store, table).await, ["1", "2", "3"]);
 }
 
+/// Rows that another run committed are not committed again.
 pub async fn rows_that_another_run_committed_are_not_committed_again(store: &dyn TableStore) {
     let table = &key("repetition");
     let new = batch("id:int64", &["1"]);
@@ -474,6 +480,7 @@ pub async fn rows_that_another_run_committed_are_not_committed_again(store: &dyn
     assert_eq!(rows(store, table).await, ["1"]);
 }
 
+/// A writer waits for the lock.
 pub async fn a_writer_waits_for_the_lock(store: &dyn TableStore) {
     let table = &key("waits");
     let new = batch("id:int64", &["1"]);
@@ -494,6 +501,7 @@ fn batches() -> impl Strategy<Value = Vec<Vec<(Option<i64>, String, i64)>>> {
     proptest::collection::vec(proptest::collection::vec(row, 0..12), 1..5)
 }
 
+/// Merges of generated batches leave what a map of the same keys holds.
 pub fn merges_agree_with_a_map(store: &dyn TableStore, run: impl Fn(std::pin::Pin<Box<dyn Future<Output = ()> + '_>>)) {
     if !store.support().merge {
         return;
@@ -534,4 +542,38 @@ async fn check_merges(store: &dyn TableStore, table: AssetKey, batches: Vec<Vec<
         assert_eq!(summary.total, Some(expected.len() as u64));
         assert_eq!(rows(store, &table).await, expected);
     }
+}
+
+/// Writes one test for each promise of a table store: `table_store_conformance!(NAME, EXPRESSION)`. The expression, which may await,
+/// makes an empty store for each test, and what must live as long: `(store, guard)`.
+#[macro_export]
+macro_rules! table_store_conformance {
+    ($name:ident, $make:expr) => {
+        mod $name {
+            #![allow(unused_imports, reason = "the expression may need what stands above it, or not")]
+            use super::*;
+            $crate::table_store_conformance! { @cases $make,
+                rows_are_appended_overwritten_and_merged
+                staged_rows_are_invisible_and_the_candidate_shows_the_table_to_be
+                a_first_build_that_is_not_committed_leaves_the_table_absent
+                a_kept_stage_can_be_read_from_its_files
+                a_writer_that_is_dropped_leaves_nothing
+                no_rows_make_an_empty_table
+                cursor_and_run_are_committed_with_the_data
+                old_versions_can_be_read_and_unknown_ones_are_said_so
+                schemas_evolve_freeze_and_discard
+                merges_meet_composite_and_null_keys_and_refuse_duplicates
+                two_writers_of_one_table_wait_fail_or_audit_again
+                rows_that_another_run_committed_are_not_committed_again
+                a_writer_waits_for_the_lock
+            }
+        }
+    };
+    (@cases $make:expr, $($case:ident)+) => {
+        $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $case() {
+            let (store, _guard) = $make;
+            $crate::table_store::$case(&store).await;
+        })+
+    };
 }
