@@ -22,8 +22,8 @@ pub struct Cron {
     pub months: u64,
     /// Days of the week, 0 to 6, Sunday first.
     pub weekdays: u64,
-    // Whether a star begins the days of the month, and of the week.
-    stars: (bool, bool),
+    // Whether a field for days that some programs take for given is left open to others.
+    disputed: bool,
 }
 
 struct Field {
@@ -68,8 +68,11 @@ impl Cron {
         }
         let [minutes, hours, days, months, weekdays] = values;
         let weekdays = (weekdays | weekdays >> 7) & 0x7f;
-        let stars = (parts[2].starts_with('*'), parts[4].starts_with('*'));
-        let cron = Self { minutes, hours, days, months, weekdays, stars };
+        let mut cron = Self { minutes, hours, days, months, weekdays, disputed: false };
+        let unclear = |field: &str, all: bool| field.starts_with('*') || all;
+        cron.disputed = parts[2] != "*"
+            && parts[4] != "*"
+            && (unclear(parts[2], cron.every_day()) || unclear(parts[4], cron.every_weekday()));
         // With a day of the week beside it, either of the two fields will do.
         if parts[4] == "*" && !cron.day_comes() { Err(InvalidCron::Never) } else { Ok(cron) }
     }
@@ -95,11 +98,10 @@ impl Cron {
         !self.every_day() && !self.every_weekday()
     }
 
-    /// Whether implementations of cron disagree on which days are meant: some take a field that begins with a star for one that is
-    /// not given, others one that holds every value, and where both are given, either will do.
+    /// Whether programs for cron disagree on which days are meant. Where both fields for days are given, either will do; and one
+    /// such as `*/2` or `1-31` is given to some programs, and left open to others.
     pub fn disputed(&self) -> bool {
-        let by_star = !self.stars.0 && !self.stars.1;
-        by_star != self.either_day()
+        self.disputed
     }
 
     /// The values of a set as text: numbers of this many digits, and ranges of three and more as `from` + `between` + `to`.
@@ -213,8 +215,10 @@ mod tests {
             ("0 0 1 * */2", true, true),
             ("0 0 1-31 * mon", false, true),
             ("0 0 1 * 0-6", false, true),
-            ("0 0 */1 * mon", false, false),
+            ("0 0 */1 * mon", false, true),
+            ("0 0 3 * */1", false, true),
             ("0 0 1-31 * *", false, false),
+            ("0 0 * * */2", false, false),
         ] {
             let parsed = Cron::parse(cron).unwrap();
             assert_eq!((parsed.either_day(), parsed.disputed()), (either, disputed), "{cron}");

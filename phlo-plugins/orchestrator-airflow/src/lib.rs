@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use phlo_plugin::prelude::*;
+use phlo_spec::AssetSpec;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -90,18 +91,7 @@ impl Orchestrator for Airflow {
     /// # Errors
     /// [`Code::BadSelection`] if a schedule's selection means no asset.
     fn build(&self, definitions: &Definitions) -> Result<OrchestratorOutput> {
-        let assets: BTreeMap<&AssetKey, _> =
-            definitions.assets.iter().map(|(spec, deps)| (&spec.key, (spec, deps))).collect();
-        let tasks = |chosen: &BTreeSet<&AssetKey>| -> Vec<Task<'_>> {
-            let of = |(key, (spec, deps)): (&&AssetKey, &(&phlo_spec::AssetSpec, &Vec<AssetKey>))| {
-                chosen.contains(*key).then(|| Task {
-                    asset: spec.key.as_str(),
-                    description: spec.description.as_deref().unwrap_or_default(),
-                    after: nearest(deps, chosen, &assets),
-                })
-            };
-            assets.iter().filter_map(of).collect()
-        };
+        let assets: Assets<'_> = definitions.assets.iter().map(|(spec, deps)| (&spec.key, (spec, deps))).collect();
         let project = identifier(&definitions.project);
         let mut dags = Vec::new();
         let mut taken = BTreeSet::new();
@@ -119,7 +109,7 @@ impl Orchestrator for Airflow {
                 description: format!("phlo run --select {}", schedule.select),
                 cron: &schedule.cron,
                 timezone: schedule.timezone.as_deref().unwrap_or("UTC"),
-                tasks: tasks(&chosen),
+                tasks: tasks(&chosen, &assets),
             });
         }
         if definitions.schedules.is_empty() {
@@ -128,7 +118,7 @@ impl Orchestrator for Airflow {
                 description: "phlo run".to_owned(),
                 cron: "",
                 timezone: "UTC",
-                tasks: tasks(&assets.keys().copied().collect()),
+                tasks: tasks(&assets.keys().copied().collect(), &assets),
             });
         }
         let Settings { program, pool, retries, .. } = &self.settings;
@@ -147,14 +137,26 @@ impl Orchestrator for Airflow {
     }
 }
 
+/// Each asset with what it depends on.
+type Assets<'a> = BTreeMap<&'a AssetKey, (&'a AssetSpec, &'a Vec<AssetKey>)>;
+
+/// The tasks of the chosen assets, by key.
+fn tasks<'a>(chosen: &BTreeSet<&AssetKey>, assets: &Assets<'a>) -> Vec<Task<'a>> {
+    let mut tasks = Vec::new();
+    for (spec, deps) in assets.values().copied().filter(|(spec, _)| chosen.contains(&spec.key)) {
+        tasks.push(Task {
+            asset: spec.key.as_str(),
+            description: spec.description.as_deref().unwrap_or_default(),
+            after: nearest(deps, chosen, assets),
+        });
+    }
+    tasks
+}
+
 /// The chosen assets that come next above these, through those that are not chosen.
-fn nearest<'a>(
-    deps: &'a [AssetKey],
-    chosen: &BTreeSet<&AssetKey>,
-    assets: &BTreeMap<&'a AssetKey, (&'a phlo_spec::AssetSpec, &'a Vec<AssetKey>)>,
-) -> Vec<&'a str> {
+fn nearest<'a>(deps: &'a [AssetKey], chosen: &BTreeSet<&AssetKey>, assets: &Assets<'a>) -> Vec<&'a str> {
     let (mut found, mut seen) = (BTreeSet::new(), BTreeSet::new());
-    let mut open: Vec<&AssetKey> = deps.iter().collect();
+    let mut open: Vec<&'a AssetKey> = deps.iter().collect();
     while let Some(key) = open.pop() {
         if !seen.insert(key) {
             continue;
