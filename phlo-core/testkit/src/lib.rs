@@ -7,7 +7,7 @@
 //! phlo_testkit::conformance!(phlo_source_files);
 //! ```
 //!
-//! and, for what needs data to be tried on, a [`source::suite`] or [`transform::suite`] beside it.
+//! and, for what needs data to be tried on, a [`source::suite`], [`transform::suite`] or [`publish::suite`] beside it.
 
 pub mod doubles;
 pub mod findings;
@@ -16,6 +16,7 @@ pub mod hook;
 pub mod http;
 pub mod kinds;
 pub mod package;
+pub mod publish;
 pub mod quality;
 pub mod recorder;
 pub mod resource;
