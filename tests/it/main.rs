@@ -9,6 +9,7 @@ mod fixture;
 mod gate;
 mod mistakes;
 mod plugins;
+mod publish;
 mod readers;
 mod rest_example;
 mod secrets;
