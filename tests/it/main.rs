@@ -15,6 +15,7 @@ mod gate;
 mod mistakes;
 mod panics;
 mod plugins;
+mod publish;
 mod readers;
 mod reference;
 mod rest_example;

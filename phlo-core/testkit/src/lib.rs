@@ -7,7 +7,7 @@
 //! phlo_testkit::conformance!(phlo_source_files);
 //! ```
 //!
-//! and, for what needs data to be tried on, a [`source::suite`] or [`transform::suite`] beside it.
+//! and, for what needs data to be tried on, a [`source::suite`], [`transform::suite`] or [`publish::suite`] beside it.
 
 #[cfg(feature = "engine")]
 pub mod checks;
@@ -18,8 +18,12 @@ pub mod hook;
 pub mod http;
 pub mod kinds;
 pub mod package;
+
 #[cfg(unix)]
 pub mod postgres;
+
+pub mod publish;
+
 pub mod quality;
 pub mod recorder;
 pub mod resource;

@@ -8,7 +8,7 @@ use phlo_plugin::registry::guard;
 use phlo_plugin::{Error, InitContext, PackageFacts, PluginState, Policy, Registration, Registry, Result};
 use phlo_spec::asset::{AssetHeader, CheckHeader};
 use phlo_spec::project::ProjectFile;
-use phlo_spec::{CapabilityRef, Code, Node, NodeKind, PluginKind};
+use phlo_spec::{CapabilityRef, CapabilityType, Code, Node, NodeKind, PluginKind};
 
 use crate::findings::Findings;
 use crate::{doubles, fixture, hook, kinds, quality, resource, schema};
@@ -223,7 +223,7 @@ fn instance(
             }
         }
         Instance::Hook(plugin) => hook::check(name, plugin.as_ref() as &dyn AnyHook, findings),
-        Instance::Resource(plugin) => resource::check(registration, plugin.as_ref(), context, findings),
+        Instance::Resource(plugin) => resource::check(registration, plugin.as_ref(), uses, context, findings),
         Instance::Orchestrator(plugin) => {
             let stated = format!("orchestrator:{name}");
             findings
@@ -256,19 +256,23 @@ fn kind_of(instance: &Instance) -> PluginKind {
     }
 }
 
-/// What the example gives a plugin: a source's config, or the parameters of each check or transform.
+/// What the example gives a plugin: a source's or publish target's config, or the parameters of each check or transform.
 fn uses(registration: &Registration, example: &Node) -> Vec<Node> {
     let listed = |section: &str| -> Vec<Node> {
         let items = example.get(section).and_then(Node::items).unwrap_or_default();
         items.iter().filter_map(|item| item.get(registration.name).cloned()).collect()
     };
+    let section = |section: &str, is_own: &dyn Fn(&str) -> bool| -> Vec<Node> {
+        let mut config = example.get(section).cloned();
+        let plugin = config.as_mut().and_then(|config| config.take("plugin"));
+        let is_own = plugin.is_some_and(|(_, plugin)| plugin.as_str().is_some_and(is_own));
+        config.filter(|_| is_own).into_iter().collect()
+    };
     match registration.kind {
-        PluginKind::Source => {
-            let mut config = example.get("source").cloned();
-            let plugin = config.as_mut().and_then(|config| config.take("plugin"));
-            let is_own = plugin.is_some_and(|(_, plugin)| plugin.as_str() == Some(registration.name));
-            config.filter(|_| is_own).into_iter().collect()
-        }
+        PluginKind::Source => section("source", &|plugin| plugin == registration.name),
+        PluginKind::Resource => section("target", &|plugin| {
+            registration.provides.contains(&format!("{}:{plugin}", CapabilityType::PublishTarget).as_str())
+        }),
         PluginKind::Quality => {
             let mut all = listed("checks");
             for params in &mut all {
@@ -290,7 +294,7 @@ fn settings<'a>(registration: &Registration, example: &'a Node) -> Option<&'a No
 
 /// Reads what of the example is no plugin's: it is an asset's file or a `phlo.yaml`.
 fn sections(mut example: Node) -> Result<()> {
-    let asset = ["source", "transforms", "checks"];
+    let asset = ["source", "target", "table", "query", "transforms", "checks"];
     if asset.iter().any(|section| example.get(section).is_some()) {
         for section in asset {
             example.take(section);
@@ -309,7 +313,7 @@ fn sections(mut example: Node) -> Result<()> {
 }
 
 /// A config with one more key, that is known to nobody. One that is written without a map becomes a map of that key alone.
-fn with_unknown(config: &Node) -> Node {
+pub(crate) fn with_unknown(config: &Node) -> Node {
     let unknown = Node::parse(UNKNOWN_KEY, "conformance.yaml", UNKNOWN_LINE).expect("the text is YAML");
     let mut config = config.clone();
     match (&mut config.kind, unknown.kind) {
@@ -319,7 +323,7 @@ fn with_unknown(config: &Node) -> Node {
     config
 }
 
-fn unknown_key(outcome: Result<()>, what: &str, findings: &mut Findings) {
+pub(crate) fn unknown_key(outcome: Result<()>, what: &str, findings: &mut Findings) {
     let Err(err) = outcome else {
         return findings.add(format_args!("an unknown key in its {what} is not refused"));
     };

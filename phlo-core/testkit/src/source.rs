@@ -74,7 +74,7 @@ impl<'a> Case<'a> {
 
     async fn try_all(self, findings: &mut Findings) {
         for (config, field) in &self.refused {
-            refused(self.source.as_ref(), config, field, findings);
+            refused(|node| self.source.parse(node).map(drop), config, field, findings);
         }
         let parsed = Node::parse(&self.config, "conformance.yaml", 1).map_err(phlo_plugin::Error::from);
         let Some(config) = findings.expect(parsed.and_then(|node| self.source.parse(&node)), "its config") else {
@@ -139,10 +139,11 @@ pub async fn suite(case: Case<'_>) {
     case.check().await.assert_none();
 }
 
-fn refused(source: &dyn AnySource, config: &str, field: &str, findings: &mut Findings) {
+/// A config is refused because of this field.
+pub(crate) fn refused(parse: impl Fn(&Node) -> Result<()>, config: &str, field: &str, findings: &mut Findings) {
     let parsed = Node::parse(config, "conformance.yaml", 1).map_err(phlo_plugin::Error::from);
     let Some(node) = findings.expect(parsed, format_args!("the config `{config}`")) else { return };
-    let Err(err) = source.parse(&node) else { return findings.add(format_args!("it accepts the config `{config}`")) };
+    let Err(err) = parse(&node) else { return findings.add(format_args!("it accepts the config `{config}`")) };
     let text = err.chain().join(": ");
     let mut hold =
         |holds, what| findings.hold(holds, format_args!("what it says of the config `{config}` {what}: {text}"));
