@@ -104,13 +104,9 @@ impl Kind {
             Self::Float4 => DataType::Float32,
             Self::Float8 => DataType::Float64,
             Self::Decimal(precision, scale) => DataType::Decimal128(*precision, *scale),
-            Self::Numeric
-            | Self::Text
-            | Self::Jsonb
-            | Self::Uuid
-            | Self::Time
-            | Self::TimeTz
-            | Self::Interval => DataType::Utf8,
+            Self::Numeric | Self::Text | Self::Jsonb | Self::Uuid | Self::Time | Self::TimeTz | Self::Interval => {
+                DataType::Utf8
+            }
             Self::Bytea => DataType::Binary,
             Self::Date => DataType::Date32,
             Self::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
@@ -152,7 +148,9 @@ impl ColumnPlan {
                 Code::SchemaMismatch,
                 format!("the column `{name}` is of PostgreSQL's type `{}`, which has no column type here", pg.name()),
             )
-            .hint(format!("declare `{name}: string` under the asset's `columns` for PostgreSQL's own text, or cast it in `query`"))),
+            .hint(format!(
+                "declare `{name}: string` under the asset's `columns` for PostgreSQL's own text, or cast it in `query`"
+            ))),
             (Some(Kind::Decimal(..) | Kind::Numeric), Some(ColumnType::Decimal { precision, scale })) => {
                 plan(Kind::Decimal(precision, scale), false, DataType::Decimal128(precision, scale))
             }

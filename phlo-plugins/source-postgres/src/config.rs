@@ -245,7 +245,10 @@ impl PostgresConfig {
             incremental.lag()?;
             let left_out = |select: &Vec<String>| !select.contains(&incremental.column);
             if self.select.as_ref().is_some_and(left_out) {
-                return Err(invalid(format!("`select` leaves out `{}`, which `incremental` follows", incremental.column)));
+                return Err(invalid(format!(
+                    "`select` leaves out `{}`, which `incremental` follows",
+                    incremental.column
+                )));
             }
         }
         Ok(())
@@ -332,7 +335,8 @@ impl PostgresConfig {
 
     fn of_parts(&self) -> Result<tokio_postgres::Config> {
         let missing = |name: &str| {
-            Error::new(Code::MissingKey, format!("`{name}` is missing")).hint("set `host`, `database` and `user`, or `url`")
+            Error::new(Code::MissingKey, format!("`{name}` is missing"))
+                .hint("set `host`, `database` and `user`, or `url`")
         };
         let filled = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         let mut config = tokio_postgres::Config::new();
@@ -357,7 +361,9 @@ impl PostgresConfig {
             ("password", self.password.is_some()),
         ];
         if let Some((name, _)) = given.iter().find(|(_, given)| *given) {
-            return Err(invalid(format!("`url` says where the database is, and so does `{name}`")).hint("remove one of them"));
+            return Err(
+                invalid(format!("`url` says where the database is, and so does `{name}`")).hint("remove one of them")
+            );
         }
         // The value and what parsers say of it are not shown: it may hold a password.
         let wrong = |what: &str| {
@@ -451,7 +457,8 @@ mod tests {
 
     #[test]
     fn a_url_and_its_parts_lead_to_the_same_place() {
-        let whole = config("url: postgresql://u:p%40ss@db.example:6000/shop?sslmode=require&connect_timeout=3\ntable: t");
+        let whole =
+            config("url: postgresql://u:p%40ss@db.example:6000/shop?sslmode=require&connect_timeout=3\ntable: t");
         let parts = config("{host: db.example, port: 6000, database: shop, user: u, password: p@ss, table: t}");
         let (whole, parts) = (whole.unwrap(), parts.unwrap());
         let (a, b) = (whole.target().unwrap(), parts.target().unwrap());

@@ -224,8 +224,11 @@ fn tls(mode: SslMode, root: Option<&str>, context: &SourceContext) -> Result<Cli
         None => {
             let found = rustls_native_certs::load_native_certs();
             if roots.add_parsable_certificates(found.certs).0 == 0 {
-                return Err(Error::new(Code::ConnectionFailed, "this machine has no certificates to verify the server with")
-                    .hint("install them (Debian: `ca-certificates`), or name the server's authority in `ssl_root_cert`"));
+                return Err(Error::new(
+                    Code::ConnectionFailed,
+                    "this machine has no certificates to verify the server with",
+                )
+                .hint("install them (Debian: `ca-certificates`), or name the server's authority in `ssl_root_cert`"));
             }
         }
     }

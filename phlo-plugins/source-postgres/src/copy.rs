@@ -200,9 +200,10 @@ impl Decoder {
 
     /// The rows since the last batch.
     pub(crate) fn finish(&mut self) -> Result<RecordBatch> {
-        let columns = self.plans.iter().zip(&mut self.builders).map(|(plan, builder)| {
-            plan.finish(builder).map_err(|err| err.with(self.subject.kind, &self.subject.name))
-        });
+        let columns =
+            self.plans.iter().zip(&mut self.builders).map(|(plan, builder)| {
+                plan.finish(builder).map_err(|err| err.with(self.subject.kind, &self.subject.name))
+            });
         let columns = columns.collect::<Result<Vec<_>>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
         (self.rows, self.bytes) = (0, 0);
@@ -244,7 +245,9 @@ impl Decoder {
             ),
             Misfit::NotUtf8 => (
                 "holds a text that is not UTF-8".to_owned(),
-                format!("the database does not say its encoding; use `query` with `convert_from(\"{name}\"::bytea, 'LATIN1')`"),
+                format!(
+                    "the database does not say its encoding; use `query` with `convert_from(\"{name}\"::bytea, 'LATIN1')`"
+                ),
             ),
             Misfit::Nested => (
                 "holds an array of several dimensions".to_owned(),

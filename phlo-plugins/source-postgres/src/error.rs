@@ -97,19 +97,19 @@ impl Teller {
             SqlState::UNDEFINED_COLUMN => says(Code::UnknownColumn),
             SqlState::QUERY_CANCELED if message.contains("statement timeout") => says(Code::RemoteBusy)
                 .hint("raise `statement_timeout`, read less (`select`, `incremental`), or add an index"),
-            SqlState::LOCK_NOT_AVAILABLE | SqlState::QUERY_CANCELED => says(Code::RemoteBusy).retryable(),
             SqlState::T_R_SERIALIZATION_FAILURE if message.contains("recovery") => says(Code::RemoteBusy)
                 .hint("a standby gives up long readings: set `hot_standby_feedback` there, or read from the primary")
                 .retryable(),
-            SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED => {
-                says(Code::RemoteBusy).retryable()
-            }
+            SqlState::T_R_SERIALIZATION_FAILURE
+            | SqlState::T_R_DEADLOCK_DETECTED
+            | SqlState::LOCK_NOT_AVAILABLE
+            | SqlState::QUERY_CANCELED => says(Code::RemoteBusy).retryable(),
             SqlState::READ_ONLY_SQL_TRANSACTION => {
                 says(Code::RemoteRefused).hint("a `query` only reads: what it calls must not write")
             }
-            SqlState::TOO_MANY_CONNECTIONS | SqlState::CONFIGURATION_LIMIT_EXCEEDED => says(Code::RemoteBusy)
-                .hint("lower `max_connections` of the source, or raise the server's")
-                .retryable(),
+            SqlState::TOO_MANY_CONNECTIONS | SqlState::CONFIGURATION_LIMIT_EXCEEDED => {
+                says(Code::RemoteBusy).hint("lower `max_connections` of the source, or raise the server's").retryable()
+            }
             SqlState::CANNOT_CONNECT_NOW | SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN => {
                 says(Code::ConnectionFailed).retryable()
             }

@@ -275,7 +275,8 @@ impl Follower {
                 remembered.sort_unstable();
                 cursor.seen = std::mem::take(&mut remembered);
             }
-            let cursor = serde_json::to_value(cursor).map_err(|err| Error::internal("a cursor is JSON").because(err))?;
+            let cursor =
+                serde_json::to_value(cursor).map_err(|err| Error::internal("a cursor is JSON").because(err))?;
             progress.checkpoint.set(cursor);
         }
         Ok(())

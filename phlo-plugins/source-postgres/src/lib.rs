@@ -15,4 +15,9 @@ pub use config::PostgresConfig;
 pub use source::PostgresSource;
 
 phlo_plugin::package!();
-phlo_plugin::register!(Source, PostgresSource, name = "postgres", summary = "Rows from a table or a query of PostgreSQL");
+phlo_plugin::register!(
+    Source,
+    PostgresSource,
+    name = "postgres",
+    summary = "Rows from a table or a query of PostgreSQL"
+);

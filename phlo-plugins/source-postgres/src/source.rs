@@ -112,8 +112,7 @@ async fn open(
     let flags = follow.as_ref().map(|follow| follow.flags(&ahead));
     let streams = sessions.into_iter().zip(ranges).map(|(session, range)| -> BatchStream {
         let conditions: Vec<String> = condition.iter().cloned().chain(range).collect();
-        let follower =
-            follow.as_ref().zip(progress.clone()).map(|(follow, progress)| Follower::new(follow, progress));
+        let follower = follow.as_ref().zip(progress.clone()).map(|(follow, progress)| Follower::new(follow, progress));
         let (subject, columns, schema) = (plan.subject.clone(), plan.columns.clone(), plan.schema.clone());
         let rows = Rows {
             connector: connector.clone(),
@@ -123,9 +122,10 @@ async fn open(
             copy: None,
             decoder: Decoder::new(subject, columns, schema, follower, request.batch_rows),
         };
-        Box::pin(stream::try_unfold(rows, |mut rows| async move {
-            Ok(rows.next_batch().await?.map(|batch| (batch, rows)))
-        }))
+        Box::pin(stream::try_unfold(
+            rows,
+            |mut rows| async move { Ok(rows.next_batch().await?.map(|batch| (batch, rows))) },
+        ))
     });
     let streams = streams.collect();
     let origin = match plan.subject.kind {

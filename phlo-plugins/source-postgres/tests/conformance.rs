@@ -13,7 +13,7 @@ async fn the_source_keeps_the_promises_of_its_kind() {
          timestamptz '2024-01-01Z' + i / 2 * interval '1 hour' AS at FROM generate_series(1, 9) i; \
          INSERT INTO t SELECT * FROM t WHERE id = 9",
     );
-    let there = format!("url: {}", server.url());
+    let there = format!("host: {}\nport: {}\nuser: postgres", server.socket_dir().display(), server.port());
     for what in ["table: public.t", "query: SELECT * FROM t"] {
         suite(Case::new("postgres", &format!("{there}\n{what}"))).await;
         for incremental in ["{column: id}", "{column: at}", "{column: at, lag: 3h}", "{column: price, lag: 0}"] {
