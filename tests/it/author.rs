@@ -22,8 +22,9 @@ fn workshop(part: &str) -> (PathBuf, File) {
     (folder, lock)
 }
 
+/// One for each kind; none that a plugin of the repository could have.
 fn names() -> Vec<Name> {
-    Kind::ALL.iter().map(|kind| Name::new(*kind, kind.example()).unwrap()).collect()
+    Kind::ALL.iter().map(|kind| Name::new(*kind, &format!("author-{}", kind.example())).unwrap()).collect()
 }
 
 /// A cargo command in a folder, with the one target folder of these tests. Nothing is debugged here: that spares half of the time.
