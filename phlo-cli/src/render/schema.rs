@@ -105,9 +105,8 @@ impl Kind {
             Self::Keys => "map".to_owned(),
             Self::Any => "any".to_owned(),
             Self::Either(kinds) if self.is_any_single() => {
-                let more: Vec<_> =
-                    kinds.iter().filter(|kind| !kind.is_single()).map(|kind| kind.words(choice)).collect();
-                [&["single value".to_owned()], more.as_slice()].concat().join(" or ")
+                let more = kinds.iter().filter(|kind| !kind.is_single()).map(|kind| kind.words(choice));
+                std::iter::once("single value".to_owned()).chain(more).collect::<Vec<_>>().join(" or ")
             }
             Self::Either(kinds) => kinds.iter().map(|kind| kind.words(choice)).collect::<Vec<_>>().join(" or "),
         }
