@@ -22,8 +22,8 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
 pub(crate) const PLUGINS: &str = "phlo-plugins";
-const BUNDLE_MANIFEST: &str = "phlo-core/bundle/Cargo.toml";
-const BUNDLE_LIB: &str = "phlo-core/bundle/src/lib.rs";
+pub(crate) const BUNDLE_MANIFEST: &str = "phlo-core/bundle/Cargo.toml";
+pub(crate) const BUNDLE_LIB: &str = "phlo-core/bundle/src/lib.rs";
 const ROOT_MANIFEST: &str = "Cargo.toml";
 const BEGIN: &str = "# begin: plugins (written by `cargo xtask codegen` from the folders of phlo-plugins)";
 const END: &str = "# end: plugins";
