@@ -5,11 +5,14 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks")]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod api;
 mod bench;
 mod codegen;
 mod dist;
 mod guide;
 mod new_plugin;
+mod features;
+mod package;
 mod process;
 mod repo;
 mod test;
@@ -34,6 +37,8 @@ enum Command {
     },
     /// Hold the tree against the walls of ARCHITECTURE.md and the house rules
     Tidy,
+    /// Pin the interface that plugins are built against: phlo-core/plugin/public-api.txt
+    Api(api::Args),
     /// Run every check and every test: what CI runs
     Test(test::Args),
     /// Build the static release binary into target/dist, with its bill of materials, licences, sizes, manual and units
@@ -58,6 +63,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::NewPlugin(args) => new_plugin::run(&root, &args),
         Command::Codegen { check } => codegen::run(&root, check),
         Command::Tidy => tidy::run(&root),
+        Command::Api(args) => api::run(&root, &args),
         Command::Test(args) => test::run(&root, &args),
         Command::Dist(args) => dist::run(&root, &args),
         Command::Bench(args) => bench::run(&root, &args),

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 
 use crate::process::{cargo, run as finish, succeeds, target_dir};
-use crate::{codegen, tidy};
+use crate::{codegen, features, package, tidy};
 
 const CARGO_DENY: &str = "0.20.2";
 
@@ -33,6 +33,12 @@ enum Step {
     Clippy,
     /// The documentation builds without a warning
     Doc,
+    /// The interface of phlo-plugin is the pinned one
+    Api,
+    /// Each plugin compiles without the others; when a manifest changed
+    Features,
+    /// What would be published builds from what is packed
+    Package,
     /// The tests pass
     Test,
     /// Licences, sources and bans of the dependencies
@@ -74,6 +80,12 @@ impl Step {
                 cargo(root, &["doc", "--workspace", "--no-deps", "--lib", "--locked"])
                     .env("RUSTDOCFLAGS", "-D warnings"),
             ),
+            Self::Api => finish(&mut cargo(
+                root,
+                &["run", "-q", "--locked", "-p", "xtask", "--features", "api", "--", "api", "--check"],
+            )),
+            Self::Features => features::run(root),
+            Self::Package => package::run(root),
             Self::Test => {
                 provision();
                 finish(&mut cargo(root, &["test", "--workspace", "--locked", "--no-fail-fast"]))

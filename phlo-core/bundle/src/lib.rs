@@ -33,6 +33,8 @@ use phlo_orchestrator_crontab as _;
 use phlo_orchestrator_native as _;
 #[cfg(feature = "orchestrator-systemd")]
 use phlo_orchestrator_systemd as _;
+#[cfg(feature = "publish-files")]
+use phlo_publish_files as _;
 #[cfg(feature = "quality-core")]
 use phlo_quality_core as _;
 #[cfg(feature = "secrets-local")]
@@ -84,6 +86,7 @@ pub static KNOWN: &[KnownPlugin] = &[
     KnownPlugin { kind: "quality", name: "unique", package: "phlo-quality-core", feature: "quality-core", summary: "Everyday checks: not_null, unique, accepted_values, range, row_count, pattern, freshness, schema, sql, business_rule", linked: cfg!(feature = "quality-core") },
     KnownPlugin { kind: "resource", name: "datafusion", package: "phlo-engine-datafusion", feature: "engine-datafusion", summary: "The query engine of phlo: DataFusion in process", linked: cfg!(feature = "engine-datafusion") },
     KnownPlugin { kind: "resource", name: "delta", package: "phlo-table-delta", feature: "table-delta", summary: "Delta tables: staged, audited and committed atomically", linked: cfg!(feature = "table-delta") },
+    KnownPlugin { kind: "resource", name: "files", package: "phlo-publish-files", feature: "publish-files", summary: "Publishes tables as files: CSV, NDJSON or Parquet, replaced as a whole", linked: cfg!(feature = "publish-files") },
     KnownPlugin { kind: "resource", name: "history", package: "phlo-hook-history", feature: "hook-history", summary: "Run history in SQLite, fed by the hook bus alone", linked: cfg!(feature = "hook-history") },
     KnownPlugin { kind: "resource", name: "secret_env", package: "phlo-secrets-local", feature: "secrets-local", summary: "Secrets of this machine: files of a folder, and variables of the environment", linked: cfg!(feature = "secrets-local") },
     KnownPlugin { kind: "resource", name: "secret_files", package: "phlo-secrets-local", feature: "secrets-local", summary: "Secrets of this machine: files of a folder, and variables of the environment", linked: cfg!(feature = "secrets-local") },
