@@ -28,16 +28,11 @@ use serde::Deserialize;
 use crate::guide;
 
 pub(crate) const PLUGINS: &str = "phlo-plugins";
-<<<<<<< HEAD
 /// Plugin crates in a folder of the root of their own: the feature that links each is its package without `phlo-`. They stand in the
 /// root manifest by hand, as they are no folder of [`PLUGINS`].
 const APART: &[&str] = &["phlo-dagster-adapter"];
-const BUNDLE_MANIFEST: &str = "phlo-core/bundle/Cargo.toml";
-const BUNDLE_LIB: &str = "phlo-core/bundle/src/lib.rs";
-=======
 pub(crate) const BUNDLE_MANIFEST: &str = "phlo-core/bundle/Cargo.toml";
 pub(crate) const BUNDLE_LIB: &str = "phlo-core/bundle/src/lib.rs";
->>>>>>> 39f09cf8477e55de9eba0a8909b87ea37d4fe522
 const ROOT_MANIFEST: &str = "Cargo.toml";
 const BEGIN: &str = "# begin: plugins (written by `cargo xtask codegen` from the folders of phlo-plugins)";
 const END: &str = "# end: plugins";

@@ -18,12 +18,9 @@ pub mod hook;
 pub mod http;
 pub mod kinds;
 pub mod package;
-
 #[cfg(unix)]
 pub mod postgres;
-
 pub mod publish;
-
 pub mod quality;
 pub mod recorder;
 pub mod resource;
