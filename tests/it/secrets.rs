@@ -173,7 +173,7 @@ fn what_a_secret_store_holds_reaches_the_source_and_nothing_else() {
         all.push_str(&project.phlo_with(&[("API_URL", &url)], args).all());
     }
     assert!(all.contains("you sent") && all.contains("authorization: Bearer ***"), "the server saw it: {all}");
-    assert!(all.contains("secret:api") && all.contains("pin ***"), "{all}");
+    assert!(all.contains("secret:env/PIN") && all.contains("x-pin: ***"), "{all}");
     for secret in [TOKEN, "t0ken", PIN] {
         assert!(!all.contains(secret), "{secret} is shown:\n{all}");
         visit(project.path(), &mut |file, bytes| {

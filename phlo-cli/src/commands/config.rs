@@ -74,7 +74,9 @@ fn text(app: &App, shown: &Value) -> String {
             source.get("variables").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
         let from = match (from("source"), from("place")) {
             (Some("default"), _) => Cell::toned(("default", Tone::Dim)),
-            (Some("environment" | "secret_store"), Some(place)) => format!("{place}, with {}", variables.join(", ")).into(),
+            (Some("environment" | "secret_store"), Some(place)) => {
+                format!("{place}, with {}", variables.join(", ")).into()
+            }
             (Some("environment"), None) => variables.join(", ").into(),
             (_, place) => Cell::maybe(place),
         };

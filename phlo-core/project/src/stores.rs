@@ -138,8 +138,7 @@ impl<'a> Secrets<'a> {
             ));
         }
         if self.spoilt {
-            let message =
-                format!("the secret `{name}` is not asked for: what makes the secret stores has a mistake");
+            let message = format!("the secret `{name}` is not asked for: what makes the secret stores has a mistake");
             return Err(Diagnostic::error(Code::UnsetVariable, message).hint("correct that first"));
         }
         let (source, opening) = (self.source, &self.opening);

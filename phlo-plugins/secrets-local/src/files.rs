@@ -104,7 +104,8 @@ impl Resource for FileSecrets {
 fn private(path: &Path, facts: &fs::Metadata) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
     let mode = facts.permissions().mode() & 0o7777;
-    if mode & 0o077 == 0 {
+    let open = mode & 0o077;
+    if open == 0 {
         return Ok(());
     }
     Err(Error::new(Code::InvalidValue, "the file of a secret is open to others than its owner")
