@@ -230,7 +230,7 @@ fn a_mistake_in_a_publish_asset_is_told_at_its_place() {
 }
 
 /// Rows enough that their file takes a while.
-const LARGE: &str = "query: select a.id, a.day, b.amount, repeat('x', 200) as text from raw.orders a cross join raw.orders b \
+const LARGE: &str = "query: select a.id, a.day, b.amount, repeat('x', 20) as text from raw.orders a cross join raw.orders b \
                      cross join raw.orders c\ntarget: { plugin: files, path: out/daily.csv }\n";
 
 /// A project that published a small file, and is to publish a large one.

@@ -76,7 +76,7 @@ pub(crate) fn query_of(publish: &PublishSpec) -> Result<Query, Box<Diagnostic>> 
     match &publish.input {
         PublishInput::Query(sql) => Query::parse_within(&sql.text, &sql.file, sql.origin),
         PublishInput::Table { table, place } => {
-            let file = place.as_ref().map_or("", |place| &place.file);
+            let file = place.as_ref().map_or("", |place| &*place.file);
             let span = place.as_ref().map_or_else(Span::default, |place| place.span);
             Query::parse_within(&format!("SELECT * FROM {}", quoted(table)), file, TextOrigin::Within(span))
         }
