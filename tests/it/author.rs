@@ -167,10 +167,10 @@ fn linked(folder: &Path, root: &Path) -> BTreeSet<String> {
     fs::create_dir_all(program.join("src")).unwrap();
     let features: Vec<_> = names().iter().map(|name| format!("{:?}", name.folder())).collect();
     let manifest = format!(
-        "[package]\nname = \"linked\"\nedition = \"2024\"\n\n[dependencies]\nphlo-plugin = {{ path = {plugin:?} }}\n\
-         phlo-bundle = {{ path = {bundle:?}, default-features = false, features = [{features}] }}\n\n[workspace]\n",
-        plugin = root.join("phlo-core/plugin"),
-        bundle = root.join("phlo-core/bundle"),
+        "[package]\nname = \"linked\"\nedition = \"2024\"\n\n[dependencies]\nphlo-plugin = {{ path = \"{plugin}\" }}\n\
+         phlo-bundle = {{ path = \"{bundle}\", default-features = false, features = [{features}] }}\n\n[workspace]\n",
+        plugin = root.join("phlo-core/plugin").display(),
+        bundle = root.join("phlo-core/bundle").display(),
         features = features.join(", "),
     );
     let main = r#"
