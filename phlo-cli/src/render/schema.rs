@@ -10,6 +10,8 @@ use crate::render::table::{Cell, Table};
 
 /// Deeper than any config, and an end for a schema that refers to itself.
 const DEPTH: usize = 8;
+/// Characters of a column of types that leaves room for what the keys mean.
+const WIDE: usize = 34;
 
 /// One key of a map.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,6 +81,16 @@ impl Kind {
         all || kinds.iter().any(Self::is_any_single)
     }
 
+    // The kind in a word.
+    fn outer(&self) -> &'static str {
+        match self {
+            Self::List(_) => "list",
+            Self::Map(_) | Self::Keys => "map",
+            Self::Choice(_) => "one of several",
+            _ => "several",
+        }
+    }
+
     /// The kind in words; `choice` words a list of values.
     pub(crate) fn words(&self, choice: &impl Fn(&[(String, String)]) -> String) -> String {
         match self {
@@ -132,11 +144,18 @@ fn add(table: &mut Table<'_>, path: &str, keys: &[Key]) {
         let values = |values: &[(String, String)]| {
             values.iter().map(|(value, _)| value.as_str()).collect::<Vec<_>>().join(" | ")
         };
+        let mut what = key.what.split("\n\n").next().unwrap_or_default().to_owned();
+        let mut kind = key.kind.words(&values);
+        // The last column alone is broken over lines: what is long stands there.
+        if kind.chars().count() > WIDE {
+            what = format!("{what} ({kind})").trim_start().to_owned();
+            kind = key.kind.outer().to_owned();
+        }
         table.row([
             Cell::toned((name.as_str(), Tone::Literal)),
-            Cell::from(key.kind.words(&values)),
+            Cell::from(kind),
             if key.required { Cell::toned(("required", Tone::Warn)) } else { Cell::maybe(key.default.clone()) },
-            Cell::from(key.what.split("\n\n").next().unwrap_or_default()),
+            Cell::from(what),
         ]);
         add(table, &format!("{name}{}", step(&key.kind)), &key.inside);
     }
