@@ -1,5 +1,7 @@
 //! The figures that phlo must reach, measured on this machine: whole processes, the peer on the same file and threads, in one run.
 
+mod build;
+
 use std::fmt::Write as _;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
@@ -41,6 +43,21 @@ enum Figure {
     Ingest,
     /// The same with ten times the rows: peak memory
     Memory,
+    /// A cold build of phlo-plugin
+    Contract,
+    /// From `cargo xtask new-plugin` to passing tests, warm
+    Author,
+    /// From an edit in a plugin to a debug phlo that runs
+    Edit,
+    /// The binary of the group `minimal` against that of `full`
+    Size,
+}
+
+impl Figure {
+    /// Whether it measures a release binary.
+    fn runs_phlo(self) -> bool {
+        matches!(self, Self::Startup | Self::Check | Self::Ingest | Self::Memory)
+    }
 }
 
 pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
@@ -50,6 +67,8 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
     std::fs::create_dir_all(&dir)?;
     let binary = if let Some(binary) = &args.binary {
         std::path::absolute(binary)?
+    } else if !args.only.is_empty() && !args.only.iter().any(|figure| figure.runs_phlo()) {
+        PathBuf::new()
     } else {
         process::run(&mut process::cargo(root, &["run", "-q", "-p", "xtask", "--", "dist"]))?;
         target.join("dist/phlo")
@@ -65,6 +84,18 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
     }
     if wanted(Figure::Memory) {
         memory(&binary, &dir, args.large)?;
+    }
+    if wanted(Figure::Contract) {
+        build::contract(root, &dir)?;
+    }
+    if wanted(Figure::Author) {
+        build::author(root, &dir)?;
+    }
+    if wanted(Figure::Edit) {
+        build::edit(root, &dir)?;
+    }
+    if wanted(Figure::Size) {
+        build::size(root, &dir)?;
     }
     Ok(())
 }

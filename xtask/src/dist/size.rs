@@ -2,7 +2,8 @@
 //!
 //! Every byte of code and data is somebody's: the map tells which object file each section came from, and rustc packs the object
 //! files of a crate, and of the C sources that it brings, into one archive with the crate's name. Code that is generic belongs to the
-//! crate that instantiated it, which is the one whose absence would save it.
+//! crate that instantiated it, which is the one whose absence would save it. Where the whole program was optimised as one, as for the
+//! group `minimal`, functions are told apart by the crate in their names, and the data stays together.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -80,9 +81,11 @@ impl Sizes {
             };
         }
         if name.ends_with(".rcgu.o") {
-            // The crate of the binary itself is not in an archive: `phlo-hash.phlo.hash-cgu.0.rcgu.o`.
-            let name = name.split(['-', '.']).next().unwrap_or(name);
-            return self.crates.entry((name.to_owned(), String::new())).or_default();
+            // The program itself is not in an archive: the crate `phlo`, or all that was optimised as one.
+            return match section.split_once(".text.").and_then(|(_, symbol)| crate_of(symbol)) {
+                Some(krate) => self.crates.entry((krate.to_owned(), String::new())).or_default(),
+                None => self.system.entry("data of the program".to_owned()).or_default(),
+            };
         }
         self.system.entry(name.to_owned()).or_default()
     }
@@ -111,6 +114,46 @@ impl Sizes {
     }
 }
 
+/// The crate that a mangled name of Rust speaks of: the first that is not the standard library's, in the path or in a type.
+fn crate_of(symbol: &str) -> Option<&str> {
+    let names = match symbol.strip_prefix("_ZN") {
+        Some(path) => legacy(path),
+        None => symbol.strip_prefix("_R").map(v0).unwrap_or_default(),
+    };
+    names.iter().find(|name| !["core", "alloc", "std"].contains(name)).or(names.first()).copied()
+}
+
+/// The crates in a path of the older mangling: identifiers by length, in which types are written as `$LT$sqlparser..ast..Statement`.
+fn legacy(mut path: &str) -> Vec<&str> {
+    let mut names = Vec::new();
+    while let Some((identifier, rest)) = identifier(path) {
+        if names.is_empty() && !identifier.contains('$') {
+            names.push(identifier);
+        }
+        let heads = identifier.split('$').filter_map(|piece| Some(piece.split_once("..")?.0));
+        names.extend(heads.filter(|head| head.starts_with(|c: char| c.is_ascii_lowercase())));
+        path = rest;
+    }
+    names
+}
+
+/// The crates in a path of the newer mangling, where each is `Cs<hash>_<length><name>`.
+fn v0(path: &str) -> Vec<&str> {
+    let crates = path.match_indices("Cs").filter_map(|(at, _)| {
+        let (_, name) =
+            path[at..].split_once('_').filter(|(hash, _)| hash.chars().all(|c| c.is_ascii_alphanumeric()))?;
+        Some(identifier(name)?.0)
+    });
+    crates.collect()
+}
+
+/// An identifier that is written as its length and its letters, and what follows.
+fn identifier(text: &str) -> Option<(&str, &str)> {
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let length = text[..digits].parse().ok()?;
+    text[digits..].split_at_checked(length)
+}
+
 /// The crate's name and the hash in the name of its archive, which is without folder and extension.
 pub(crate) fn archive(name: &str) -> (&str, &str) {
     let name = name.strip_prefix("lib").unwrap_or(name);
@@ -126,12 +169,21 @@ pub(crate) fn report(
     bytes: u64,
 ) -> Result<String> {
     let mut own: BTreeMap<&Id, u64> = linked.graph.needs.keys().map(|id| (id, 0)).collect();
+    let mut system = by_name(&sizes.system);
     for (archive, size) in &sizes.crates {
-        let id = hashes.get(archive).or_else(|| archive.1.is_empty().then_some(&linked.graph.root));
-        let Some(slot) = id.and_then(|id| own.get_mut(id)) else {
-            bail!("the map names {}-{}, which cargo did not build", archive.0, archive.1)
+        let (name, hash) = archive;
+        let id = if hash.is_empty() {
+            let by_name = || hashes.iter().find(|((it, _), _)| it == name).map(|(_, id)| id);
+            if name == "phlo" { Some(&linked.graph.root) } else { by_name() }
+        } else {
+            hashes.get(archive)
         };
-        *slot += size;
+        match id.and_then(|id| own.get_mut(id)) {
+            Some(slot) => *slot += size,
+            // By a name of the standard library, or of what that is made from.
+            None if hash.is_empty() => system.push((*size, format!("{name}, in the program"))),
+            None => bail!("the map names {name}-{hash}, which cargo did not build"),
+        }
     }
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     let share = |part: u64| 100.0 * part as f64 / bytes as f64;
@@ -178,7 +230,7 @@ pub(crate) fn report(
     };
     section("The platform's own packages", named(true), usize::MAX);
     section("Dependencies, the biggest 30", named(false), 30);
-    section("The standard library and the system's", by_name(&sizes.system), 12);
+    section("The standard library and the system's", system, 12);
     section("The linker's tables", by_name(&sizes.linker), 8);
     Ok(out)
 }
@@ -201,7 +253,8 @@ mod tests {
             bfa4            bfa4       200     4         /t/release/deps/libaws_lc_sys-fedcba9876543210.rlib(1-x.o):(.text)
             c0a4            c0a4        80     4         /tool/lib/rustlib/x/lib/libstd-d1237ef7159db0a2.rlib(std.o):(.text)
             c0a4            c0a4        10     4         /usr/lib/gcc/x/12/../../../libc.a(iofclose.o):(.text)
-            c0a4            c0a4        20     4         phlo-1.phlo.2-cgu.0.rcgu.o:(.text)
+            c0a4            c0a4        20     4         phlo-1.phlo.2-cgu.0.rcgu.o:(.text._ZN4phlo4main17h1854dee5fd9945b4E)
+            c0a4            c0a4         8     4         phlo-1.phlo.2-cgu.0.rcgu.o:(.text.unlikely)
                0                0   100000     8 .bss
                0                0   100000     8         /t/release/deps/libserde-0123456789abcdef.rlib(serde.o):(.bss)
                0                0    13080     8 .symtab
@@ -221,11 +274,40 @@ mod tests {
             (key("serde", "0123456789abcdef"), 0x100),
         ];
         assert_eq!(sizes.crates, BTreeMap::from(crates));
-        assert_eq!(sizes.system, BTreeMap::from([("libc.a".to_owned(), 0x10), ("std".to_owned(), 0x80)]));
+        assert_eq!(
+            sizes.system,
+            BTreeMap::from([
+                ("data of the program".to_owned(), 8),
+                ("libc.a".to_owned(), 0x10),
+                ("std".to_owned(), 0x80)
+            ])
+        );
         assert_eq!(sizes.linker, BTreeMap::from([(".rela.dyn".to_owned(), 0xbb68)]));
         assert_eq!(Sizes::from_json(&sizes.to_json()).unwrap(), sizes);
         let error = Sizes::read("Memory map\n".as_bytes(), "/tool").unwrap_err().to_string();
         assert!(error.contains("not one of lld's"), "{error}");
+    }
+
+    #[test]
+    fn a_mangled_name_tells_the_crate_that_is_not_the_standard_librarys() {
+        for (symbol, krate) in [
+            ("_ZN4phlo4main17h1854dee5fd9945b4E", Some("phlo")),
+            (
+                "_ZN64_$LT$sqlparser..ast..Statement$u20$as$u20$core..clone..Clone$GT$5clone17h9ccd871e75f922d5E",
+                Some("sqlparser"),
+            ),
+            ("_ZN4core3ptr46drop_in_place$LT$sqlparser..ast..Statement$GT$17h3d9f0ee53eef1c15E", Some("sqlparser")),
+            ("_ZN4core3fmt5Write9write_fmt17h3d9f0ee53eef1c15E", Some("core")),
+            (
+                "_RINvMNtCsgEmfK2I1SDS_4core3stre18trim_start_matchesReECsgY6Mt91CT9J_14rustc_demangle",
+                Some("rustc_demangle"),
+            ),
+            ("_RNvCs1_4phlo4main", Some("phlo")),
+            ("ZSTD_compress", None),
+            ("_ZN", None),
+        ] {
+            assert_eq!(crate_of(symbol), krate, "{symbol}");
+        }
     }
 
     #[test]
