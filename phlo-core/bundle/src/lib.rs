@@ -35,6 +35,8 @@ use phlo_orchestrator_native as _;
 use phlo_orchestrator_systemd as _;
 #[cfg(feature = "publish-files")]
 use phlo_publish_files as _;
+#[cfg(feature = "publish-postgres")]
+use phlo_publish_postgres as _;
 #[cfg(feature = "quality-core")]
 use phlo_quality_core as _;
 #[cfg(feature = "secrets-local")]
@@ -88,6 +90,7 @@ pub static KNOWN: &[KnownPlugin] = &[
     KnownPlugin { kind: "resource", name: "delta", package: "phlo-table-delta", feature: "table-delta", summary: "Delta tables: staged, audited and committed atomically", linked: cfg!(feature = "table-delta") },
     KnownPlugin { kind: "resource", name: "files", package: "phlo-publish-files", feature: "publish-files", summary: "Publishes tables as files: CSV, NDJSON or Parquet, replaced as a whole", linked: cfg!(feature = "publish-files") },
     KnownPlugin { kind: "resource", name: "history", package: "phlo-hook-history", feature: "hook-history", summary: "Run history in SQLite, fed by the hook bus alone", linked: cfg!(feature = "hook-history") },
+    KnownPlugin { kind: "resource", name: "postgres", package: "phlo-publish-postgres", feature: "publish-postgres", summary: "Publishes tables to PostgreSQL: readers see the old rows or the new ones, never none", linked: cfg!(feature = "publish-postgres") },
     KnownPlugin { kind: "resource", name: "secret_env", package: "phlo-secrets-local", feature: "secrets-local", summary: "Secrets of this machine: files of a folder, and variables of the environment", linked: cfg!(feature = "secrets-local") },
     KnownPlugin { kind: "resource", name: "secret_files", package: "phlo-secrets-local", feature: "secrets-local", summary: "Secrets of this machine: files of a folder, and variables of the environment", linked: cfg!(feature = "secrets-local") },
     KnownPlugin { kind: "semantic", name: "metrics", package: "phlo-semantic-metrics", feature: "semantic-metrics", summary: "Metrics over published tables: measures by dimensions, named once and queried by name", linked: cfg!(feature = "semantic-metrics") },
