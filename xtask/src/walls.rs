@@ -122,7 +122,7 @@ pub(crate) const WALLS: &[Wall] = &[
     wall(&["hmac"], &["phlo-core/delivery"], "requests are signed in one place"),
     wall(
         &["postgres", "tokio-postgres", "tokio-postgres-rustls"],
-        &["phlo-plugins/source-postgres"],
+        &["phlo-plugins/source-postgres", "phlo-plugins/publish-postgres"],
         "a database's protocol stays behind its plugin's door",
     ),
     wall(
