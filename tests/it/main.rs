@@ -8,6 +8,7 @@ mod example;
 mod fixture;
 mod gate;
 mod mistakes;
+mod owner;
 mod plugins;
 mod readers;
 mod rest_example;

@@ -32,7 +32,16 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
         build.arg("--features").arg(args.features.join(","));
     }
     // With --target given, these flags do not reach build scripts and procedural macros, which cannot be static.
-    finish(build.env("RUSTFLAGS", "-C target-feature=+crt-static"))?;
+    build.env("RUSTFLAGS", "-C target-feature=+crt-static");
+    // What `phlo version` and `phlo plugin list --json` say; outside of a repository nobody knows.
+    if let Ok(commit) = output(Command::new("git").args(["rev-parse", "--verify", "--quiet", "HEAD"]).current_dir(root))
+    {
+        let commit = commit.trim();
+        if commit.len() >= 40 && commit.bytes().all(|b| b.is_ascii_hexdigit()) {
+            build.env("PHLO_COMMIT", commit);
+        }
+    }
+    finish(&mut build)?;
     let elapsed = start.elapsed();
 
     let target = target_dir(root)?;
