@@ -221,8 +221,20 @@ mod tests {
     #[test]
     fn the_project_pins_phlo_and_names_every_crate() {
         let text = project().cargo_toml().unwrap_or_else(|_| panic!("nothing is read"));
-        insta::assert_snapshot!(text, @"");
-        insta::assert_snapshot!(Project::main_rs(&["acme_x".to_owned(), "ypsilon".to_owned()]), @"");
+        for part in [
+            "[dependencies.acme-x]\nversion = \"=0.4.0\"",
+            "[dependencies.acme-y]\npath = \"/srv/acme-y\"",
+            "[dependencies.phlo-bundle]\ndefault-features = false\nfeatures = [\"source-files\", \"table-delta\"]\nversion = \"=1.2.3\"",
+            "[dependencies.phlo-cli]\ndefault-features = false\nversion = \"=1.2.3\"",
+        ] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+        assert!(!text.contains("[patch"), "what comes from the registry is what plugins ask it for");
+        let main = Project::main_rs(&["acme_x".to_owned(), "ypsilon".to_owned()]);
+        assert!(
+            main.contains("use acme_x as _;\nuse ypsilon as _;\n\nfn main() -> ExitCode {\n    phlo_cli::main()\n}"),
+            "{main}"
+        );
     }
 
     #[test]
