@@ -49,6 +49,11 @@ impl App {
         self.project.replace(project);
     }
 
+    /// What the process was given.
+    pub(crate) fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
     /// Whether the command line names the project's folder.
     pub(crate) fn names_project(&self) -> bool {
         self.project.borrow().is_some()

@@ -77,6 +77,8 @@ pub(crate) enum Command {
     /// Show the plugins that are linked into this binary
     #[command(subcommand)]
     Plugin(Plugin),
+    /// Build a phlo with plugins of one's own, or with just those that a project uses
+    Build(Build),
     /// Show the project's configuration
     #[command(subcommand)]
     Config(Config),
@@ -337,8 +339,10 @@ pub(crate) enum Plugin {
         kind: Option<String>,
     },
     /// Start every plugin, let it test itself, and test the connections of the project's sources
-    #[command(after_help = "Exit codes: 2 a plugin that the project uses is refused or broken, 4 a connection is not there. \
-                            What is not healthy and not used is only told.")]
+    #[command(
+        after_help = "Exit codes: 2 a plugin that the project uses is refused or broken, 4 a connection is not there. \
+                            What is not healthy and not used is only told."
+    )]
     Check {
         /// How long each connection may take to answer
         #[arg(long, default_value_t = 10, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
@@ -362,6 +366,48 @@ pub(crate) struct Create {
     /// A checkout of phlo that the crate is built against; the registry's phlo unless given
     #[arg(long, value_name = "DIR")]
     pub(crate) phlo_source: Option<PathBuf>,
+}
+
+/// `phlo build`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "  phlo build --with ./acme-source                       the default plugins and one of one's own\n  \
+                          phlo build --from phlo.yaml --out /srv/bin/phlo       just what a project uses\n  \
+                          phlo build --features minimal,source-rest --no-default-features\n\n\
+                        Needs Rust's tools (https://rustup.rs). The path of the binary is printed on standard output; beside it\n\
+                        lie phlo-build.toml and phlo-build.lock, from which --repeat builds the same again."
+)]
+pub(crate) struct Build {
+    /// A crate of plugins: NAME[@VERSION] of the registry, or a folder such as ./my-plugin; may be given more than once
+    #[arg(long, value_name = "CRATE")]
+    pub(crate) with: Vec<String>,
+    /// Features of phlo: a group (full, minimal) or one plugin (source-rest)
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) features: Vec<String>,
+    /// Leave out the group `default`
+    #[arg(long)]
+    pub(crate) no_default_features: bool,
+    /// Link just the plugins that this project uses, and those of --features
+    #[arg(long, value_name = "PHLO_YAML")]
+    pub(crate) from: Option<PathBuf>,
+    /// The binary
+    #[arg(long, value_name = "FILE", default_value = "phlo")]
+    pub(crate) out: PathBuf,
+    /// Where phlo's own crates come from: a checkout, or the URL of a repository with an optional #REV; the registry unless given
+    #[arg(long, value_name = "PATH|URL")]
+    pub(crate) phlo_source: Option<String>,
+    /// Optimize, and on Linux link statically; this unless --debug is given
+    #[arg(long, conflicts_with = "debug")]
+    pub(crate) release: bool,
+    /// Build fast, for trying out
+    #[arg(long)]
+    pub(crate) debug: bool,
+    /// Keep the cargo project here, with what cargo makes of it
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keep: Option<PathBuf>,
+    /// Build again what this phlo-build.toml records
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["with", "features", "no_default_features", "from", "phlo_source", "release", "debug"])]
+    pub(crate) repeat: Option<PathBuf>,
 }
 
 /// `phlo config`.

@@ -95,7 +95,7 @@ fn is_of_the_work(code: Code) -> bool {
         Code::UnknownVersion => false,
         // A plugin that fails while it works is not the project's mistake.
         Code::PluginFailed | Code::PluginPanicked => true,
-        _ => is_of_data(code) || matches!(&code.as_str()[..2], "P6" | "P9"),
+        _ => is_of_data(code) || matches!(&code.as_str()[..2], "P6" | "P7" | "P9"),
     }
 }
 

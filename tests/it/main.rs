@@ -14,6 +14,7 @@ mod fixture;
 mod gate;
 mod mistakes;
 mod panics;
+mod owner;
 mod plugins;
 mod publish;
 mod readers;

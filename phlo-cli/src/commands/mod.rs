@@ -1,5 +1,6 @@
 //! The commands: each asks the platform, and hands what it answers to the renderers.
 
+mod build;
 mod check;
 mod completions;
 mod config;
@@ -42,6 +43,7 @@ pub(crate) fn run(app: &App, command: Command) -> Result<Exit, Failure> {
         Command::Semantic(args) => semantic::run(app, &args),
         Command::Lineage(args) => lineage::run(app, &args),
         Command::Plugin(args) => plugin::run(app, &args),
+        Command::Build(args) => build::run(app, &args),
         Command::Config(args) => config::run(app, &args),
         Command::Explain(args) => explain::run(app, &args),
         Command::Completions(args) => completions::run(app, &args),

@@ -206,11 +206,8 @@ fn check(app: &App, platform: &Platform, limit: Duration) -> Result<Exit, Failur
     let found = app.wait(async { Ok::<_, Failure>(platform.plugin_check(limit).await) })?;
     let exit = verdict(&found);
     let (fatal, harmless): (Vec<_>, Vec<_>) = sick(&found).into_iter().partition(|sick| sick.fatal);
-    let told: Vec<_> = fatal
-        .iter()
-        .map(|one| one.told.clone())
-        .chain(harmless.iter().map(|one| one.told.clone().warning()))
-        .collect();
+    let told: Vec<_> =
+        fatal.iter().map(|one| one.told.clone()).chain(harmless.iter().map(|one| one.told.clone().warning())).collect();
     if app.printer.json() {
         let mut document = json!(found);
         document["status"] = json!(if exit == Exit::Done { "ok" } else { "error" });

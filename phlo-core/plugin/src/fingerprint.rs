@@ -90,10 +90,15 @@ mod tests {
     #[test]
     fn a_schema_is_hashed_by_what_it_says_and_not_by_the_order_in_which_it_says_it() {
         let hash = |value: Value| schema_hash(&value.try_into().unwrap());
-        let one = hash(json!({ "type": "object", "properties": { "b": { "default": 1.5 }, "a": { "enum": ["x", "\n"] } } }));
-        let other = hash(json!({ "properties": { "a": { "enum": ["x", "\n"] }, "b": { "default": 1.5 } }, "type": "object" }));
+        let one =
+            hash(json!({ "type": "object", "properties": { "b": { "default": 1.5 }, "a": { "enum": ["x", "\n"] } } }));
+        let other =
+            hash(json!({ "properties": { "a": { "enum": ["x", "\n"] }, "b": { "default": 1.5 } }, "type": "object" }));
         assert_eq!(one, other);
-        assert_ne!(one, hash(json!({ "properties": { "a": { "enum": ["\n", "x"] }, "b": { "default": 1.5 } }, "type": "object" })));
+        assert_ne!(
+            one,
+            hash(json!({ "properties": { "a": { "enum": ["\n", "x"] }, "b": { "default": 1.5 } }, "type": "object" }))
+        );
         let mut text = String::new();
         canonical(&json!({ "b": [], "a": { "c": {}, "\"": null } }), &mut text);
         assert_eq!(text, r#"{"a":{"\"":null,"c":{}},"b":[]}"#);

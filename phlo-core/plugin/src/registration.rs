@@ -197,7 +197,10 @@ pub struct KnownPlugin {
 impl KnownPlugin {
     /// The next step of somebody who needs it and does not have it, as a hint.
     pub fn how_to_build(&self) -> String {
-        format!("or `phlo build --from phlo.yaml`, which links what the project uses, or `phlo build --features {}`", self.feature)
+        format!(
+            "or `phlo build --from phlo.yaml`, which links what the project uses, or `phlo build --features {}`",
+            self.feature
+        )
     }
 
     /// Whether it is, by its kind and the house rule for names (a folder is `<kind>-<name>`, a provider is named as its plugin),

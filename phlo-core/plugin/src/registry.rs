@@ -129,9 +129,7 @@ impl Registry {
         if let Some((list, at)) = self.unlinked(&policy) {
             let name = if list == "allow" { &policy.allow[at] } else { &policy.deny[at] };
             let (kind, name) = name.split_once(':').map_or((None, name.as_str()), |(k, name)| (k.parse().ok(), name));
-            return Err(self
-                .unknown(kind, name)
-                .hint("named in `plugins.allow` or `plugins.deny`"));
+            return Err(self.unknown(kind, name).hint("named in `plugins.allow` or `plugins.deny`"));
         }
         for entry in &mut self.entries {
             let listed = |names: &[String]| names.iter().any(|n| matches_name(entry.registration, n));
@@ -194,9 +192,7 @@ impl Registry {
             self.known.iter().any(|k| k.name == name && kind.is_none_or(|kind| k.kind == kind))
         };
         let allow = policy.allow.iter().position(|name| !linked(name)).map(|at| ("allow", at));
-        allow.or_else(|| {
-            policy.deny.iter().position(|name| !linked(name) && !exists(name)).map(|at| ("deny", at))
-        })
+        allow.or_else(|| policy.deny.iter().position(|name| !linked(name) && !exists(name)).map(|at| ("deny", at)))
     }
 
     /// What keeps a plugin out: `deny` and where in it, or `allow`, which does not name it.
@@ -599,7 +595,10 @@ pub fn forgotten(known: &KnownPlugin) -> Error {
         Code::InvalidRegistration,
         format!("the feature `{feature}` is on, and its crate `{package}` registers no {kind} `{name}`"),
     )
-    .hint(format!("rustc links no crate that nothing names: `use {} as _;` belongs beside the feature", package.replace('-', "_")))
+    .hint(format!(
+        "rustc links no crate that nothing names: `use {} as _;` belongs beside the feature",
+        package.replace('-', "_")
+    ))
 }
 
 fn matches_name(registration: &Registration, name: &str) -> bool {

@@ -80,11 +80,7 @@ impl Uses {
 }
 
 /// The plugin that provides something: one that is linked, or one that is not and has the provider's name.
-pub(crate) fn provider(
-    registry: &Registry,
-    capability: CapabilityType,
-    name: &str,
-) -> Option<(PluginKind, String)> {
+pub(crate) fn provider(registry: &Registry, capability: CapabilityType, name: &str) -> Option<(PluginKind, String)> {
     let stated = format!("{capability}:{name}");
     let linked = registry.entries().map(|e| e.registration).find(|r| r.provides.contains(&stated.as_str()));
     linked.map(|r| (r.kind, r.name.to_owned())).or_else(|| {
@@ -144,7 +140,16 @@ pub fn needs(project: &Project, registry: &Registry) -> Needs {
                 needs.features.entry(known.feature).or_default().insert(format!("{kind} {name} ({})", by.what));
             }
             None => {
-                let error = registry.unknown(Some(kind), &name).with("named by", &by.what).at(by.place.clone());
+                // One that is linked and in no feature came with a crate of its own.
+                let linked = registry.entries().map(|e| e.registration).find(|r| r.kind == kind && r.name == name);
+                let error = match linked {
+                    Some(r) => Error::new(
+                        phlo_spec::Code::UnknownPlugin,
+                        format!("the {kind} `{name}` is of `{}`, which is no feature of phlo", r.package),
+                    ),
+                    None => registry.unknown(Some(kind), &name),
+                };
+                let error = error.with("named by", &by.what).at(by.place.clone());
                 needs.foreign.push((kind, name.clone(), error));
             }
         }
@@ -172,4 +177,95 @@ pub fn needs(project: &Project, registry: &Registry) -> Needs {
     }
     needs.foreign.sort_by(|(a, a_name, _), (b, b_name, _)| (a, a_name).cmp(&(b, b_name)));
     needs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use phlo_project::Environment;
+    use phlo_testkit::fixture::Project as Files;
+
+    const fn known(kind: &'static str, name: &'static str, feature: &'static str) -> KnownPlugin {
+        KnownPlugin { kind, name, package: "p", feature, summary: "", linked: false }
+    }
+
+    static KNOWN: &[KnownPlugin] = &[
+        known("hook", "history", "hook-history"),
+        known("hook", "webhook", "hook-webhook"),
+        known("orchestrator", "native", "orchestrator-native"),
+        known("quality", "not_null", "quality-core"),
+        known("quality", "range", "quality-core"),
+        known("resource", "datafusion", "engine-datafusion"),
+        known("resource", "delta", "table-delta"),
+        known("resource", "history", "hook-history"),
+        known("resource", "iceberg", "table-iceberg"),
+        known("service", "postgres", "service-postgres"),
+        known("source", "files", "source-files"),
+        known("source", "postgres", "source-postgres"),
+        known("source", "rest_api", "source-rest"),
+        known("transform", "rename", "transform-core"),
+    ];
+
+    const ALWAYS: [&str; 4] = ["engine-datafusion", "hook-history", "orchestrator-native", "table-delta"];
+
+    /// The features that a project needs, beside those that every project does; then what is of no feature.
+    fn of(files: Files, environment: &[(&str, &str)]) -> Vec<String> {
+        let loaded = phlo_project::load(files.root(), Environment::from_pairs(environment.iter().copied()));
+        let project = loaded.project.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics));
+        let registry = Registry::from_registrations(vec![], &[], KNOWN).unwrap();
+        let needs = needs(&project, &registry);
+        let features = needs.features.keys().filter(|f| !ALWAYS.contains(f)).map(|f| (*f).to_owned());
+        let told = needs.foreign.iter().map(|(.., err)| err).chain(needs.providers.iter().map(|(_, err)| err));
+        let missing = ALWAYS.iter().filter(|f| !needs.features.contains_key(**f)).map(|f| format!("not {f}"));
+        features.chain(missing).chain(told.map(|err| format!("{}: {}", err.code(), err.message()))).collect()
+    }
+
+    #[test]
+    fn a_project_needs_what_it_names_and_what_no_project_can_do_without() {
+        let project = |yaml: &str| Files::new().file("phlo.yaml", &format!("name: x\n{yaml}"));
+        let asset =
+            "source: { plugin: files, path: d.csv }\ntransforms: [{ rename: { a: b } }]\nchecks: [{ not_null: [b] }]\n";
+        for (files, environment, want) in [
+            (project(""), &[][..], &[][..]),
+            (project("").file("assets/a/b.yaml", asset), &[], &["quality-core", "source-files", "transform-core"]),
+            (project("connections: { c: { source: rest_api } }\n"), &[], &["source-rest"]),
+            (project("plugins: { settings: { hook: { webhook: {} } } }\n"), &[], &["hook-webhook"]),
+            (project("services: { postgres: {} }\n"), &[], &["service-postgres"]),
+            // What is allowed must be there, whether it is used or not; what is denied need not.
+            (
+                project("plugins: { allow: [range, 'source:postgres'], deny: [rest_api] }\n"),
+                &[],
+                &["quality-core", "source-postgres"],
+            ),
+            (
+                project("capabilities: { defaults: { table_store: iceberg } }\n"),
+                &[],
+                &["table-iceberg", "not table-delta"],
+            ),
+            (project(""), &[("PHLO_CAPABILITY_TABLE_STORE", "iceberg")], &["table-iceberg", "not table-delta"]),
+            (
+                project("").file(
+                    "assets/a/b.sql",
+                    "/* phlo\ncapability_overrides: { table_store: iceberg }\n*/ select 1 as a",
+                ),
+                &[],
+                &["table-iceberg"],
+            ),
+            (
+                project(
+                    "capabilities: { defaults: { table_store: icebreg, orchestrator: dagster } }\nconnections: { c: { source: kafka } }\n",
+                ),
+                &[],
+                &[
+                    "not table-delta",
+                    "P2001: unknown source `kafka`",
+                    "P2001: capabilities.defaults.table_store chooses the table_store `icebreg`, which no plugin that is known provides",
+                    "P2001: capabilities.defaults.orchestrator chooses the orchestrator `dagster`, which no plugin that is known provides",
+                ],
+            ),
+        ] {
+            let shown = std::fs::read_to_string(files.root().join("phlo.yaml")).unwrap();
+            assert_eq!(of(files, environment), want, "{shown}");
+        }
+    }
 }

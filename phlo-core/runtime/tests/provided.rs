@@ -1,6 +1,7 @@
 //! Plugins that give assets: what they give is as good as a file's, and one that fails keeps only its own away.
 #![allow(clippy::unwrap_used)]
 
+use phlo_plugin::KnownPlugin;
 use phlo_plugin::prelude::*;
 use phlo_project::Environment;
 use phlo_runtime::Platform;
@@ -140,4 +141,50 @@ async fn what_overrides_a_service_is_read() {
     let report = open(&project).check().await;
     let told: Vec<_> = report.diagnostics.0.iter().map(ToString::to_string).collect();
     assert!(told.contains(&"phlo.yaml:3:13: P1002: unknown key `imge`".to_owned()), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_provider_that_is_not_linked_is_told_with_the_feature_that_links_it() {
+    const fn resource(name: &'static str, feature: &'static str) -> KnownPlugin {
+        KnownPlugin { kind: "resource", name, package: "p", feature, summary: "", linked: false }
+    }
+    const KNOWN: &[KnownPlugin] = &[resource("delta", "table-delta"), resource("iceberg", "table-iceberg")];
+    let told = |project: &Project| {
+        let environment = Environment::from_pairs(std::iter::empty::<(String, String)>());
+        let platform = Platform::open(project.root(), environment, KNOWN).platform.unwrap();
+        async move {
+            let diagnostics = platform.check().await.diagnostics.0;
+            let of_store = diagnostics.into_iter().find(|d| d.message.contains("table_store")).unwrap();
+            format!("{of_store} {:?}", of_store.hints)
+        }
+    };
+    let project = Project::new().file("phlo.yaml", "name: x\ncapabilities: { defaults: { table_store: iceberg } }\n");
+    let text = told(&project).await;
+    for part in ["phlo.yaml:2:", "P2006", "phlo-bundle/table-iceberg", "phlo build --from phlo.yaml"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    let text = told(&Project::new().file("phlo.yaml", "name: x\n")).await;
+    assert!(text.contains("phlo-bundle/{table-delta,table-iceberg}"), "{text}");
+}
+
+#[tokio::test]
+async fn what_is_broken_and_not_used_is_told_and_what_is_used_and_not_there_is_too() {
+    let project = Project::new()
+        .file("phlo.yaml", "name: x\nplugins: { deny: [double] }\nservices: { double: { image: x } }\n")
+        .file("assets/a/b.yaml", "source: { plugin: nowhere }\nchecks: [{ nothing: [a] }]\n");
+    let found = open(&project).plugin_check(std::time::Duration::from_secs(1)).await;
+    let shown = |name: &str| {
+        let of = |p: &&phlo_runtime::PluginHealth| p.plugin.name == name;
+        let p = found.plugins.iter().find(of).unwrap();
+        let code = p.plugin.error.as_ref().map_or("", |e| e.code.as_str());
+        format!("{} {} {} {code}", p.plugin.state, p.healthy, p.used_by.as_deref().unwrap_or("unused"))
+    };
+    assert_eq!(shown("gives"), "active true unused ");
+    assert_eq!(shown("fails"), "refused false unused P2004");
+    assert_eq!(shown("panics"), "active false unused P2005");
+    assert_eq!(shown("double"), "denied false services.double P2003");
+    assert_eq!(shown("nowhere"), "not linked false a.b P2001");
+    assert_eq!(shown("nothing"), "not linked false a.b P2001");
+    let connection = &found.connections[0];
+    assert_eq!((connection.source.as_str(), connection.used, connection.tested), ("nowhere", true, false));
 }

@@ -19,7 +19,7 @@ pub struct Explanation {
 macro_rules! codes {
     ($($variant:ident = $text:literal, $title:literal, $what:literal, $why:literal, $fix:literal;)+) => {
         /// A stable error code. P1 = files and the command line, P2 = plugins and capabilities, P3 = data and sources,
-        /// P4 = tables, P5 = checks, P6 = runs, P9 = faults of phlo itself.
+        /// P4 = tables, P5 = checks, P6 = runs, P7 = building binaries, P9 = faults of phlo itself.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Code {
             $(#[doc = $what] $variant),+
@@ -250,6 +250,11 @@ codes! {
         "A query failed while it ran.",
         "For instance a division by zero, a cast that fails, or too little memory.",
         "Mend the SQL or the data that the message names.";
+
+    BuildFailed = "P7001", "build failed",
+        "`phlo build` could not make a binary.",
+        "Cargo is not installed, a crate or version does not exist, or a crate does not compile.",
+        "Read what cargo says above the error; the error names the crate.";
 
     Internal = "P9001", "a fault of phlo",
         "Something happened that phlo's authors thought impossible.",

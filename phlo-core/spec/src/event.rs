@@ -326,7 +326,9 @@ mod tests {
         let stored = r#"{"id":"x","at":"2026-01-01T00:00:00Z","producer":"phlo","correlation":{"run_id":"r"},"type":"run.end","data":{"status":"success","duration_ms":5}}"#;
         assert_eq!(serde_json::from_str::<Event>(stored).unwrap().kind(), EventKind::RunEnd);
         let stored = r#"{"id":"x","at":"2026-01-01T00:00:00Z","producer":"phlo","correlation":{"run_id":"r"},"type":"run.start","data":{"selection":"all","assets":["a.b"],"pid":7}}"#;
-        let Payload::RunStart(start) = serde_json::from_str::<Event>(stored).unwrap().payload else { panic!("another kind") };
+        let Payload::RunStart(start) = serde_json::from_str::<Event>(stored).unwrap().payload else {
+            panic!("another kind")
+        };
         assert_eq!((start.pid, start.plugin_fingerprint), (7, None));
     }
 }

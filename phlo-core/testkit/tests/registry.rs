@@ -241,13 +241,19 @@ fn the_fingerprint_changes_with_what_a_plugin_is_and_not_with_the_order_of_linki
     assert!(one.as_str().starts_with(one.short()));
     assert_eq!(one, of(vec![doubles::QUALITY, source("b"), source("a")], "1.0.0"));
     // What it says of itself and what it requires are no part of it: they change no project.
-    assert_eq!(one, of(vec![Registration { summary: "other words", ..source("a") }, source("b"), doubles::QUALITY], "1.0.0"));
+    assert_eq!(
+        one,
+        of(vec![Registration { summary: "other words", ..source("a") }, source("b"), doubles::QUALITY], "1.0.0")
+    );
     for other in [
         of(vec![source("a"), source("b"), doubles::QUALITY], "1.0.1"),
         of(vec![source("a"), source("c"), doubles::QUALITY], "1.0.0"),
         of(vec![source("a"), source("b")], "1.0.0"),
         of(vec![source("a"), Registration { package: "acme", ..source("b") }, doubles::QUALITY], "1.0.0"),
-        of(vec![source("a"), Registration { config: doubles::QUALITY.config, ..source("b") }, doubles::QUALITY], "1.0.0"),
+        of(
+            vec![source("a"), Registration { config: doubles::QUALITY.config, ..source("b") }, doubles::QUALITY],
+            "1.0.0",
+        ),
     ] {
         assert_ne!(one, other);
     }
@@ -256,17 +262,17 @@ fn the_fingerprint_changes_with_what_a_plugin_is_and_not_with_the_order_of_linki
 #[test]
 fn a_plugin_that_does_not_keep_what_it_registered_fails_its_test() {
     let registry = activate(vec![
-        Registration { construct: |_, _| Err(Error::new(Code::ConnectionFailed, "nobody answers")), ..source("absent") },
+        Registration {
+            construct: |_, _| Err(Error::new(Code::ConnectionFailed, "nobody answers")),
+            ..source("absent")
+        },
         source("well"),
         resource("liar", &[], &["catalog:nessie"]),
         doubles::HOOK,
     ]);
     registry.test(PluginKind::Source, "well").unwrap();
     registry.test(PluginKind::Hook, doubles::HOOK.name).unwrap();
-    assert_eq!(
-        registry.test(PluginKind::Source, "absent").unwrap_err().code(),
-        Code::ConnectionFailed
-    );
+    assert_eq!(registry.test(PluginKind::Source, "absent").unwrap_err().code(), Code::ConnectionFailed);
     assert_eq!(
         refused(registry.test(PluginKind::Resource, "liar")),
         "P2009: `liar` registered catalog:nessie and does not provide it"

@@ -517,3 +517,19 @@ fn clean_up_closes_the_file_and_the_next_event_opens_it_again() {
     deliver(&hooks[0].1, &events[1..]);
     assert_eq!(told(history(&project).as_ref()), ["r1 success 0..1 [a.x] "]);
 }
+
+#[test]
+fn a_run_is_remembered_with_its_plugins_and_one_of_an_older_phlo_without() {
+    let project = Project::new();
+    let hook = hook(&project, "{}");
+    deliver(&hook, &events("new start alive a.x"));
+    // As phlo wrote it before it knew fingerprints.
+    let mut old = serde_json::to_value(&events("old start alive a.x")[0]).unwrap();
+    old["data"].as_object_mut().unwrap().remove("plugin_fingerprint").unwrap();
+    deliver(&hook, &[serde_json::from_value(old).unwrap()]);
+    let history = history(&project);
+    let of = |run: &str| history.run(run).unwrap().unwrap().plugin_fingerprint;
+    assert_eq!((of("new").as_deref(), of("old").as_deref()), (Some("0123456789ab"), None));
+    sqlite(&project).execute("UPDATE events SET body = 'not JSON' WHERE run_id = 'new'", []).unwrap();
+    assert_eq!(of("new"), None);
+}
