@@ -182,4 +182,16 @@ mod tests {
         let error = super::text(root, &linked(root, None), &[]).unwrap_err().to_string();
         assert_eq!(error, "serde 1.0.0 names no licence and carries no text of one");
     }
+    #[test]
+    fn everything_that_is_linked_into_phlo_names_its_licence() {
+        let root = crate::repo::root().unwrap();
+        let linked = Linked::read(&root, &[], crate::dist::TARGET).unwrap();
+        let text = text(&root, &linked, &[]).unwrap();
+        for (name, version) in linked.facts.keys() {
+            assert!(text.contains(&format!("\n{name} {version}: ")), "{name} {version}");
+        }
+        for part in ["\nphlo-cli 0.1.0: MIT OR Apache-2.0; [", "Apache License", "Permission is hereby granted"] {
+            assert!(text.contains(part), "{part}");
+        }
+    }
 }
