@@ -291,7 +291,8 @@ impl Work<'_> {
             let results = unless(&options.cancel, audited).await?;
             self.gate(&checks, results)?;
             if self.run.checks.iter().any(CheckResult::blocks) {
-                return self.blocked();
+                self.blocked();
+                return Ok(());
             }
         }
         if same {
@@ -336,14 +337,13 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn blocked(&mut self) -> Result<()> {
+    fn blocked(&mut self) {
         let failed: Vec<_> = self.run.checks.iter().filter(|c| c.blocks()).map(|c| c.name.clone()).collect();
         self.run.status = AssetStatus::Blocked;
         let error = Error::new(Code::CheckFailed, format!("blocked by {}", failed.join(", ")))
             .hint(format!("see the failing rows with `phlo quality show {} --rows`", self.node.spec.key))
             .hint("the target keeps what was published before");
         self.run.error = Some(error.record());
-        Ok(())
     }
 
     fn conformed(&self, conform: Conform, stream: BatchStream, sent: Arc<Sent>) -> BatchStream {
