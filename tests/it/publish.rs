@@ -127,7 +127,7 @@ fn a_publish_asset_shows_where_assets_are_shown() {
 
     let runs = project.phlo(&["runs", "--json"]).exits(0).json();
     let run = runs["runs"][0]["id"].as_str().unwrap();
-    let logs = project.phlo(&["logs", run, "--json"]).exits(0).stdout;
+    let logs = project.phlo(&["logs", run, "--level", "debug", "--json"]).exits(0).stdout;
     for word in ["publish.start", "publish.end", "out/daily.csv"] {
         assert!(logs.contains(word), "{word}: {logs}");
     }
