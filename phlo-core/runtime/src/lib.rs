@@ -36,4 +36,4 @@ pub use report::{
 };
 pub use run::{NoObserver, Observer, RunOptions};
 pub use semantic::Model;
-pub use used::{Needs, needs};
+pub use used::{Needs, load_without_secrets, needs};

@@ -1,10 +1,14 @@
 //! Which plugins a project uses, and which features of phlo link them.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use phlo_plugin::{Error, KnownPlugin, Registry};
-use phlo_project::Project;
-use phlo_spec::{AssetBody, AssetSpec, CapabilityRef, CapabilityType, Place, PluginKind};
+use phlo_project::{Environment, Loaded, Opening, Project, SecretSource};
+use phlo_spec::{AssetBody, AssetSpec, CapabilityRef, CapabilityType, Place, PluginKind, Secret};
+
+use crate::stores::Stores;
 
 /// What every project needs, and who serves it where the project does not say.
 const STANDARD: [(CapabilityType, &str); 4] = [
@@ -42,8 +46,15 @@ impl Uses {
         let mut uses = Self::default();
         for spec in assets {
             let key = spec.key.as_str();
-            if let AssetBody::Ingest(source) = &spec.body {
-                uses.plugin(PluginKind::Source, &source.plugin, key, source.plugin_place.clone());
+            match &spec.body {
+                AssetBody::Ingest(source) => {
+                    uses.plugin(PluginKind::Source, &source.plugin, key, source.plugin_place.clone());
+                }
+                AssetBody::Publish(publish) => {
+                    let target = &publish.target;
+                    uses.provider(CapabilityType::PublishTarget, &target.plugin, key, target.plugin_place.clone());
+                }
+                AssetBody::Sql(_) => {}
             }
             for check in &spec.checks {
                 uses.plugin(PluginKind::Quality, &check.kind, key, check.place.clone());
@@ -59,6 +70,12 @@ impl Uses {
             if let Some(source) = node.get("source") {
                 let what = format!("connections.{name}");
                 uses.plugin(PluginKind::Source, source.as_str().unwrap_or_default(), what, source.place());
+            }
+        }
+        for (name, node) in &project.connections {
+            if let Some(target) = node.get("target") {
+                let (what, place) = (format!("connections.{name}"), target.place());
+                uses.provider(CapabilityType::PublishTarget, target.as_str().unwrap_or_default(), what, place);
             }
         }
         for ((kind, name), node) in &project.plugin_settings {
@@ -89,6 +106,44 @@ pub(crate) fn provider(registry: &Registry, capability: CapabilityType, name: &s
     })
 }
 
+/// Reads a project on a machine that has none of its secrets: each is taken for some text. Answers the secret stores that are asked,
+/// too: by their names, or every one that is linked where the project does not say which.
+pub fn load_without_secrets(
+    root: &Path,
+    environment: Environment,
+    known: &'static [KnownPlugin],
+) -> (Loaded, BTreeSet<String>) {
+    let asked = Asked { stores: Stores::new(known), known, names: RefCell::default() };
+    let loaded = phlo_project::load(root, environment, &asked);
+    (loaded, asked.names.into_inner())
+}
+
+/// Remembers which stores are asked, and answers for them.
+struct Asked {
+    stores: Stores,
+    known: &'static [KnownPlugin],
+    names: RefCell<BTreeSet<String>>,
+}
+
+impl SecretSource for Asked {
+    fn is_store(&self, kind: PluginKind, name: &str) -> bool {
+        self.stores.is_store(kind, name)
+    }
+
+    fn secret(&self, opening: &Opening, store: Option<&str>, _: &str) -> Result<Secret, Error> {
+        const STORE: CapabilityType = CapabilityType::SecretStore;
+        let chosen = opening.environment_choices.get(&STORE).or_else(|| opening.defaults.get(&STORE));
+        let mut names = self.names.borrow_mut();
+        match store.map(str::to_owned).or_else(|| chosen.cloned()) {
+            Some(name) => {
+                names.insert(name);
+            }
+            None => names.extend(Registry::linked(self.known)?.providers_of(STORE)),
+        }
+        Ok(Secret::new("a secret that is not known here"))
+    }
+}
+
 /// What a binary must link for a project.
 #[derive(Debug, Default)]
 pub struct Needs {
@@ -102,8 +157,13 @@ pub struct Needs {
 
 /// What a binary must link for a project: what it names, and what no project can do without. `registry` is that of this binary:
 /// what is linked into it is known with all that it provides and requires, the rest by the table of all plugins.
-pub fn needs(project: &Project, registry: &Registry) -> Needs {
+///
+/// `stores` are the secret stores that the project's files ask; see [`load_without_secrets`].
+pub fn needs(project: &Project, registry: &Registry, stores: &BTreeSet<String>) -> Needs {
     let mut uses = Uses::of(project, project.assets.iter());
+    for store in stores {
+        uses.provider(CapabilityType::SecretStore, store, "a `${secret:}` of its files", None);
+    }
     for (capability, name) in STANDARD {
         // Whatever else orders assets, phlo itself runs them by its own orchestrator.
         let decided = uses.providers.keys().any(|(wished, _)| *wished == capability);
@@ -210,10 +270,11 @@ mod tests {
 
     /// The features that a project needs, beside those that every project does; then what is of no feature.
     fn of(files: Files, environment: &[(&str, &str)]) -> Vec<String> {
-        let loaded = phlo_project::load(files.root(), Environment::from_pairs(environment.iter().copied()));
+        let environment = Environment::from_pairs(environment.iter().copied());
+        let (loaded, _) = load_without_secrets(files.root(), environment, &[]);
         let project = loaded.project.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics));
         let registry = Registry::from_registrations(vec![], &[], KNOWN).unwrap();
-        let needs = needs(&project, &registry);
+        let needs = needs(&project, &registry, &BTreeSet::new());
         let features = needs.features.keys().filter(|f| !ALWAYS.contains(f)).map(|f| (*f).to_owned());
         let told = needs.foreign.iter().map(|(.., err)| err).chain(needs.providers.iter().map(|(_, err)| err));
         let missing = ALWAYS.iter().filter(|f| !needs.features.contains_key(**f)).map(|f| format!("not {f}"));

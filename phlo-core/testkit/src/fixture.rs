@@ -14,12 +14,12 @@ use chrono::Utc;
 use phlo_plugin::InitContext;
 use phlo_plugin::schema::to_arrow;
 use phlo_plugin::source::SourceContext;
-use phlo_spec::asset::{RetrySpec, SqlSpec};
+use phlo_spec::asset::SqlSpec;
 use phlo_spec::event::{AssetStart, LineageEdges, LogLevel, LogLine, Metric, RunEnd, RunStart, ServiceEvent};
 use phlo_spec::types::ColumnType;
 use phlo_spec::{
     AssetBody, AssetKey, AssetRun, AssetSpec, AssetStatus, CheckOutcome, CheckResult, CheckSeverity, Correlation,
-    Event, EventKind, Payload, RunStatus, WriteSpec,
+    Event, EventKind, Payload, RunStatus,
 };
 
 /// A schema from `name:type` pairs, e.g. `id:int64 name:string`, every column nullable. Types are those of YAML, without spaces.

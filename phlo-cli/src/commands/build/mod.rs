@@ -176,13 +176,14 @@ fn of_project(app: &App, from: &Path, with: &[With]) -> Result<(Needs, Expected)
         },
         _ => from,
     };
-    let loaded = phlo_project::load(root, app.environment().clone().with_dotenv(root)?);
+    let environment = app.environment().clone().with_dotenv(root)?;
+    let (loaded, stores) = phlo_runtime::load_without_secrets(root, environment, phlo_bundle::KNOWN);
     let Some(project) = loaded.project.filter(|_| !loaded.diagnostics.has_errors()) else {
         // What it uses is not known while a file of it cannot be read.
         return Err(Failure::in_files(loaded.diagnostics, &loaded.texts));
     };
     app.printer.redact_with(project.redactor.clone());
-    let mut needs = phlo_runtime::needs(&project, &Registry::linked(phlo_bundle::KNOWN)?);
+    let mut needs = phlo_runtime::needs(&project, &Registry::linked(phlo_bundle::KNOWN)?, &stores);
     let given = |kind: PluginKind, name: &str| {
         with.iter().any(|w| w.plugins.iter().any(|(k, n)| k == kind.as_str() && n == name))
     };
