@@ -233,7 +233,8 @@ fn keys_in(root: &Value, schema: &Value, left: usize) -> Vec<Key> {
 fn key(root: &Value, name: &str, property: &Value, required: bool, left: usize) -> Key {
     let (kind, inside) = kind_of(root, property, left);
     let described = |schema: &Value| schema.get("description").and_then(Value::as_str).map(prose);
-    let what = described(property).or_else(|| described(resolve(root, property))).unwrap_or_default();
+    let what = described(property).or_else(|| described(resolve(root, property)));
+    let what = what.or_else(|| described(resolve(root, optional(property)?))).unwrap_or_default();
     let default = match property.get("default") {
         None | Some(Value::Null) => None,
         Some(Value::String(text)) if text.is_empty() => None,
@@ -241,6 +242,14 @@ fn key(root: &Value, name: &str, property: &Value, required: bool, left: usize) 
         Some(value) => Some(plain(value)),
     };
     Key { name: name.to_owned(), kind, default, required, what, inside }
+}
+
+// What a property is if it is there: `T` of `T` or null.
+fn optional(property: &Value) -> Option<&Value> {
+    match property.get("anyOf")?.as_array()?.as_slice() {
+        [one, null] | [null, one] if null.get("type").and_then(Value::as_str) == Some("null") => Some(one),
+        _ => None,
+    }
 }
 
 // The maps that a schema describes: itself, and each way of writing it.

@@ -166,7 +166,8 @@ pub fn needs(project: &Project, registry: &Registry, stores: &BTreeSet<String>) 
     }
     for (capability, name) in STANDARD {
         // Whatever else orders assets, phlo itself runs them by its own orchestrator.
-        let decided = uses.providers.keys().any(|(wished, _)| *wished == capability);
+        let decided = project.file.capabilities.defaults.contains_key(&capability)
+            || project.environment_choices.contains_key(&capability);
         if !decided || capability == CapabilityType::Orchestrator {
             uses.provider(capability, name, "every project", None);
         }
