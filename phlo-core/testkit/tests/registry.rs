@@ -180,10 +180,10 @@ fn what_is_not_there_is_told_with_the_nearest_name_or_the_feature_that_would_lin
             Policy { allow: list(allow), deny: list(deny), ..Policy::default() },
         ))
     };
-    for (allow, deny) in [("fils", ""), ("", "fils"), ("source:fils", "")] {
+    for (allow, deny, what) in [("fils", "", "plugin"), ("", "fils", "plugin"), ("source:fils", "", "source")] {
         assert_eq!(
             named(allow, deny),
-            "P2001: unknown plugin `fils` [did you mean `files`?] [named in `plugins.allow` or `plugins.deny`]"
+            format!("P2001: unknown {what} `fils` [did you mean `files`?] [named in `plugins.allow` or `plugins.deny`]")
         );
     }
     let settings = Node::parse("x: 1", "phlo.yaml", 3).unwrap();
