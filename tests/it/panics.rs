@@ -97,8 +97,10 @@ fn project() -> Project {
          transforms:\n  - saboteur: { plan: map }\n  - saboteur: { plan: engine }\n\
          checks:\n  - saboteur: { plan: mask }\n  - saboteur: { plan: verdict }\n  - saboteur: { plan: schema }\n",
     );
-    let project = project
-        .write("assets/out/numbers.yaml", "table: raw.numbers\ntarget: { plugin: saboteur, plan: \"${secret:word}\" }\n");
+    let project = project.write(
+        "assets/out/numbers.yaml",
+        "table: raw.numbers\ntarget: { plugin: saboteur, plan: \"${secret:word}\" }\n",
+    );
     set(&project, &[]);
     project
 }

@@ -183,7 +183,9 @@ fn what_is_not_there_is_told_with_the_nearest_name_or_the_feature_that_would_lin
     for (allow, deny, what) in [("fils", "", "plugin"), ("", "fils", "plugin"), ("source:fils", "", "source")] {
         assert_eq!(
             named(allow, deny),
-            format!("P2001: unknown {what} `fils` [did you mean `files`?] [named in `plugins.allow` or `plugins.deny`]")
+            format!(
+                "P2001: unknown {what} `fils` [did you mean `files`?] [named in `plugins.allow` or `plugins.deny`]"
+            )
         );
     }
     let settings = Node::parse("x: 1", "phlo.yaml", 3).unwrap();

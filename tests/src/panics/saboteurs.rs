@@ -287,7 +287,13 @@ phlo_plugin::register!(
     BadResource,
     name = "saboteur",
     summary = "Panics where it is told to",
-    provides = ["table_store:saboteur", "query_engine:saboteur", "run_history:saboteur", "secret_store:saboteur", "publish_target:saboteur"],
+    provides = [
+        "table_store:saboteur",
+        "query_engine:saboteur",
+        "run_history:saboteur",
+        "secret_store:saboteur",
+        "publish_target:saboteur"
+    ],
     config = Params
 );
 
