@@ -7,7 +7,7 @@ fn the_example_runs_with_phlo_run_alone_and_takes_february_as_the_next_increment
     let project = Project::example("nycflights");
     let record = project.phlo(&["run", "--json"]).exits(0).json();
     let assets = record["assets"].as_array().unwrap();
-    assert_eq!(assets.len(), 10);
+    assert_eq!(assets.len(), 11);
     assert!(assets.iter().all(|a| a["status"] == "success"), "{record}");
     assert_eq!(project.one("select count(*) from bronze.flights"), 27004);
     // A warning is told and does not block.
