@@ -188,7 +188,9 @@ fn about(page: &str, plugins: &[PluginEntry<'_>], facts: Option<&PackageFacts>) 
     if let Some(facts) = facts {
         row("Tier", &facts.tier());
         if known.is_some() {
-            let readme = format!("[README](../../../phlo-plugins/{page}/README.md)");
+            let folder =
+                if page == "dagster-adapter" { "phlo-dagster-adapter" } else { &format!("phlo-plugins/{page}") };
+            let readme = format!("[README](../../../{folder}/README.md)");
             row("More", &format!("{readme}: when to use it and when not, and what to know beside the keys"));
         }
     }

@@ -198,7 +198,8 @@ impl Compose<'_> {
 
     fn assets(&mut self) {
         let header = self.embed("asset", schema_for!(AssetHeader));
-        let (source, checks, transforms) = (self.source(), self.checks(), self.transforms());
+        let (source, target) = (self.source(), self.target());
+        let (checks, transforms) = (self.checks(), self.transforms());
         for entry in [Entry::Asset, Entry::Sql] {
             let mut root = header.clone();
             let own = properties(&mut root);
@@ -208,12 +209,24 @@ impl Compose<'_> {
             let own = properties(&mut root);
             if entry == Entry::Asset {
                 own.insert("source".to_owned(), source.clone());
+                own.insert("target".to_owned(), target.clone());
+                let text = json!({ "type": "string" });
+                own.insert(
+                    "table".to_owned(),
+                    describe(text.clone(), "The table that is published to `target`, whole."),
+                );
+                own.insert(
+                    "query".to_owned(),
+                    describe(text, "A query over tables, whose rows are published to `target`."),
+                );
             }
             own.insert("checks".to_owned(), checks.clone());
             own.insert("transforms".to_owned(), transforms.clone());
             let text = match entry {
                 Entry::Sql => "Settings of a SQL asset: the YAML in the `/* phlo … */` comment before its query.",
-                _ => "An asset whose rows come from a source: `assets/GROUP/NAME.yaml`.",
+                _ => {
+                    "An asset whose rows come from a source, or one that publishes to a target: `assets/GROUP/NAME.yaml`."
+                }
             };
             root.remove("description");
             root.remove("markdownDescription");
@@ -221,24 +234,52 @@ impl Compose<'_> {
             whole.insert("title".to_owned(), entry.title().into());
             whole.extend(root);
             if entry == Entry::Asset {
-                whole.insert("required".to_owned(), json!(["source"]));
+                let publishes =
+                    |what: &str, not: &str| json!({ "required": ["target", what], "not": { "required": [not] } });
+                let ways = json!([{ "required": ["source"], "not": { "required": ["target"] } }, publishes("table", "query"), publishes("query", "table")]);
+                whole.insert("oneOf".to_owned(), ways);
             }
             self.definitions.insert(entry.name().to_owned(), Value::Object(whole));
         }
     }
 
+    // The publish targets: the name that a project has for each, and what registered it.
+    fn targets(&self) -> Vec<(&'static str, &'static Registration)> {
+        let prefix = format!("{}:", CapabilityType::PublishTarget);
+        let named = |r: &&'static Registration| {
+            let names = r.provides.iter().filter_map(|provided| provided.strip_prefix(prefix.as_str()));
+            names.map(|name| (name, *r)).collect::<Vec<_>>()
+        };
+        self.plugins.iter().flat_map(named).collect()
+    }
+
     // `source:` of an asset.
     fn source(&mut self) -> Value {
-        let plugins = self.of_kind(PluginKind::Source);
+        let plugins: Vec<_> = self.of_kind(PluginKind::Source).into_iter().map(|r| (r.name, r)).collect();
+        self.chosen("source", &plugins, "The source plugin that delivers the rows.");
+        let text = "Where the rows come from: `plugin: NAME` or `connection: NAME`, and the plugin's keys.";
+        describe(reference("source"), text)
+    }
+
+    // `target:` of a publish asset.
+    fn target(&mut self) -> Value {
+        let plugins = self.targets();
+        self.chosen("target", &plugins, "The publish target that the rows are sent to.");
+        let text = "Where the rows are published: `plugin: NAME` or `connection: NAME`, and the target's keys.";
+        describe(reference("target"), text)
+    }
+
+    // A section whose `plugin` decides about its other keys.
+    fn chosen(&mut self, what: &str, plugins: &[(&'static str, &'static Registration)], of_plugin: &str) {
         let (mut rules, mut any) = (Vec::new(), Vec::new());
-        for plugin in &plugins {
-            let (config, required) = self.config(plugin);
+        for (plugin, registration) in plugins {
+            let (config, required) = self.config(registration);
             let mut own = config.clone();
             let keys = properties(&mut own);
             for key in ["plugin", "connection"] {
                 keys.insert(key.to_owned(), Value::Bool(true));
             }
-            let name = format!("source.{}", plugin.name);
+            let name = format!("{what}.{plugin}");
             self.definitions.insert(name.clone(), Value::Object(own));
             any.push(reference(&name));
             let mut then = reference(&name);
@@ -247,28 +288,26 @@ impl Compose<'_> {
                 then["if"] = json!({ "not": { "required": ["connection"] } });
                 then["then"] = json!({ "required": required });
             }
-            let is_it = json!({ "properties": { "plugin": { "const": plugin.name } }, "required": ["plugin"] });
+            let is_it = json!({ "properties": { "plugin": { "const": plugin } }, "required": ["plugin"] });
             rules.push(json!({ "if": is_it, "then": then }));
         }
         if !any.is_empty() {
             let by_connection = json!({ "required": ["connection"], "not": { "required": ["plugin"] } });
             rules.push(json!({ "if": by_connection, "then": { "anyOf": any } }));
         }
-        let names: Vec<_> = plugins.iter().map(|p| (p.name.to_owned(), p.summary.to_owned())).collect();
+        let names: Vec<_> = plugins.iter().map(|(name, r)| ((*name).to_owned(), r.summary.to_owned())).collect();
         let connection =
             "A connection of `phlo.yaml`, whose keys hold unless they are given here; it names the plugin.";
         let section = json!({
             "type": "object",
             "properties": {
-                "plugin": describe(choices(&names), "The source plugin that delivers the rows."),
+                "plugin": describe(choices(&names), of_plugin),
                 "connection": describe(json!({ "type": "string" }), connection),
             },
             "anyOf": [{ "required": ["plugin"] }, { "required": ["connection"] }],
             "allOf": rules,
         });
-        let text = "Where the rows come from: `plugin: NAME` or `connection: NAME`, and the plugin's keys.";
-        self.definitions.insert("source".to_owned(), section);
-        describe(reference("source"), text)
+        self.definitions.insert(what.to_owned(), section);
     }
 
     // A plugin's config as a closed map without required keys, and the keys that it requires.
@@ -320,21 +359,32 @@ impl Compose<'_> {
 
     // `connections:` of `phlo.yaml`.
     fn connections(&mut self) -> Value {
-        let plugins = self.of_kind(PluginKind::Source);
+        let sources: Vec<_> = self.of_kind(PluginKind::Source).into_iter().map(|r| (r.name, r)).collect();
+        let targets = self.targets();
         let mut rules = Vec::new();
-        for plugin in &plugins {
-            let (mut config, _) = self.config(plugin);
-            properties(&mut config).insert("source".to_owned(), Value::Bool(true));
-            let name = format!("connection.{}", plugin.name);
-            self.definitions.insert(name.clone(), Value::Object(config));
-            let is_it = json!({ "properties": { "source": { "const": plugin.name } }, "required": ["source"] });
-            rules.push(json!({ "if": is_it, "then": reference(&name) }));
+        for (what, other, plugins) in [("source", "target", &sources), ("target", "source", &targets)] {
+            for (plugin, registration) in plugins {
+                let (mut config, _) = self.config(registration);
+                properties(&mut config).insert(what.to_owned(), Value::Bool(true));
+                let name = format!("connection.{what}.{plugin}");
+                self.definitions.insert(name.clone(), Value::Object(config));
+                // What serves both has the keys that both know: which those are, phlo says.
+                let is_it = json!({
+                    "properties": { what: { "const": plugin } }, "required": [what], "not": { "required": [other] }
+                });
+                rules.push(json!({ "if": is_it, "then": reference(&name) }));
+            }
         }
-        let names: Vec<_> = plugins.iter().map(|p| (p.name.to_owned(), p.summary.to_owned())).collect();
+        let names = |plugins: &[(&'static str, &'static Registration)]| -> Vec<_> {
+            plugins.iter().map(|(name, r)| ((*name).to_owned(), r.summary.to_owned())).collect()
+        };
         let section = json!({
             "type": "object",
-            "properties": { "source": describe(choices(&names), "The source plugin that reads it.") },
-            "required": ["source"],
+            "properties": {
+                "source": describe(choices(&names(&sources)), "The source plugin that reads it."),
+                "target": describe(choices(&names(&targets)), "The publish target that writes it."),
+            },
+            "anyOf": [{ "required": ["source"] }, { "required": ["target"] }],
             "allOf": rules,
         });
         self.definitions.insert("connection".to_owned(), describe(section, "What several assets know of one system."));

@@ -216,7 +216,7 @@ fn a_mistake_in_the_project_file_is_told_at_its_place() {
             "P2006",
             "does not allow `delta`",
         ),
-        ("name: x\nservices: { postgres: {} }\n", "phlo.yaml:2:13", "P2001", "postgres"),
+        ("name: x\nservices: { postgers: {} }\n", "phlo.yaml:2:13", "P2001", "did you mean `postgres`?"),
         ("name: ${NOPE_NOT_SET}\n", "phlo.yaml:1:7", "P1005", "NOPE_NOT_SET"),
         (
             "name: x\nschedules:\n  - { name: n, cron: \"0 2 * * *\", select: \"group:raw\" }\n",

@@ -24,7 +24,8 @@ fn the_binary_describes_itself_and_every_run_remembers_it() {
         assert!(keys.iter().all(|key| plugin[key].as_str().is_some_and(|v| !v.is_empty())), "{plugin}");
         assert!(["provides", "requires", "optional"].iter().all(|key| plugin[key].is_array()), "{plugin}");
         assert!(hash(&plugin["settings_schema_sha256"]), "{plugin}");
-        let written = ["source", "quality", "transform"].iter().any(|kind| plugin["kind"] == *kind);
+        let written = ["source", "quality", "transform"].iter().any(|kind| plugin["kind"] == *kind)
+            || plugin["provides"].to_string().contains("publish_target:");
         assert_eq!(hash(&plugin["config_schema_sha256"]), written, "{plugin}");
         assert!(plugin.get("commit").is_some(), "{plugin}");
     }
@@ -55,12 +56,22 @@ fn plugin_check_fails_for_what_the_project_uses_and_tells_the_rest() {
         Project::new().write("d.csv", "a\n1\n").write("assets/raw/x.yaml", &asset("plugin: files, path: d.csv"));
     let said = project.phlo(&["plugin", "check", "--json"]).exits(0).json();
     assert_eq!((&said["status"], &said["connections"][0]["tested"]), (&"ok".into(), &true.into()));
-    let used: BTreeMap<_, _> =
-        said["plugins"].as_array().unwrap().iter().map(|p| (p["name"].as_str().unwrap(), &p["used"])).collect();
-    for (name, by_project) in
-        [("files", true), ("not_null", true), ("delta", true), ("datafusion", true), ("native", true), ("range", false)]
-    {
-        assert_eq!(used[name], by_project, "{name}");
+    let used: BTreeMap<_, _> = said["plugins"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| (format!("{}:{}", p["kind"], p["name"]), &p["used"]))
+        .collect();
+    for (kind, name, by_project) in [
+        ("source", "files", true),
+        ("quality", "not_null", true),
+        ("resource", "delta", true),
+        ("resource", "datafusion", true),
+        ("orchestrator", "native", true),
+        ("quality", "range", false),
+        ("resource", "files", false),
+    ] {
+        assert_eq!(used[&format!("\"{kind}\":\"{name}\"")], by_project, "{kind} {name}");
     }
     // The port of nobody: a system that is not there.
     project.put(

@@ -60,6 +60,8 @@ fn every_plugin_folder_has_its_page_in_the_reference() {
     let folders: BTreeSet<String> = std::fs::read_dir(repository().join("phlo-plugins"))
         .unwrap()
         .map(|entry| format!("plugins/{}.md", entry.unwrap().file_name().to_string_lossy()))
+        // The one plugin crate with a folder of its own.
+        .chain(["plugins/dagster-adapter.md".to_owned()])
         .collect();
     let pages: BTreeSet<String> = pages().into_keys().filter(|page| page.starts_with("plugins/")).collect();
     assert_eq!(pages, folders);
