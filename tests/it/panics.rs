@@ -75,9 +75,9 @@ const CASES: &[Case] = &[
     ("resource", "list", &["table", "list"], Fails(1)),
     ("resource", "history", &["table", "history", "raw.numbers"], Fails(1)),
     ("resource", "target_validate", RUN, Fails(1)),
-    ("resource", "location", RUN, Fails(1)),
+    ("resource", "location", &["lineage", "out.numbers"], Fails(1)),
     ("resource", "accepts", RUN, Fails(1)),
-    ("resource", "is_current", RUN, Fails(1)),
+    ("resource", "is_current", &["run", "out.numbers"], Fails(1)),
     ("resource", "publish", &["run", "--full-refresh"], Fails(1)),
     ("resource", "target_connection", CHECK, Fails(2)),
     ("resource", "secret", RUN, Fails(1)),
@@ -99,7 +99,7 @@ fn project() -> Project {
     );
     let project = project.write(
         "assets/out/numbers.yaml",
-        "table: raw.numbers\ntarget: { plugin: saboteur, plan: \"${secret:word}\" }\n",
+        "table: raw.numbers\ntarget: { plugin: saboteur, plan: \"${secret:saboteur/word}\" }\n",
     );
     set(&project, &[]);
     project

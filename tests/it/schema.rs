@@ -94,7 +94,8 @@ fn every_example_and_template_fits_the_schema() {
     for entry in std::fs::read_dir(repository().join("phlo-plugins")).unwrap() {
         let path = entry.unwrap().path().join("examples/minimal.yaml");
         let mut document = yaml(&std::fs::read_to_string(&path).unwrap());
-        let entry = if document.get("source").is_some() { "asset" } else { "project" };
+        let is_asset = document.get("source").or_else(|| document.get("target")).is_some();
+        let entry = if is_asset { "asset" } else { "project" };
         // A part of phlo.yaml need not name the project.
         if entry == "project" && document.get("name").is_none() {
             document["name"] = "x".into();

@@ -245,7 +245,7 @@ fn sick(found: &PluginCheck) -> Vec<Sick> {
     };
     // What keeps a plugin from starting is told once, not of every asset that reads through it.
     let broken: Vec<_> = found.plugins.iter().filter(|p| !p.healthy && p.plugin.kind == "source").collect();
-    let reads_broken = |one: &&ConnectionHealth| one.tested || !broken.iter().any(|p| p.plugin.name == one.source);
+    let reads_broken = |one: &&ConnectionHealth| one.tested || !broken.iter().any(|p| p.plugin.name == one.plugin);
     let problems = found.problems.iter().map(of_problem);
     let plugins = found.plugins.iter().filter_map(of_plugin);
     problems.chain(plugins).chain(found.connections.iter().filter(reads_broken).filter_map(of_connection)).collect()
@@ -295,7 +295,7 @@ fn health(app: &App, found: &PluginCheck, exit: Exit) -> String {
     }
     let mut text = table.text();
     if !found.connections.is_empty() {
-        let mut table = Table::list(&app.printer, &["reads from", "source", "connection", "health"]);
+        let mut table = Table::list(&app.printer, &["asset", "plugin", "connection", "health"]);
         for one in &found.connections {
             let health = match (&one.error, one.tested) {
                 (Some(_), true) => ("not healthy", Tone::Bad),
@@ -305,7 +305,7 @@ fn health(app: &App, found: &PluginCheck, exit: Exit) -> String {
             };
             table.row([
                 Cell::toned((name(one), Tone::Strong)),
-                one.source.as_str().into(),
+                one.plugin.as_str().into(),
                 Cell::maybe(one.connection.as_deref()),
                 Cell::toned(health),
             ]);

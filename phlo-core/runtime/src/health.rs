@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use phlo_plugin::publish::PublishContext;
 use phlo_plugin::registry::forgotten;
-use phlo_plugin::source::AnySource;
 use phlo_plugin::{Error, PluginState, Result};
 use phlo_spec::{AssetBody, CapabilityType, Code, Node, NodeKind, PluginKind};
 use tokio::sync::Semaphore;
@@ -20,7 +22,7 @@ use crate::used::{self, Uses};
 const AT_ONCE: usize = 16;
 
 impl Platform {
-    /// Makes every plugin that may be used and runs its self-test; then tests the connection of every asset's source, each for
+    /// Makes every plugin that may be used and runs its self-test; then tests the connection of every asset's source or target, each for
     /// `limit` at most.
     pub async fn plugin_check(&self, limit: Duration) -> PluginCheck {
         let (used, problems) = self.used();
@@ -132,45 +134,64 @@ impl Platform {
         let connections = &self.inner.project.connections;
         let mut in_use = BTreeSet::new();
         for spec in self.assets() {
-            let AssetBody::Ingest(source) = &spec.body else { continue };
-            let connection = connections.iter().find(|(_, node)| shares(node, &source.config)).map(|(name, _)| name);
+            let (kind, plugin, config) = match &spec.body {
+                AssetBody::Ingest(source) => ("source", &source.plugin, &source.config),
+                AssetBody::Publish(publish) => ("target", &publish.target.plugin, &publish.target.config),
+                AssetBody::Sql(_) => continue,
+            };
+            let connection = connections.iter().find(|(_, node)| shares(node, config)).map(|(name, _)| name);
             in_use.extend(connection);
             let one = ConnectionHealth {
                 asset: Some(spec.key.clone()),
                 connection: connection.cloned(),
-                source: source.plugin.clone(),
+                kind,
+                plugin: plugin.clone(),
                 used: true,
                 tested: false,
                 error: None,
             };
-            let context = self.source_context(spec, false, cancel.clone());
-            let prepared = self.prepared(&source.plugin, &source.config, context);
+            let prepared = if kind == "source" {
+                self.prepared(plugin, config, self.source_context(spec, false, cancel.clone()))
+            } else {
+                let emitter = self.inner.bus.emitter();
+                self.prepared_target(plugin, config, self.publish_context(spec, emitter, cancel.clone()))
+            };
             test(&mut found, one, prepared);
         }
         for (name, node) in connections.iter().filter(|(name, _)| !in_use.contains(name)) {
-            let source = node.get("source").and_then(Node::as_str).unwrap_or_default();
-            let mut alone = node.clone();
-            if let NodeKind::Map(entries) = &mut alone.kind {
-                entries.retain(|(key, _)| key.as_str() != Some("source"));
-            }
-            let context = phlo_plugin::source::SourceContext {
-                root: self.inner.project.root.clone(),
-                redactor: self.redactor().clone(),
-                cancel: cancel.clone(),
-                ..phlo_plugin::source::SourceContext::at(&self.inner.project.root)
-            };
-            let one = ConnectionHealth {
-                asset: None,
-                connection: Some(name.clone()),
-                source: source.to_owned(),
-                used: false,
-                tested: false,
-                error: None,
-            };
-            match self.prepared(source, &alone, context) {
-                // What else it needs only an asset would say.
-                Err(err) if err.code() == Code::MissingKey => found.push(one),
-                prepared => test(&mut found, one, prepared),
+            for kind in ["source", "target"] {
+                let Some(plugin) = node.get(kind).and_then(Node::as_str) else { continue };
+                let mut alone = node.clone();
+                if let NodeKind::Map(entries) = &mut alone.kind {
+                    entries.retain(|(key, _)| !matches!(key.as_str(), Some("source" | "target")));
+                }
+                let one = ConnectionHealth {
+                    asset: None,
+                    connection: Some(name.clone()),
+                    kind,
+                    plugin: plugin.to_owned(),
+                    used: false,
+                    tested: false,
+                    error: None,
+                };
+                let (root, redactor) = (&self.inner.project.root, self.redactor().clone());
+                let cancel = cancel.clone();
+                let prepared = if kind == "source" {
+                    let context = phlo_plugin::source::SourceContext {
+                        redactor,
+                        cancel,
+                        ..phlo_plugin::source::SourceContext::at(root)
+                    };
+                    self.prepared(plugin, &alone, context)
+                } else {
+                    let context = PublishContext { redactor, cancel, ..PublishContext::at(root) };
+                    self.prepared_target(plugin, &alone, context)
+                };
+                match prepared {
+                    // What else it needs only an asset would say.
+                    Err(err) if err.code() == Code::MissingKey => found.push(one),
+                    prepared => test(&mut found, one, prepared),
+                }
             }
         }
         while let Some(ended) = tests.join_next().await {
@@ -185,20 +206,22 @@ impl Platform {
     fn prepared(&self, plugin: &str, config: &Node, context: phlo_plugin::source::SourceContext) -> Result<Prepared> {
         let source = self.inner.registry.source(plugin)?;
         let config = source.parse(config).map_err(|err| err.at(config.place()))?;
-        Ok(Prepared { source, config, context })
+        Ok(Prepared(async move { source.test_connection(&config, &context).await }.boxed()))
+    }
+
+    fn prepared_target(&self, plugin: &str, config: &Node, context: PublishContext) -> Result<Prepared> {
+        let target = self.inner.registry.publish_target(plugin)?;
+        let config = target.parse(config).map_err(|err| err.at(config.place()))?;
+        Ok(Prepared(async move { target.test_connection(&config, &context).await }.boxed()))
     }
 }
 
-struct Prepared {
-    source: Arc<dyn AnySource>,
-    config: phlo_plugin::source::SourceConfig,
-    context: phlo_plugin::source::SourceContext,
-}
+/// The test of a connection, not begun.
+struct Prepared(BoxFuture<'static, Result<()>>);
 
 impl Prepared {
-    async fn within(&self, limit: Duration) -> Result<()> {
-        let test = self.source.test_connection(&self.config, &self.context);
-        tokio::time::timeout(limit, test).await.unwrap_or_else(|_| {
+    async fn within(self, limit: Duration) -> Result<()> {
+        tokio::time::timeout(limit, self.0).await.unwrap_or_else(|_| {
             Err(Error::new(Code::RemoteBusy, format!("no answer within {} s", limit.as_secs_f64()))
                 .hint("give it longer with `phlo plugin check --timeout SECONDS`"))
         })

@@ -374,7 +374,7 @@ impl Work<'_> {
 
 impl Platform {
     /// What surrounds a publish target.
-    fn publish_context(
+    pub(crate) fn publish_context(
         &self,
         spec: &AssetSpec,
         emitter: phlo_plugin::Emitter,

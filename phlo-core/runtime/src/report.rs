@@ -150,12 +150,14 @@ pub struct PluginCheck {
 /// What `phlo plugin check` found of one connection.
 #[derive(Debug, Clone, Serialize)]
 pub struct ConnectionHealth {
-    /// The asset whose source it is.
+    /// The asset whose source or target it is.
     pub asset: Option<AssetKey>,
     /// The connection's name in `phlo.yaml`.
     pub connection: Option<String>,
-    /// The source plugin.
-    pub source: String,
+    /// `source` or `target`.
+    pub kind: &'static str,
+    /// The source plugin, or the publish target.
+    pub plugin: String,
     /// Whether an asset uses it.
     pub used: bool,
     /// Whether it was asked: not if its config has mistakes, or if only an asset would complete it.

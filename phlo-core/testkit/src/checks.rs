@@ -1,5 +1,7 @@
 //! What checks promise when they are executed, tried on rows that the test brings. Behind the feature `engine`.
 
+#![allow(clippy::disallowed_methods, reason = "a session of its own: a suite never depends on a query engine's plugin")]
+
 use std::sync::Arc;
 
 use arrow_array::{RecordBatch, new_null_array};
