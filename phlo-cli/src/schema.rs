@@ -671,11 +671,10 @@ impl Read<'_> {
         let Value::Object(map) = schema else { return };
         // Numbers' widths are Rust's; no default is none.
         let empty = |value: &Value| match value {
-            Value::Null => true,
             Value::String(text) => text.is_empty(),
             Value::Array(items) => items.is_empty(),
-            // Its keys have their own.
-            Value::Object(_) => true,
+            // The keys of a map have their own.
+            Value::Null | Value::Object(_) => true,
             _ => false,
         };
         if map.get("default").is_some_and(empty) {

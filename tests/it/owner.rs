@@ -133,8 +133,9 @@ fn greetings(folder: &Path, registers: &str) {
         "[package]\nname = \"acme-greetings\"\nversion = \"0.3.0\"\nedition = \"2024\"\nlicense = \"MIT\"\n\n\
          [package.metadata.phlo]\nplugins = [{{ kind = \"source\", name = \"greetings\" }}]\n\n\
          [lib]\nname = \"greetings\"\n\n\
-         [dependencies]\narrow-array = \"59\"\narrow-schema = \"59\"\nfutures = \"0.3\"\nphlo-plugin = {{ path = {contract:?} }}\n\
-         schemars = \"1\"\nserde = \"1\"\n"
+         [dependencies]\narrow-array = \"59\"\narrow-schema = \"59\"\nfutures = \"0.3\"\nphlo-plugin = {{ path = \"{}\" }}\n\
+         schemars = \"1\"\nserde = \"1\"\n",
+        contract.display()
     );
     std::fs::write(folder.join("Cargo.toml"), manifest).unwrap();
     std::fs::write(source.join("lib.rs"), include_str!("greetings.rs.txt").replace("REGISTERS", registers)).unwrap();

@@ -97,7 +97,7 @@ fn normal(path: &Path) -> PathBuf {
         if part == std::path::Component::ParentDir {
             path.pop();
         } else {
-            path.push(part)
+            path.push(part);
         }
         path
     })

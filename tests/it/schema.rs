@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::fixture::{Project, python, repository};
 
 /// What the schema of each file says of these documents: the first mistake, or nothing. `None` if there is no Python.
+#[expect(clippy::print_stdout, reason = "a test that is not run must say so")]
 fn verdicts(documents: &[(&str, Value)]) -> Option<Vec<Option<String>>> {
     const JUDGE: &str = r#"
 import json, sys

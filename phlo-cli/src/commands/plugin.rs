@@ -345,8 +345,8 @@ mod tests {
     }
 
     fn connection(used: bool, tested: bool, code: Option<Code>) -> ConnectionHealth {
-        let (asset, source) = (used.then(|| "a.b".parse().unwrap()), "x".to_owned());
-        ConnectionHealth { asset, connection: None, source, used, tested, error: code.map(error) }
+        let (asset, plugin) = (used.then(|| "a.b".parse().unwrap()), "x".to_owned());
+        ConnectionHealth { asset, connection: None, kind: "source", plugin, used, tested, error: code.map(error) }
     }
 
     #[test]

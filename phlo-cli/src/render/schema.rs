@@ -148,8 +148,8 @@ fn add(table: &mut Table<'_>, path: &str, keys: &[Key]) {
         let mut kind = key.kind.words(&values);
         // The last column alone is broken over lines: what is long stands there.
         if kind.chars().count() > WIDE {
-            what = format!("{what} ({kind})").trim_start().to_owned();
-            kind = key.kind.outer().to_owned();
+            format!("{what} ({kind})").trim_start().clone_into(&mut what);
+            key.kind.outer().clone_into(&mut kind);
         }
         table.row([
             Cell::toned((name.as_str(), Tone::Literal)),

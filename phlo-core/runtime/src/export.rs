@@ -56,7 +56,7 @@ impl Platform {
         for row in self.tables().await? {
             match row.info {
                 Ok(info) => {
-                    tables.push(CatalogTable { table: row.table, store: store.clone(), location: info.location })
+                    tables.push(CatalogTable { table: row.table, store: store.clone(), location: info.location });
                 }
                 // Without it the catalog would look complete.
                 Err(record) => {

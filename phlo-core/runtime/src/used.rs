@@ -284,7 +284,7 @@ mod tests {
 
     #[test]
     fn a_project_needs_what_it_names_and_what_no_project_can_do_without() {
-        let project = |yaml: &str| Files::new().file("phlo.yaml", &format!("name: x\n{yaml}"));
+        let project = |yaml: &str| Files::new().file("phlo.yaml", format!("name: x\n{yaml}"));
         let asset =
             "source: { plugin: files, path: d.csv }\ntransforms: [{ rename: { a: b } }]\nchecks: [{ not_null: [b] }]\n";
         for (files, environment, want) in [

@@ -186,5 +186,5 @@ async fn what_is_broken_and_not_used_is_told_and_what_is_used_and_not_there_is_t
     assert_eq!(shown("nowhere"), "not linked false a.b P2001");
     assert_eq!(shown("nothing"), "not linked false a.b P2001");
     let connection = &found.connections[0];
-    assert_eq!((connection.source.as_str(), connection.used, connection.tested), ("nowhere", true, false));
+    assert_eq!((connection.plugin.as_str(), connection.used, connection.tested), ("nowhere", true, false));
 }

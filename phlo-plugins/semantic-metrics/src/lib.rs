@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     fn metrics(yaml: &str) -> Result<Metrics> {
-        let settings = phlo_spec::Node::parse(yaml, "f", 1).unwrap().read::<Settings>()?;
+        let settings = Node::parse(yaml, "f", 1).unwrap().read::<Settings>()?;
         Metrics::create(settings, &InitContext::at("/nowhere"))
     }
 

@@ -383,13 +383,7 @@ impl PublishTarget for BadTarget {
         self.0.reach("is_current");
         Ok(false)
     }
-    async fn publish(
-        &self,
-        _: &Params,
-        _: &PublishContext,
-        _: SchemaRef,
-        mut rows: phlo_plugin::source::BatchStream,
-    ) -> Result<Published> {
+    async fn publish(&self, _: &Params, _: &PublishContext, _: SchemaRef, mut rows: BatchStream) -> Result<Published> {
         let mut count = 0;
         while let Some(batch) = rows.next().await {
             count += batch?.num_rows() as u64;
