@@ -38,6 +38,9 @@ fn cargo(folder: &Path, args: &[&str]) -> Command {
         .env("CARGO_PROFILE_DEV_DEBUG", "0")
         .env("CARGO_TERM_COLOR", "never")
         .env_remove("RUST_BACKTRACE");
+    for name in crate::fixture::OF_THE_OUTER_CARGO {
+        command.env_remove(name);
+    }
     command
 }
 

@@ -9,6 +9,19 @@ use tempfile::TempDir;
 /// The binary under test.
 pub(crate) const PHLO: &str = env!("CARGO_BIN_EXE_phlo-it");
 
+/// What cargo tells a program that it runs, and build scripts of dependencies (ring's) take for their own: inherited, it makes them
+/// and all that depends on them, DataFusion included, be built again.
+pub(crate) const OF_THE_OUTER_CARGO: [&str; 8] = [
+    "CARGO_MANIFEST_DIR",
+    "CARGO_MANIFEST_PATH",
+    "CARGO_MANIFEST_LINKS",
+    "CARGO_PKG_NAME",
+    "CARGO_PKG_VERSION_MAJOR",
+    "CARGO_PKG_VERSION_MINOR",
+    "CARGO_PKG_VERSION_PATCH",
+    "CARGO_PKG_VERSION_PRE",
+];
+
 /// The repository's root.
 pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -132,6 +145,9 @@ impl Project {
             .env("NO_COLOR", "1")
             .env_remove("RUST_BACKTRACE")
             .env_remove("RUST_LOG");
+        for name in OF_THE_OUTER_CARGO {
+            command.env_remove(name);
+        }
         command
     }
 

@@ -5,10 +5,26 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+/// What cargo tells a program that it runs, and build scripts of dependencies (ring's) take for their own: inherited, it makes them
+/// and all that depends on them, DataFusion included, be built again.
+const OF_THE_OUTER_CARGO: [&str; 8] = [
+    "CARGO_MANIFEST_DIR",
+    "CARGO_MANIFEST_PATH",
+    "CARGO_MANIFEST_LINKS",
+    "CARGO_PKG_NAME",
+    "CARGO_PKG_VERSION_MAJOR",
+    "CARGO_PKG_VERSION_MINOR",
+    "CARGO_PKG_VERSION_PATCH",
+    "CARGO_PKG_VERSION_PRE",
+];
+
 /// A `cargo` command in the repository, with this process's terminal.
 pub(crate) fn cargo(root: &Path, args: &[&str]) -> Command {
     let mut command = Command::new("cargo");
     command.args(args).current_dir(root);
+    for name in OF_THE_OUTER_CARGO {
+        command.env_remove(name);
+    }
     command
 }
 
