@@ -35,9 +35,9 @@ enum Step {
     Doc,
     /// The interface of phlo-plugin is the pinned one
     Api,
-    /// Each plugin compiles without the others; when a manifest changed
+    /// Each plugin compiles without the others; when a manifest changed, and only where asked for
     Features,
-    /// What would be published builds from what is packed
+    /// What would be published builds from what is packed; only where asked for
     Package,
     /// The tests pass
     Test,
@@ -52,7 +52,7 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
     let start = Instant::now();
     let mut passed = Vec::new();
     for step in Step::value_variants() {
-        let wanted = if args.only.is_empty() { *step != Step::Advisories } else { args.only.contains(step) };
+        let wanted = if args.only.is_empty() { !step.is_asked_for() } else { args.only.contains(step) };
         if !wanted {
             continue;
         }
@@ -67,6 +67,11 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
 }
 
 impl Step {
+    /// Whether it runs only where it is asked for: what changes without a commit, and what compiles everything once more.
+    fn is_asked_for(self) -> bool {
+        matches!(self, Self::Advisories | Self::Features | Self::Package)
+    }
+
     fn run(self, root: &Path) -> Result<()> {
         match self {
             Self::Fmt => finish(&mut cargo(root, &["fmt", "--all", "--check"])),
