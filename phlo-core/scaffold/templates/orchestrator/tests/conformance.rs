@@ -16,7 +16,7 @@ fn definitions(upstream: &str) -> Definitions {
     };
     let downstream = (asset("gold.b", "select 1"), vec![key(upstream), key(upstream)]);
     let assets = vec![downstream, (asset("bronze.a", "select 1"), Vec::new())];
-    Definitions { project: "lake".to_owned(), assets, schedules: vec![schedule] }
+    Definitions { project: "lake".to_owned(), assets, schedules: vec![schedule], ..Definitions::default() }
 }
 
 #[test]
