@@ -209,7 +209,7 @@ fn an_owner_builds_a_binary_outside_the_repository_and_builds_the_same_again() {
     // It runs what only it can run.
     own(&["run", "raw.hello"]).exits(0);
     let count = own(&["sql", "select count(*) as n from raw.hello", "--format", "json"]).exits(0);
-    assert_eq!(count.stdout.trim(), r#"[{"n":3}]"#);
+    assert_eq!(count.json(), serde_json::json!([{ "n": 3 }]));
     let said = own(&["plugin", "check"]).exits(4);
     assert!(said.stdout.contains("raw.hello") && said.stderr.contains("raw.api"), "{}", said.all());
 
