@@ -6,33 +6,13 @@ use std::process::Command;
 
 use phlo_dagster_adapter::Dagster;
 use phlo_plugin::prelude::*;
-use phlo_spec::asset::{
-    AssetBody, AssetSpec, CheckSpec, FreshnessSpec, PartitionSpec, RetrySpec, SourceSpec, SqlSpec, WriteSpec,
-};
+use phlo_spec::asset::{AssetBody, AssetSpec, CheckSpec, FreshnessSpec, PartitionSpec, SourceSpec};
 use phlo_spec::project::ScheduleSpec;
 use phlo_spec::{CheckSeverity, NodeKind, PartitionKind};
 use serde_json::{Value, json};
 
 fn sql(key: &str) -> AssetSpec {
-    let key = AssetKey::new(key).unwrap();
-    AssetSpec {
-        group: key.group().to_owned(),
-        key,
-        description: None,
-        tags: Vec::new(),
-        owner: None,
-        body: AssetBody::Sql(SqlSpec { text: String::new(), file: String::new() }),
-        transforms: Vec::new(),
-        write: WriteSpec::default(),
-        checks: Vec::new(),
-        columns: BTreeMap::new(),
-        partitions: None,
-        deps: Vec::new(),
-        capability_overrides: BTreeMap::new(),
-        freshness: None,
-        retry: RetrySpec::default(),
-        place: None,
-    }
+    AssetSpec::of_sql(AssetKey::new(key).unwrap(), "")
 }
 
 fn check(name: &str, severity: CheckSeverity) -> CheckSpec {

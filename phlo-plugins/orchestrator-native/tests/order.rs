@@ -1,32 +1,15 @@
 //! The order of steps: properties over random graphs, and the refusals.
 #![allow(clippy::unwrap_used)]
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use phlo_orchestrator_native::Native;
 use phlo_plugin::prelude::*;
-use phlo_spec::asset::{AssetBody, AssetSpec, RetrySpec, SqlSpec, WriteSpec};
+use phlo_spec::asset::AssetSpec;
 use proptest::prelude::*;
 
 fn asset(key: &str) -> AssetSpec {
-    AssetSpec {
-        key: AssetKey::new(key).unwrap(),
-        description: None,
-        group: "a".to_owned(),
-        tags: Vec::new(),
-        owner: None,
-        body: AssetBody::Sql(SqlSpec { text: String::new(), file: String::new() }),
-        transforms: Vec::new(),
-        write: WriteSpec::default(),
-        checks: Vec::new(),
-        columns: BTreeMap::new(),
-        partitions: None,
-        deps: Vec::new(),
-        capability_overrides: BTreeMap::new(),
-        freshness: None,
-        retry: RetrySpec::default(),
-        place: None,
-    }
+    AssetSpec::of_sql(AssetKey::new(key).unwrap(), "")
 }
 
 fn definitions(assets: &[(&str, &[&str])]) -> Definitions {
