@@ -8,7 +8,7 @@ use phlo_dagster_adapter::Dagster;
 use phlo_plugin::prelude::*;
 use phlo_spec::asset::{AssetBody, AssetSpec, CheckSpec, FreshnessSpec, PartitionSpec, SourceSpec};
 use phlo_spec::project::ScheduleSpec;
-use phlo_spec::{CheckSeverity, NodeKind, PartitionKind};
+use phlo_spec::{CheckSeverity, NodeKind, PartitionKind, Tolerance};
 use serde_json::{Value, json};
 
 fn sql(key: &str) -> AssetSpec {
@@ -21,8 +21,9 @@ fn check(name: &str, severity: CheckSeverity) -> CheckSpec {
         name: Some(name.to_owned()),
         description: None,
         severity,
-        tolerance: 0.0,
+        tolerance: Tolerance::default(),
         filter: None,
+        sample: 100,
         params: Node::synthetic(NodeKind::Null),
         place: None,
     }

@@ -134,7 +134,10 @@ pub(crate) fn failed_check(printer: &Printer, check: &CheckResult) -> String {
         let _ = write!(text, ": {}", broken(check));
     }
     text.push('\n');
-    let tolerated = (check.tolerance > 0.0).then(|| format!("up to {} may fail", number::percent(check.tolerance)));
+    let tolerated = (!check.tolerance.is_none()).then(|| {
+        let warned = check.tolerance.warn.map(|warn| format!(", more than {} is told", number::percent(warn)));
+        format!("up to {} may fail{}", number::percent(check.tolerance.error), warned.unwrap_or_default())
+    });
     // What stands there already.
     let found = found(check).filter(|_| check.is_of_rows() || check.outcome != CheckOutcome::Failed);
     for (title, value) in [

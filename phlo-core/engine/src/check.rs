@@ -12,11 +12,11 @@ use datafusion::common::DFSchema;
 use datafusion::common::tree_node::TreeNode as _;
 use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::PhysicalExpr;
-use datafusion::prelude::SessionContext;
+use datafusion::prelude::{DataFrame, SessionContext};
 use phlo_plugin::quality::{CheckPlan, Evaluation, MaskFn, Value, Verdict};
 use phlo_plugin::registry::guard;
 use phlo_plugin::{Error, Result};
-use phlo_spec::{AssetKey, CheckOutcome, CheckResult, CheckSeverity, Code, Place};
+use phlo_spec::{AssetKey, CheckOutcome, CheckResult, CheckSeverity, Code, Place, Tolerance};
 
 use crate::error::map_error;
 use crate::session::register_bare;
@@ -26,24 +26,32 @@ pub const ROWS: &str = "{rows}";
 /// Stands for the table in the `sql` of another check's result.
 pub const TABLE: &str = "{table}";
 
-/// Failing rows that a result keeps.
-pub const SAMPLE_ROWS: usize = 100;
+/// Rows that a query with a verdict may answer.
+const JUDGED_ROWS: usize = 10_000;
+/// Stands for a value that is not shown.
+const MASKED: &str = "***";
 
 /// A check with what the asset's file says about it.
 #[derive(Debug, Clone)]
 pub struct Check {
     /// Unique within the asset.
     pub name: String,
+    /// See [`CheckResult::id`].
+    pub id: String,
     /// The quality plugin's name for it.
     pub kind: String,
     /// For people.
     pub description: Option<String>,
     /// What a failure does.
     pub severity: CheckSeverity,
-    /// The fraction that may fail.
-    pub tolerance: f64,
+    /// How much may fail.
+    pub tolerance: Tolerance,
     /// Only rows for which this holds.
     pub filter: Option<String>,
+    /// Failing rows that the result keeps.
+    pub sample: usize,
+    /// Columns whose values are masked in them.
+    pub sensitive: Arc<BTreeSet<String>>,
     /// What is to be found out.
     pub plan: CheckPlan,
     /// Where it is written.
@@ -94,6 +102,13 @@ impl Check {
                     plan(session, &count.replace("{table}", "this")).await?;
                     plan(session, &show.replace("{table}", "this")).await
                 }
+                Evaluation::Query { query, show, .. } => {
+                    plan(session, &query.replace("{table}", "this")).await?;
+                    match show {
+                        Some(show) => plan(session, &show.replace("{table}", "this")).await,
+                        None => Ok(()),
+                    }
+                }
             }
         };
         planned.await.map_err(|err| {
@@ -112,6 +127,9 @@ impl Check {
             }
             Evaluation::Violations { query } => vec![query.replace("{table}", "this")],
             Evaluation::Count { count, show } => [count, show].map(|sql| sql.replace("{table}", "this")).to_vec(),
+            Evaluation::Query { query, show, .. } => {
+                [Some(query), show.as_ref()].into_iter().flatten().map(|sql| sql.replace("{table}", "this")).collect()
+            }
             Evaluation::Mask { .. } | Evaluation::Schema { .. } => Vec::new(),
         };
         texts.extend(self.filter.iter().map(|filter| format!("SELECT 1 FROM this WHERE {filter}")));
@@ -121,14 +139,21 @@ impl Check {
     fn result(&self, verdict: &Verdict, total: u64) -> CheckResult {
         let total = verdict.total.unwrap_or(total);
         // 29 of 100 are within 0.29, though the product in floating point is a little less than 29.
-        let within = verdict.violations as f64 <= self.tolerance * total as f64 * (1.0 + 1e-12);
-        let outcome = if verdict.passed && within { CheckOutcome::Passed } else { CheckOutcome::Failed };
+        let beyond = |limit: f64| verdict.violations as f64 > limit * total as f64 * (1.0 + 1e-12);
+        let (outcome, severity) = if !verdict.passed || beyond(self.tolerance.error) {
+            (CheckOutcome::Failed, self.severity)
+        } else if self.tolerance.warn.is_some_and(beyond) {
+            (CheckOutcome::Failed, CheckSeverity::Warn)
+        } else {
+            (CheckOutcome::Passed, self.severity)
+        };
         CheckResult {
             name: self.name.clone(),
+            id: self.id.clone(),
             kind: self.kind.clone(),
             description: self.description.clone(),
             outcome,
-            severity: self.severity,
+            severity,
             violations: verdict.violations,
             total,
             tolerance: self.tolerance,
@@ -138,7 +163,26 @@ impl Check {
             sql: None,
             sample: Vec::new(),
             duration_ms: 0,
+            rows_scanned: total,
         }
+    }
+
+    /// Failing rows as JSON, as many as are kept.
+    fn shown(&self, batches: &[RecordBatch]) -> Vec<serde_json::Value> {
+        let mut rows = to_json(batches, self.sample);
+        for row in rows.iter_mut().filter_map(serde_json::Value::as_object_mut) {
+            for (_, value) in row.iter_mut().filter(|(name, value)| !value.is_null() && self.sensitive.contains(*name))
+            {
+                *value = MASKED.into();
+            }
+        }
+        rows
+    }
+
+    /// A query of the check, as it can be run by itself: `this` is the table's rows that the filter leaves.
+    fn reproduced(&self, query: &str) -> String {
+        let filter = self.filter.as_ref().map(|f| format!(" WHERE {f}")).unwrap_or_default();
+        format!("WITH this AS (SELECT * FROM {TABLE}{filter}) {query}")
     }
 
     /// The result of a check that could not run.
@@ -185,6 +229,7 @@ struct RowCheck {
     name: String,
     judge: Judge,
     filter: Option<Arc<dyn PhysicalExpr>>,
+    sample: usize,
 }
 
 /// The row-level checks of an asset, compiled for rows of one schema. Shared by the streams of a write; each has its own
@@ -220,7 +265,9 @@ impl RowAudit {
             };
             let filter = check.filter.as_ref().map(|sql| compile(session, schema, sql)).transpose();
             match judge.and_then(|judge| Ok((judge, filter?))) {
-                Ok((judge, filter)) => compiled.push(RowCheck { at, name: check.kind.clone(), judge, filter }),
+                Ok((judge, filter)) => {
+                    compiled.push(RowCheck { at, name: check.kind.clone(), judge, filter, sample: check.sample })
+                }
                 Err(err) => errored.push((at, err)),
             }
         }
@@ -251,6 +298,7 @@ impl RowAudit {
                 all.violations += one.violations;
                 all.total += one.total;
                 all.sample.extend(one.sample);
+                all.sampled += one.sampled;
                 all.error = all.error.take().or(one.error);
             }
         }
@@ -270,7 +318,7 @@ impl RowAudit {
                     _ => None,
                 };
                 let observed = (tally.violations > 0).then(|| format!("{} of {} rows", tally.violations, tally.total));
-                let sample = to_json(&tally.sample, SAMPLE_ROWS);
+                let sample = check.shown(&tally.sample);
                 CheckResult { sql, observed, sample, ..check.result(&verdict, tally.total) }
             };
             results.push((row_check.at, result));
@@ -322,10 +370,10 @@ impl RowCheck {
         }
         let violations = bad.true_count();
         tally.violations += violations as u64;
-        if violations > 0 && tally.sampled < SAMPLE_ROWS {
+        if violations > 0 && tally.sampled < self.sample {
             let rows = arrow_select::filter::filter_record_batch(batch, &bad)
                 .map_err(|err| Error::internal("failing rows cannot be taken out").because(err))?;
-            let rows = rows.slice(0, rows.num_rows().min(SAMPLE_ROWS - tally.sampled));
+            let rows = rows.slice(0, rows.num_rows().min(self.sample - tally.sampled));
             tally.sampled += rows.num_rows();
             tally.sample.push(rows);
         }
@@ -483,6 +531,20 @@ async fn run_query(session: &SessionContext, schema: &SchemaRef, check: &Check, 
             let frame = session.sql(&show).await.map_err(map_error)?;
             counted(check, violations as u64, total, frame, &show).await?
         }
+        Evaluation::Query { query, verdict, show } => {
+            let query = query.replace("{table}", "this");
+            let rows = rows(session, &query).await?;
+            let verdict = guard(&check.kind, "judging rows", || Ok(verdict(&rows)))?;
+            let mut result = check.result(&verdict, total);
+            if let (CheckOutcome::Failed, Some(show)) = (result.outcome, show) {
+                let show = show.replace("{table}", "this");
+                result.sql = Some(check.reproduced(&show));
+                result.sample = sample(check, session.sql(&show).await.map_err(map_error)?).await?;
+            } else if result.outcome == CheckOutcome::Failed {
+                result.sql = Some(check.reproduced(&query));
+            }
+            result
+        }
         Evaluation::Rows { .. } | Evaluation::Mask { .. } => {
             return Err(Error::internal("a row-level check was given to the table audit"));
         }
@@ -490,23 +552,23 @@ async fn run_query(session: &SessionContext, schema: &SchemaRef, check: &Check, 
     Ok(result)
 }
 
-async fn counted(
-    check: &Check,
-    violations: u64,
-    total: u64,
-    show: datafusion::prelude::DataFrame,
-    query: &str,
-) -> Result<CheckResult> {
+async fn counted(check: &Check, violations: u64, total: u64, show: DataFrame, query: &str) -> Result<CheckResult> {
     let observed = (violations > 0).then(|| format!("{violations} of {total} rows"));
     let verdict = Verdict { passed: true, violations, total: None, observed };
     let mut result = check.result(&verdict, total);
     if violations > 0 {
-        let filter = check.filter.as_ref().map(|f| format!(" WHERE {f}")).unwrap_or_default();
-        result.sql = Some(format!("WITH this AS (SELECT * FROM {TABLE}{filter}) {query}"));
-        let sample = show.limit(0, Some(SAMPLE_ROWS)).map_err(map_error)?.collect().await.map_err(map_error)?;
-        result.sample = to_json(&sample, SAMPLE_ROWS);
+        result.sql = Some(check.reproduced(query));
+        result.sample = sample(check, show).await?;
     }
     Ok(result)
+}
+
+async fn sample(check: &Check, show: DataFrame) -> Result<Vec<serde_json::Value>> {
+    if check.sample == 0 {
+        return Ok(Vec::new());
+    }
+    let rows = show.limit(0, Some(check.sample)).map_err(map_error)?.collect().await.map_err(map_error)?;
+    Ok(check.shown(&rows))
 }
 
 /// Runs the row-level checks over a whole table, as `phlo quality run` does on what is published.
@@ -529,6 +591,24 @@ pub async fn audit_rows(
         audit.look(&batch.map_err(map_error)?, &mut tally);
     }
     Ok(audit.results(checks, vec![tally]))
+}
+
+/// A query's rows as values.
+async fn rows(session: &SessionContext, sql: &str) -> Result<Vec<Vec<Value>>> {
+    use futures::TryStreamExt;
+    let mut stream = session.sql(sql).await.map_err(map_error)?.execute_stream().await.map_err(map_error)?;
+    let mut rows = Vec::new();
+    while let Some(batch) = stream.try_next().await.map_err(map_error)? {
+        let row = |at| batch.columns().iter().map(|column| value_at(column, at).unwrap_or(Value::Null)).collect();
+        rows.extend((0..batch.num_rows()).map(row));
+        if rows.len() > JUDGED_ROWS {
+            return Err(Error::new(
+                Code::CheckErrored,
+                format!("the check's query answered more than {JUDGED_ROWS} rows"),
+            ));
+        }
+    }
+    Ok(rows)
 }
 
 async fn one_row(session: &SessionContext, table: &str, expressions: &[String]) -> Result<Vec<Value>> {

@@ -24,7 +24,7 @@ pub struct CheckTarget {
 
 /// A kind of check.
 pub trait Quality: Plugin {
-    /// The parameters, without `name`, `description`, `severity`, `tolerance` and `where`, which every check has.
+    /// The parameters, without `name`, `description`, `severity`, `tolerance`, `where` and `sample`, which every check has.
     type Params: DeserializeOwned + JsonSchema;
 
     /// The parameter that is meant when a check is written without a map: `not_null: [a, b]` is `not_null: {columns: [a, b]}`.
@@ -42,6 +42,7 @@ pub trait Quality: Plugin {
 
 /// A check, ready for the engine.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct CheckPlan {
     /// A name that is unique among checks of other parameters, e.g. `not_null(carrier, dest)`; used unless the file gives one.
     pub name: String,
@@ -51,6 +52,39 @@ pub struct CheckPlan {
     pub expected: String,
     /// How it is found out.
     pub evaluation: Evaluation,
+    /// Tables beside the project's that its queries name.
+    pub others: Vec<OtherTable>,
+}
+
+/// A table that a check reads through a source plugin, e.g. one of a database; read anew by each query that names it.
+#[derive(Debug, Clone)]
+pub struct OtherTable {
+    /// Its name in the check's queries: one that the asset's own are not likely to have, e.g. `_phlo_other`.
+    pub name: String,
+    /// Where its rows come from: what an asset's `source:` holds, a plugin or a connection and its config.
+    pub source: Node,
+}
+
+impl CheckPlan {
+    /// A check without columns that must be there.
+    pub fn new(name: impl Into<String>, expected: impl Into<String>, evaluation: Evaluation) -> Self {
+        let (name, expected) = (name.into(), expected.into());
+        Self { name, columns: Vec::new(), expected, evaluation, others: Vec::new() }
+    }
+
+    /// Columns that must be there, beside those that were named before.
+    #[must_use]
+    pub fn on<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
+        self.columns.extend(columns.into_iter().map(Into::into));
+        self
+    }
+
+    /// A table that its queries read through a source plugin.
+    #[must_use]
+    pub fn reading(mut self, name: impl Into<String>, source: Node) -> Self {
+        self.others.push(OtherTable { name: name.into(), source });
+        self
+    }
 }
 
 /// What the engine executes. SQL is DataFusion's; column names in it are quoted with [`quote`].
@@ -89,6 +123,16 @@ pub enum Evaluation {
         /// The showing query.
         show: String,
     },
+    /// A query over the same and a verdict on the rows that it answers, 10,000 at most: for what groups, sorts or joins before it is
+    /// judged.
+    Query {
+        /// The query.
+        query: String,
+        /// Judges its rows, each in the order of the query's columns.
+        verdict: RowsFn,
+        /// A query that shows the rows that broke it, run only on failure.
+        show: Option<String>,
+    },
     /// A judgement of the table's schema alone; looks at no data.
     Schema {
         /// Judges the columns.
@@ -100,8 +144,36 @@ pub enum Evaluation {
 pub type MaskFn = Arc<dyn Fn(&RecordBatch) -> Result<BooleanArray> + Send + Sync>;
 /// From aggregate values to a verdict.
 pub type VerdictFn = Arc<dyn Fn(&[Value]) -> Verdict + Send + Sync>;
+/// From a query's rows to a verdict.
+pub type RowsFn = Arc<dyn Fn(&[Vec<Value>]) -> Verdict + Send + Sync>;
 /// From a schema to a verdict.
 pub type SchemaFn = Arc<dyn Fn(&SchemaRef) -> Verdict + Send + Sync>;
+
+impl Evaluation {
+    /// A predicate over one row.
+    pub fn rows(predicate: impl Into<String>) -> Self {
+        Self::Rows { predicate: predicate.into() }
+    }
+
+    /// A function from a batch to a mask.
+    pub fn mask(mask: impl Fn(&RecordBatch) -> Result<BooleanArray> + Send + Sync + 'static) -> Self {
+        Self::Mask { mask: Arc::new(mask) }
+    }
+
+    /// Aggregates and a verdict on their values.
+    pub fn aggregates<S: Into<String>>(
+        expressions: impl IntoIterator<Item = S>,
+        verdict: impl Fn(&[Value]) -> Verdict + Send + Sync + 'static,
+    ) -> Self {
+        let expressions = expressions.into_iter().map(Into::into).collect();
+        Self::Aggregates { expressions, verdict: Arc::new(verdict) }
+    }
+
+    /// A query and a verdict on its rows; nothing is shown.
+    pub fn query(query: impl Into<String>, verdict: impl Fn(&[Vec<Value>]) -> Verdict + Send + Sync + 'static) -> Self {
+        Self::Query { query: query.into(), verdict: Arc::new(verdict), show: None }
+    }
+}
 
 impl fmt::Debug for Evaluation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -113,6 +185,9 @@ impl fmt::Debug for Evaluation {
             }
             Self::Violations { query } => f.debug_struct("Violations").field("query", query).finish(),
             Self::Count { count, show } => f.debug_struct("Count").field("count", count).field("show", show).finish(),
+            Self::Query { query, show, .. } => {
+                f.debug_struct("Query").field("query", query).field("show", show).finish_non_exhaustive()
+            }
             Self::Schema { .. } => f.write_str("Schema"),
         }
     }
@@ -158,6 +233,13 @@ pub struct Verdict {
     pub total: Option<u64>,
     /// What was found, for people.
     pub observed: Option<String>,
+}
+
+impl Verdict {
+    /// A judgement of the table as a whole: one violation if it did not pass.
+    pub fn whole(passed: bool, observed: impl Into<String>) -> Self {
+        Self { passed, violations: u64::from(!passed), total: None, observed: Some(observed.into()) }
+    }
 }
 
 /// [`Quality`] without its types: what the platform calls.

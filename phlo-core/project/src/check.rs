@@ -1,9 +1,14 @@
 //! Items of `checks:` and `transforms:`: a name and parameters, which stay nodes until the plugin reads them.
 
 use phlo_spec::asset::CheckHeader;
-use phlo_spec::{CheckSpec, Code, Diagnostic, Node, NodeKind, Place, TransformSpec};
+use phlo_spec::{CheckSpec, Code, Diagnostic, Node, NodeKind, Place, Tolerance, TransformSpec};
 
 use crate::read::{map_at, null_as_map, read_all, value_at};
+
+/// Failing rows that a result keeps, unless it is said otherwise.
+const SAMPLED: usize = 100;
+/// More would swell the run history.
+const MOST_SAMPLED: usize = 10_000;
 
 /// Every item of `checks:`.
 pub(crate) fn checks(node: &Node, problems: &mut Vec<Diagnostic>) -> Vec<CheckSpec> {
@@ -85,12 +90,24 @@ fn check(item: &Node, problems: &mut Vec<Diagnostic>) -> Option<CheckSpec> {
     let mut refuse = |key: &str, message: &str, hint: &str| {
         problems.push(value_at(&own, &[key]).error(Code::InvalidValue, message).hint(hint));
     };
-    if !(0.0..=1.0).contains(&header.tolerance) {
+    let Tolerance { error, warn } = header.tolerance;
+    if !(0.0..=1.0).contains(&error) || !warn.is_none_or(|warn| (0.0..=1.0).contains(&warn)) {
         refuse(
             "tolerance",
             "`tolerance` is not between 0 and 1",
             "it is the fraction of rows that may fail: 0.01 is one in a hundred",
         );
+    } else if warn.is_some_and(|warn| warn >= error) {
+        refuse("tolerance", "`warn` is not less than `error`", "write e.g. `tolerance: {warn: 0.01, error: 0.05}`");
+    } else if warn.is_some() && own.get("severity").is_some() {
+        refuse(
+            "severity",
+            "`severity` has no say, because `tolerance` has a limit for each level",
+            "remove `severity`",
+        );
+    }
+    if header.sample.is_some_and(|rows| rows > MOST_SAMPLED) {
+        refuse("sample", "`sample` is more than 10,000", "`phlo quality show ASSET --rows` shows any number of rows");
     }
     let empty = |text: &Option<String>| text.as_ref().is_some_and(|text| text.trim().is_empty());
     if empty(&header.filter) {
@@ -99,7 +116,7 @@ fn check(item: &Node, problems: &mut Vec<Diagnostic>) -> Option<CheckSpec> {
     if empty(&header.name) {
         refuse("name", "`name` is empty", "write a name, or remove the key");
     }
-    let CheckHeader { name, description, severity, tolerance, filter } = header;
+    let CheckHeader { name, description, severity, tolerance, filter, sample } = header;
     let kind = key.as_str()?.to_owned();
     (problems.len() == before).then(|| CheckSpec {
         kind,
@@ -108,6 +125,7 @@ fn check(item: &Node, problems: &mut Vec<Diagnostic>) -> Option<CheckSpec> {
         severity,
         tolerance,
         filter,
+        sample: sample.unwrap_or(SAMPLED),
         params,
         place: key.place(),
     })

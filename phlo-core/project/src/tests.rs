@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use phlo_spec::asset::AssetBody;
-use phlo_spec::{AssetKey, CapabilityType, CheckSeverity, Diagnostic, PluginKind, PublishInput, Span, WriteStrategy};
+use phlo_spec::{
+    AssetKey, CapabilityType, CheckSeverity, Diagnostic, PluginKind, PublishInput, Span, Tolerance, WriteStrategy,
+};
 use serde_json::json;
 
 use super::*;
@@ -177,7 +179,7 @@ fn mistakes_in_publish_assets_are_told_with_place_and_next_step() {
                 "target: {plugin: postgres}\nkind: publish\n",
                 &[
                     "@:1:1: P1003: an asset that publishes needs `table` or `query`: what is published [write `table: GROUP.NAME`, or `query: \"select …\"` over tables]",
-                    "@:2:1: P1002: unknown key `kind` [known keys: capability_overrides, checks, columns, deps, description, freshness, group, owner, partitions, query, retry, source, table, tags, target, transforms, write]",
+                    "@:2:1: P1002: unknown key `kind` [known keys: capability_overrides, checks, columns, deps, description, freshness, group, owner, partitions, query, retry, sensitive, source, table, tags, target, transforms, write]",
                 ],
             ),
             (
@@ -752,7 +754,7 @@ fn a_valid_project_resolves_with_every_default_filled_in() {
     let range = &flights.checks[2];
     assert_eq!(
         (range.kind.as_str(), range.severity, range.tolerance, range.filter.as_deref()),
-        ("range", CheckSeverity::Warn, 0.01, Some("dep_delay is not null"))
+        ("range", CheckSeverity::Warn, Tolerance::of(0.01), Some("dep_delay is not null"))
     );
     assert_eq!(
         (range.params.to_json(), range.place.as_ref().unwrap().to_string().as_str()),

@@ -269,6 +269,7 @@ pub(crate) mod tests {
                 transforms: vec![],
                 write: WriteSpec::default(),
                 checks: vec![],
+                sensitive: vec![],
                 columns: BTreeMap::new(),
                 partitions: None,
                 deps: vec![],

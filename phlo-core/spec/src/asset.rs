@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::name::{AssetKey, CapabilityType, closed_names};
 use crate::node::{Node, Place, Span};
-use crate::quality::CheckSeverity;
+use crate::quality::{CheckSeverity, Tolerance};
 use crate::types::ColumnType;
 
 /// An asset, whole: as read from its file or given by a plugin, every default filled in.
@@ -32,6 +32,8 @@ pub struct AssetSpec {
     pub write: WriteSpec,
     /// What is checked before they become visible.
     pub checks: Vec<CheckSpec>,
+    /// Columns whose values results of checks do not show.
+    pub sensitive: Vec<String>,
     /// Declared columns: their types are enforced, and `phlo check` knows them before the first run.
     pub columns: BTreeMap<String, ColumnType>,
     /// How it divides into partitions.
@@ -61,6 +63,7 @@ impl AssetSpec {
             transforms: Vec::new(),
             write: WriteSpec::default(),
             checks: Vec::new(),
+            sensitive: Vec::new(),
             columns: BTreeMap::new(),
             partitions: None,
             deps: Vec::new(),
@@ -219,10 +222,12 @@ pub struct CheckSpec {
     pub description: Option<String>,
     /// Whether a failure blocks.
     pub severity: CheckSeverity,
-    /// The fraction of rows, 0 to 1, that may fail.
-    pub tolerance: f64,
+    /// How much may fail.
+    pub tolerance: Tolerance,
     /// Only rows for which this SQL predicate holds are looked at.
     pub filter: Option<String>,
+    /// Failing rows that the result keeps.
+    pub sample: usize,
     /// Parameters for the plugin.
     pub params: Node,
     /// Where the check stands.
@@ -392,6 +397,8 @@ pub struct AssetHeader {
     pub write: WriteSpec,
     /// Declared columns and their types.
     pub columns: BTreeMap<String, ColumnType>,
+    /// Columns whose values are masked in the failing rows that checks show and keep.
+    pub sensitive: Vec<String>,
     /// How it divides into partitions.
     pub partitions: Option<PartitionSpec>,
     /// Dependencies beside those read from its SQL.
@@ -414,15 +421,17 @@ pub struct CheckHeader {
     pub description: Option<String>,
     /// `error` blocks, `warn` tells.
     pub severity: CheckSeverity,
-    /// The fraction of rows, 0 to 1, that may fail.
-    #[schemars(range(min = 0.0, max = 1.0))]
-    pub tolerance: f64,
+    /// The fraction of rows, 0 to 1, that may fail; or one for each level: `{warn: 0.01, error: 0.05}`.
+    pub tolerance: Tolerance,
     /// Only rows for which this SQL predicate holds are looked at.
     #[serde(rename = "where")]
     pub filter: Option<String>,
+    /// How many failing rows the result keeps, 10,000 at most; 100 unless set.
+    #[schemars(range(max = 10000))]
+    pub sample: Option<usize>,
 }
 
 impl CheckHeader {
     /// The keys that belong to the header.
-    pub const KEYS: &'static [&'static str] = &["name", "description", "severity", "tolerance", "where"];
+    pub const KEYS: &'static [&'static str] = &["name", "description", "severity", "tolerance", "where", "sample"];
 }

@@ -26,6 +26,6 @@ pub use diagnostic::{Diagnostic, Diagnostics, Severity, nearest};
 pub use event::{Correlation, Event, EventKind, Payload};
 pub use name::{AssetKey, CapabilityRef, CapabilityType, PluginKind};
 pub use node::{Node, NodeKind, Place, Span};
-pub use quality::{CheckOutcome, CheckResult, CheckSeverity};
+pub use quality::{CheckOutcome, CheckResult, CheckSeverity, Tolerance};
 pub use run::{AssetRun, AssetStatus, RunRecord, RunStatus};
 pub use secret::{Redactor, Secret};

@@ -1,7 +1,12 @@
 //! What a check answers.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::secret::Redactor;
 
@@ -14,6 +19,89 @@ pub enum CheckSeverity {
     Error,
     /// Is told; the commit goes on.
     Warn,
+}
+
+/// The fraction of rows that may fail: one limit, or one for each level, `{warn: 0.01, error: 0.05}`.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Tolerance {
+    /// What fails beyond this fraction, 0 to 1, fails the check.
+    pub error: f64,
+    /// What fails beyond this fraction and within the other is told, and the commit goes on.
+    pub warn: Option<f64>,
+}
+
+impl Tolerance {
+    /// One limit.
+    pub const fn of(error: f64) -> Self {
+        Self { error, warn: None }
+    }
+
+    /// No row may fail.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Levels {
+    /// More than this is told.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    warn: f64,
+    /// More than this blocks.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    error: f64,
+}
+
+impl<'de> Deserialize<'de> for Tolerance {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Limits;
+
+        impl<'de> Visitor<'de> for Limits {
+            type Value = Tolerance;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a fraction, or a map with `warn` and `error`")
+            }
+            fn visit_f64<E: de::Error>(self, limit: f64) -> Result<Tolerance, E> {
+                Ok(Tolerance::of(limit))
+            }
+            fn visit_i64<E: de::Error>(self, limit: i64) -> Result<Tolerance, E> {
+                Ok(Tolerance::of(limit as f64))
+            }
+            fn visit_u64<E: de::Error>(self, limit: u64) -> Result<Tolerance, E> {
+                Ok(Tolerance::of(limit as f64))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Tolerance, A::Error> {
+                let Levels { warn, error } = Levels::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Tolerance { error, warn: Some(warn) })
+            }
+        }
+
+        deserializer.deserialize_any(Limits)
+    }
+}
+
+impl Serialize for Tolerance {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.warn {
+            Some(warn) => Levels { warn, error: self.error }.serialize(serializer),
+            None => serializer.serialize_f64(self.error),
+        }
+    }
+}
+
+impl JsonSchema for Tolerance {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Tolerance".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let levels = Levels::json_schema(generator);
+        json_schema!({ "anyOf": [{ "type": "number", "minimum": 0.0, "maximum": 1.0 }, levels] })
+    }
 }
 
 /// How a check ended.
@@ -33,6 +121,9 @@ pub enum CheckOutcome {
 pub struct CheckResult {
     /// The check's name, unique within its asset.
     pub name: String,
+    /// What stays when the check is described, named or judged otherwise: 16 hex digits, made of its kind, its parameters and its filter.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub id: String,
     /// The quality plugin's name for it.
     pub kind: String,
     /// For people: the `description` of the asset's file.
@@ -46,8 +137,8 @@ pub struct CheckResult {
     pub violations: u64,
     /// Rows that were looked at.
     pub total: u64,
-    /// The fraction that may fail.
-    pub tolerance: f64,
+    /// The fraction that may fail, or two: see [`Tolerance`].
+    pub tolerance: Tolerance,
     /// What was wanted, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<String>,
@@ -63,9 +154,12 @@ pub struct CheckResult {
     /// Some failing rows, each a JSON object.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sample: Vec<serde_json::Value>,
-    /// Milliseconds it took on its own; 0 when it rode on the write.
+    /// Milliseconds that its pass took, which other checks may share; 0 when it rode on the write.
     #[serde(default)]
     pub duration_ms: u64,
+    /// Rows that were read for it; 0 when statistics answered.
+    #[serde(default)]
+    pub rows_scanned: u64,
 }
 
 impl CheckResult {
@@ -73,6 +167,7 @@ impl CheckResult {
     pub(crate) fn clean(&mut self, redactor: &Redactor) {
         let Self {
             name,
+            id: _,
             kind: _,
             description,
             outcome: _,
@@ -86,6 +181,7 @@ impl CheckResult {
             sql,
             sample,
             duration_ms: _,
+            rows_scanned: _,
         } = self;
         let texts = [description, expected, observed, error, sql].into_iter().flatten();
         texts.chain([name]).for_each(|text| *text = redactor.clean(text));

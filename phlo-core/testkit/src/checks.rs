@@ -9,7 +9,7 @@ use datafusion::datasource::MemTable;
 use phlo_engine::{Check, Session, check};
 use phlo_plugin::quality::{AnyQuality, CheckTarget};
 use phlo_plugin::{InitContext, Policy, Registry};
-use phlo_spec::quality::{CheckOutcome, CheckSeverity};
+use phlo_spec::quality::{CheckOutcome, CheckSeverity, Tolerance};
 use phlo_spec::{CheckResult, Node};
 
 use crate::findings::Findings;
@@ -139,11 +139,14 @@ impl Case {
         let plan = findings.expect(plan, "making the check")?;
         let check = Check {
             name: plan.name.clone(),
+            id: String::new(),
             kind: self.name.clone(),
             description: None,
             severity: CheckSeverity::Error,
-            tolerance,
+            tolerance: Tolerance::of(tolerance),
             filter: None,
+            sample: 100,
+            sensitive: Arc::default(),
             plan,
             place: None,
         };

@@ -217,12 +217,12 @@ impl Quality for QualityDouble {
     const SHORTHAND: Option<&'static str> = Some("column");
 
     fn check(&self, params: OneColumn, _: &CheckTarget) -> Result<CheckPlan> {
-        Ok(CheckPlan {
-            name: format!("double({})", params.column),
-            expected: format!("{} not negative", params.column),
-            evaluation: Evaluation::Rows { predicate: format!("{} >= 0", quote(&params.column)) },
-            columns: vec![params.column],
-        })
+        Ok(CheckPlan::new(
+            format!("double({})", params.column),
+            format!("{} not negative", params.column),
+            Evaluation::rows(format!("{} >= 0", quote(&params.column))),
+        )
+        .on(vec![params.column]))
     }
 }
 

@@ -19,7 +19,7 @@ use phlo_spec::event::{AssetStart, LineageEdges, LogLevel, LogLine, Metric, RunE
 use phlo_spec::types::ColumnType;
 use phlo_spec::{
     AssetBody, AssetKey, AssetRun, AssetSpec, AssetStatus, CheckOutcome, CheckResult, CheckSeverity, Correlation,
-    Event, EventKind, Payload, RunStatus,
+    Event, EventKind, Payload, RunStatus, Tolerance,
 };
 
 /// A schema from `name:type` pairs, e.g. `id:int64 name:string`, every column nullable. Types are those of YAML, without spaces.
@@ -164,18 +164,20 @@ pub fn check_result(name: &str, outcome: CheckOutcome) -> CheckResult {
     CheckResult {
         description: None,
         name: name.to_owned(),
+        id: String::new(),
         kind: name.split('(').next().unwrap_or_default().to_owned(),
         outcome,
         severity: CheckSeverity::Error,
         violations: u64::from(outcome != CheckOutcome::Passed),
         total: 1,
-        tolerance: 0.0,
+        tolerance: Tolerance::default(),
         expected: None,
         observed: None,
         error: None,
         sql: None,
         sample: Vec::new(),
         duration_ms: 0,
+        rows_scanned: 0,
     }
 }
 

@@ -59,6 +59,11 @@ fn evaluation(name: &str, plan: &CheckPlan, findings: &mut Findings) {
         Evaluation::Count { count, show } => {
             findings.hold(!count.trim().is_empty() && !show.trim().is_empty(), "a query of it is empty");
         }
+        Evaluation::Query { query, verdict, show } => {
+            let empty = [Some(query), show.as_ref()].into_iter().flatten().any(|query| query.trim().is_empty());
+            findings.hold(!empty, "a query of it is empty");
+            findings.expect(quiet(&|| drop(verdict(&[]))), "its verdict on no rows");
+        }
         Evaluation::Schema { verdict } => {
             findings.expect(quiet(&|| drop(verdict(&schema("")))), "its verdict on a table without columns");
         }

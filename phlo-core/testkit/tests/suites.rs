@@ -186,7 +186,7 @@ impl Quality for Restless {
         };
         let evaluation =
             Evaluation::Aggregates { expressions: vec!["count(*)".to_owned()], verdict: Arc::new(verdict) };
-        Ok(CheckPlan { name, columns: Vec::new(), expected: "rows".to_owned(), evaluation })
+        Ok(CheckPlan::new(name, "rows".to_owned(), evaluation))
     }
 }
 

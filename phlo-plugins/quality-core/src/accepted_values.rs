@@ -40,11 +40,11 @@ impl Quality for AcceptedValues {
         let data_type = params::column_type(target, &column);
         let literals = values.iter().map(|value| value.literal(&column, data_type)).collect::<Result<Vec<_>>>()?;
         let list = values.iter().map(Scalar::to_string).collect::<Vec<_>>().join(", ");
-        Ok(CheckPlan {
-            name: params::name("accepted_values", &format!("{column}: {list}")),
-            expected: format!("{column} one of {list}"),
-            evaluation: Evaluation::Rows { predicate: format!("{} IN ({})", quote(&column), literals.join(", ")) },
-            columns: vec![column],
-        })
+        Ok(CheckPlan::new(
+            params::name("accepted_values", &format!("{column}: {list}")),
+            format!("{column} one of {list}"),
+            Evaluation::rows(format!("{} IN ({})", quote(&column), literals.join(", "))),
+        )
+        .on(vec![column]))
     }
 }

@@ -40,11 +40,7 @@ impl Quality for BusinessRule {
         }
         // A comment at the end would comment out what the engine writes behind it.
         let predicate = if rule.contains("--") { format!("(\n{rule}\n)") } else { rule.to_owned() };
-        Ok(CheckPlan {
-            name: params::name("business_rule", rule),
-            columns: params.columns,
-            expected: params::one_line(rule),
-            evaluation: Evaluation::Rows { predicate },
-        })
+        Ok(CheckPlan::new(params::name("business_rule", rule), params::one_line(rule), Evaluation::rows(predicate))
+            .on(params.columns))
     }
 }

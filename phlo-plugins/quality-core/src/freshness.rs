@@ -59,15 +59,15 @@ impl Quality for Freshness {
             ))
             .hint("declare the column's type under `columns:`, or cast it"));
         }
-        Ok(CheckPlan {
-            name: params::name("freshness", &format!("{column}, {max_age_hours}h{fixed}")),
-            expected: format!("newest {column} at most {} old{fixed}", hours(&max_age_hours.to_string())),
-            evaluation: Evaluation::Aggregates {
+        Ok(CheckPlan::new(
+            params::name("freshness", &format!("{column}, {max_age_hours}h{fixed}")),
+            format!("newest {column} at most {} old{fixed}", hours(&max_age_hours.to_string())),
+            Evaluation::Aggregates {
                 expressions: vec![format!("max({})", quote(&column))],
                 verdict: Arc::new(move |values| judge(values, now, max_age_hours)),
             },
-            columns: vec![column],
-        })
+        )
+        .on(vec![column]))
     }
 }
 

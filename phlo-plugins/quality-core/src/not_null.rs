@@ -29,11 +29,11 @@ impl Quality for NotNull {
         let list = params.columns.join(", ");
         let each: Vec<_> =
             params::quoted(&params.columns).into_iter().map(|column| format!("{column} IS NOT NULL")).collect();
-        Ok(CheckPlan {
-            name: params::name("not_null", &list),
-            expected: format!("no nulls in {list}"),
-            evaluation: Evaluation::Rows { predicate: each.join(" AND ") },
-            columns: params.columns,
-        })
+        Ok(CheckPlan::new(
+            params::name("not_null", &list),
+            format!("no nulls in {list}"),
+            Evaluation::rows(each.join(" AND ")),
+        )
+        .on(params.columns))
     }
 }

@@ -59,14 +59,12 @@ impl Quality for Pattern {
         }
         let how = [(anywhere, " anywhere"), (!case_sensitive, " in any case")];
         let how: String = how.iter().filter(|(on, _)| *on).map(|(_, text)| *text).collect();
-        Ok(CheckPlan {
-            name: params::name("pattern", &format!("{column}, {pattern}{how}")),
-            expected: format!("{column} matching {pattern}{how}"),
-            evaluation: Evaluation::Rows {
-                predicate: format!("regexp_like({}, {})", quote(&column), quote_text(&whole)),
-            },
-            columns: vec![column],
-        })
+        Ok(CheckPlan::new(
+            params::name("pattern", &format!("{column}, {pattern}{how}")),
+            format!("{column} matching {pattern}{how}"),
+            Evaluation::rows(format!("regexp_like({}, {})", quote(&column), quote_text(&whole))),
+        )
+        .on(vec![column]))
     }
 }
 

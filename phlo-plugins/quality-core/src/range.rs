@@ -68,12 +68,12 @@ impl Quality for Range {
         if parts.len() == 1 && numbers && data_type.is_none_or(arrow_schema::DataType::is_floating) {
             parts.push(format!("NOT isnan({quoted})"));
         }
-        Ok(CheckPlan {
-            name: params::name("range", &format!("{column}, {shown}")),
-            expected: format!("{column} {expected}"),
-            evaluation: Evaluation::Rows { predicate: parts.join(" AND ") },
-            columns: vec![column],
-        })
+        Ok(CheckPlan::new(
+            params::name("range", &format!("{column}, {shown}")),
+            format!("{column} {expected}"),
+            Evaluation::rows(parts.join(" AND ")),
+        )
+        .on(vec![column]))
     }
 }
 

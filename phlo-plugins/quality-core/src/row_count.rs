@@ -56,15 +56,14 @@ impl Quality for RowCount {
                 );
             }
         };
-        Ok(CheckPlan {
-            name: params::name("row_count", &shown),
-            columns: Vec::new(),
+        Ok(CheckPlan::new(
+            params::name("row_count", &shown),
             expected,
-            evaluation: Evaluation::Aggregates {
+            Evaluation::Aggregates {
                 expressions: vec!["count(*)".to_owned()],
                 verdict: Arc::new(move |values| judge(values, min, max)),
             },
-        })
+        ))
     }
 }
 

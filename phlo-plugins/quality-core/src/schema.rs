@@ -101,13 +101,11 @@ impl Quality for TableSchema {
         let how = [(exact, ", exact"), (ordered, ", ordered")];
         let how: String = how.iter().filter(|(on, _)| *on).map(|(_, text)| *text).collect();
         let list = wanted.iter().map(types).collect::<Vec<_>>().join(", ");
-        Ok(CheckPlan {
-            name: params::name("schema", &format!("{list}{how}")),
-            // A missing column is this check's finding, not a mistake in the check.
-            columns: Vec::new(),
-            expected: format!("columns {list}{how}"),
-            evaluation: Evaluation::Schema { verdict: Arc::new(move |schema| judge(schema, &wanted, exact, ordered)) },
-        })
+        Ok(CheckPlan::new(
+            params::name("schema", &format!("{list}{how}")),
+            format!("columns {list}{how}"),
+            Evaluation::Schema { verdict: Arc::new(move |schema| judge(schema, &wanted, exact, ordered)) },
+        ))
     }
 }
 

@@ -32,11 +32,10 @@ impl Quality for Sql {
         if query.is_empty() {
             return Err(invalid("`query` is empty").hint("write a query that returns the rows that break the rule"));
         }
-        Ok(CheckPlan {
-            name: params::name("sql", query),
-            columns: Vec::new(),
-            expected: "no rows from the query".to_owned(),
-            evaluation: Evaluation::Violations { query: query.to_owned() },
-        })
+        Ok(CheckPlan::new(
+            params::name("sql", query),
+            "no rows from the query".to_owned(),
+            Evaluation::Violations { query: query.to_owned() },
+        ))
     }
 }

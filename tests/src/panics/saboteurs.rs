@@ -155,12 +155,7 @@ impl Quality for BadQuality {
                 }),
             },
         };
-        Ok(CheckPlan {
-            name: format!("saboteur({})", params.plan),
-            columns: Vec::new(),
-            expected: "nothing".to_owned(),
-            evaluation,
-        })
+        Ok(CheckPlan::new(format!("saboteur({})", params.plan), "nothing".to_owned(), evaluation))
     }
 }
 
