@@ -281,6 +281,11 @@ pub(crate) enum Quality {
         #[arg(value_name = "SELECT")]
         select: Vec<String>,
     },
+    /// How an asset's checks are found out: what rides on the write, what statistics answer, what shares a pass
+    Explain {
+        /// The asset
+        asset: String,
+    },
 }
 
 /// `phlo semantic`.

@@ -15,6 +15,7 @@ mod gate;
 mod mistakes;
 mod owner;
 mod panics;
+mod passes;
 mod plugins;
 mod publish;
 mod readers;

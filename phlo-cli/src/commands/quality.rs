@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use phlo_plugin::Error;
 use phlo_plugin::resource::RunHistory;
-use phlo_runtime::Platform;
+use phlo_runtime::{Audited, Explained, Platform, Way};
 use phlo_spec::run::ErrorRecord;
 use phlo_spec::{AssetKey, CheckResult};
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use crate::exit::{Exit, Failure};
 use crate::render::rows::{grid, json_lines};
 use crate::render::run::{failed_check, found};
 use crate::render::table::{Cell, Table};
-use crate::render::{Tone, check_outcome, indent, number};
+use crate::render::{Tone, check_outcome, indent, number, plural};
 
 /// More results than one run can have of an asset.
 const RESULTS: usize = 10_000;
@@ -26,6 +26,7 @@ pub(crate) fn run(app: &App, args: &Quality) -> Result<Exit, Failure> {
         Quality::Show { asset: Some(asset), rows, limit } => show(app, asset, rows.then_some(*limit)),
         Quality::Show { asset: None, .. } => overview(app),
         Quality::Run { select } => audit(app, select),
+        Quality::Explain { asset } => explain(app, asset),
     }
 }
 
@@ -40,15 +41,15 @@ fn audit(app: &App, select: &[String]) -> Result<Exit, Failure> {
         all.push((key, results));
     }
     let blocks = |results: &[CheckResult]| results.iter().any(CheckResult::blocks);
-    let blocked = all.iter().any(|(_, results)| results.as_ref().is_ok_and(|results| blocks(results)));
+    let blocked = all.iter().any(|(_, audited)| audited.as_ref().is_ok_and(|audited| blocks(&audited.results)));
     let failed = || all.iter().filter_map(|(key, results)| Some((key.as_str(), results.as_ref().err()?)));
     app.printer.answer(
         || {
             let assets = all.iter().map(|(key, results)| match results {
-                Ok(results) => {
+                Ok(Audited { results, audit_ms }) => {
                     let checks: Vec<_> = results.iter().map(document).collect();
                     let status = if blocks(results) { "blocked" } else { "ok" };
-                    json!({ "asset": key, "status": status, "checks": checks })
+                    json!({ "asset": key, "status": status, "checks": checks, "audit_ms": audit_ms })
                 }
                 Err(error) => json!({ "asset": key, "status": "error", "checks": [], "error": error }),
             });
@@ -60,8 +61,8 @@ fn audit(app: &App, select: &[String]) -> Result<Exit, Failure> {
             json!({ "status": status, "assets": assets.collect::<Vec<_>>() })
         },
         || {
-            let text = |(key, results): &(AssetKey, Result<Vec<CheckResult>, ErrorRecord>)| {
-                let Ok(results) = results else { return None };
+            let text = |(key, audited): &(AssetKey, Result<Audited, ErrorRecord>)| {
+                let Ok(Audited { results, .. }) = audited else { return None };
                 if results.is_empty() {
                     return Some(format!("{key} has no checks\n"));
                 }
@@ -107,6 +108,70 @@ fn show(app: &App, asset: &str, rows: Option<usize>) -> Result<Exit, Failure> {
         || text(app, key.as_str(), latest.as_ref(), &shown),
     )?;
     Ok(Exit::Done)
+}
+
+/// How the checks of an asset are found out.
+fn explain(app: &App, asset: &str) -> Result<Exit, Failure> {
+    let platform = app.open_to_work()?.platform;
+    let key = named(&platform, asset)?;
+    let plan = app.runtime()?.block_on(platform.quality_plan(&key))?;
+    app.printer.answer(
+        || {
+            let mut document = json!(plan);
+            document["status"] = json!("ok");
+            document
+        },
+        || {
+            let names = ["check", "on a write", "on an audit", "an append needs", "evaluates"];
+            let mut table = Table::list(&app.printer, &names);
+            for one in &plan.checks {
+                table.row([
+                    Cell::toned((one.check.as_str(), Tone::Strong)),
+                    way(one.on_write).into(),
+                    way(one.on_audit).into(),
+                    if one.grows { "new rows" } else { "the table" }.into(),
+                    Cell::maybe((!one.evaluates.is_empty()).then(|| one.evaluates.join(", "))),
+                ]);
+            }
+            let read = |when: &str, way: Way, columns: &[String]| {
+                let on = |one: &&Explained| if when == "a write" { one.on_write == way } else { one.on_audit == way };
+                match plan.checks.iter().filter(on).count() {
+                    0 => format!("{when} makes no pass over the table\n"),
+                    count => format!(
+                        "{when} makes one pass for {} over {}\n",
+                        plural(count, "check"),
+                        if columns.is_empty() { "no column".to_owned() } else { columns.join(", ") }
+                    ),
+                }
+            };
+            let queries = plan.checks.iter().filter(|one| one.on_audit == Way::Query).count();
+            let queries = match queries {
+                0 => String::new(),
+                count => format!("{} asks a query of its own each time\n", plural(count, "check")),
+            };
+            format!(
+                "{}  {}\n\n{}\n{}{}{queries}",
+                Tone::Strong.paint(&plan.asset),
+                plan.rows
+                    .map_or_else(|| "rows not known without reading".to_owned(), |rows| plural(rows as usize, "row")),
+                table.text(),
+                read("a write", Way::Pass, &plan.write_columns),
+                read("an audit", Way::Pass, &plan.audit_columns),
+            )
+        },
+    )?;
+    Ok(Exit::Done)
+}
+
+fn way(way: Way) -> &'static str {
+    match way {
+        Way::Write => "rides on it",
+        Way::Schema => "columns",
+        Way::Statistics => "statistics",
+        Way::Pass => "shared pass",
+        Way::Query => "own query",
+        Way::Error => "does not plan",
+    }
 }
 
 /// The results of the latest run that checked an asset.

@@ -28,8 +28,9 @@ pub use phlo_engine_api::{TableInfo, TableVersion};
 pub use bus::Bus;
 pub use check::CheckReport;
 pub use graph::{Graph, Node as GraphNode};
+pub use phlo_engine::check::{Explained, Way};
 pub use platform::{Opened, Platform};
-pub use query::SqlAnswer;
+pub use query::{Audited, QualityPlan, SqlAnswer};
 pub use report::{
     AssetState, ConnectionHealth, Freshness, Lineage, PlanStep, PluginCheck, PluginDetails, PluginHealth, PluginRow,
     TableRow,
