@@ -12,6 +12,7 @@ mod example;
 mod export;
 mod fixture;
 mod gate;
+mod matrix;
 mod mistakes;
 mod owner;
 mod panics;
