@@ -120,7 +120,7 @@ fn with_other(project: &Project, python: &std::path::Path, id: u64) -> Said {
     let mut command = project.command_of(BINARY, &["run"]);
     command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     let child = command.spawn().unwrap();
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_mins(1);
     while !project.path().join("paused").exists() {
         assert!(Instant::now() < until, "phlo never came to its gate");
         std::thread::sleep(Duration::from_millis(5));

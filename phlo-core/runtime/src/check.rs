@@ -304,7 +304,7 @@ impl Platform {
         }
     }
 
-    fn require(&self, spec: &AssetSpec, schema: &SchemaRef, column: &str, setting: &str) -> Result<()> {
+    pub(crate) fn require(&self, spec: &AssetSpec, schema: &SchemaRef, column: &str, setting: &str) -> Result<()> {
         if schema.column_with_name(column).is_some() {
             return Ok(());
         }
@@ -350,6 +350,7 @@ impl Platform {
             wanted.push((&partitions.column, "partitions.column"));
         }
         wanted.extend(spec.columns.keys().map(|c| (c.as_str(), "columns")));
+        wanted.extend(spec.sensitive.iter().map(|c| (c.as_str(), "sensitive")));
         let missing =
             wanted.into_iter().filter_map(|(column, setting)| self.require(spec, incoming, column, setting).err());
         missing.chain(self.check_partition_column(spec, incoming)).collect()

@@ -228,6 +228,9 @@ impl Platform {
         }
         self.register_published(session, spec).await?;
         let schema = table.schema();
+        for column in &spec.sensitive {
+            self.require(spec, &schema, column, "sensitive")?;
+        }
         for check in checks {
             check.verify(session, &schema).await?;
         }

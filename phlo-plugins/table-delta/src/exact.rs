@@ -26,7 +26,7 @@ pub(crate) struct Exact {
 }
 
 impl Exact {
-    pub(crate) fn new(scan: Arc<dyn TableProvider>, state: EagerSnapshot) -> Arc<dyn TableProvider> {
+    pub(crate) fn table(scan: Arc<dyn TableProvider>, state: EagerSnapshot) -> Arc<dyn TableProvider> {
         Arc::new(Self { scan, state })
     }
 }
@@ -148,9 +148,8 @@ impl TableProvider for Exact {
         let schema = self.schema();
         let columns = schema.fields().iter();
         // What a file tells of its columns is of its deleted rows too.
-        let columns = columns.map(|field| match deleted {
-            true => ColumnStatistics::new_unknown(),
-            false => column(field.name(), field.data_type(), &files),
+        let columns = columns.map(|field| {
+            if deleted { ColumnStatistics::new_unknown() } else { column(field.name(), field.data_type(), &files) }
         });
         Some(Statistics {
             num_rows: Precision::Exact(files.iter().map(|(rows, _)| rows).sum::<u64>() as usize),

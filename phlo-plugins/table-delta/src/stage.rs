@@ -515,7 +515,7 @@ impl Stage for DeltaStage {
         let commit = self.compose(resolved, metadata, HashMap::new())?;
         let state = log::state_with(&self.shared.folder, self.next_version(), commit).await?;
         let table = scan(&self.shared.folder, state.clone()).await;
-        Ok(Exact::new(table.map_err(|e| error::query("reading the table as it would be", e))?, state))
+        Ok(Exact::table(table.map_err(|e| error::query("reading the table as it would be", e))?, state))
     }
 
     async fn commit(&mut self, commit: CommitRequest) -> Result<CommitOutcome> {

@@ -131,7 +131,7 @@ impl TableStore for DeltaStore {
         };
         let provider = scan(&folder, state.clone()).await;
         let provider = provider.map_err(|e| error::query("reading the table", e).with("table", table))?;
-        Ok(Some(Exact::new(provider, state)))
+        Ok(Some(Exact::table(provider, state)))
     }
 
     async fn begin(&self, request: StageRequest) -> Result<Box<dyn Stage>> {

@@ -19,6 +19,11 @@ struct Settings {
     pauses_in: Option<PathBuf>,
 }
 
+#[expect(clippy::disallowed_methods, reason = "no exit code may reach `main`: it stands for a failure of the machine")]
+fn abort() -> ! {
+    std::process::abort()
+}
+
 #[derive(Debug)]
 struct Gatekeeper(Settings);
 
@@ -38,12 +43,12 @@ impl Hook for Gatekeeper {
                 return Ok(());
             }
             if settings.aborts {
-                std::process::abort();
+                abort();
             }
             let Some(folder) = &settings.pauses_in else { return Ok(()) };
             let failed = |err| Error::internal("the gatekeeper's folder").because(err);
             std::fs::write(folder.join("paused"), "").map_err(failed)?;
-            let until = Instant::now() + Duration::from_secs(60);
+            let until = Instant::now() + Duration::from_mins(1);
             while !folder.join("go").exists() && Instant::now() < until {
                 std::thread::sleep(Duration::from_millis(5));
             }

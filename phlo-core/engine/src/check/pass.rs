@@ -67,6 +67,7 @@ impl Pass<'_> {
         let mut frame = session.read_table(table.clone()).map_err(map_error)?;
         let (mut audit, mut sampled) = (Arc::new(RowAudit::compile(session, &schema, &[])), true);
         let tallies = Arc::new(Mutex::new(Vec::new()));
+        let mut partitions = 0;
         if !self.rows.is_empty() {
             let mut columns = self.columns(&schema);
             // A rule without columns, `1 = 2`, still has rows.
@@ -76,12 +77,13 @@ impl Pass<'_> {
             let input = frame.create_physical_plan().await.map_err(map_error)?;
             let wanted: Vec<usize> = self.rows.iter().map(|(at, _)| *at).collect();
             audit = Arc::new(RowAudit::of(session, &input.schema(), checks, &wanted, sampled));
-            let partitions = (0..input.output_partitioning().partition_count()).map(|partition| {
+            partitions = input.output_partitioning().partition_count();
+            let looked = (0..partitions).map(|partition| {
                 let (input, audit, tallies) = (input.clone(), audit.clone(), tallies.clone());
                 Arc::new(Looked { schema: input.schema(), input, partition, audit, tallies })
                     as Arc<dyn PartitionStream>
             });
-            let looked = StreamingTable::try_new(input.schema(), partitions.collect()).map_err(map_error)?;
+            let looked = StreamingTable::try_new(input.schema(), looked.collect()).map_err(map_error)?;
             frame = session.read_table(Arc::new(looked)).map_err(map_error)?;
         }
         let calls = self.calls.iter().enumerate().map(|(at, call)| (*call).clone().alias(format!("c{at}")));
@@ -92,6 +94,9 @@ impl Pass<'_> {
         let values = row.columns().iter().map(|column| ScalarValue::try_from_array(column, 0));
         let values = values.collect::<datafusion::error::Result<Vec<_>>>().map_err(map_error)?;
         let tallies = std::mem::take(&mut *tallies.lock().unwrap_or_else(PoisonError::into_inner));
+        if tallies.len() != partitions {
+            return Err(Error::internal(format!("{} of {partitions} streams told what they saw", tallies.len())));
+        }
         Ok(Passed { values, audit, tallies, sampled })
     }
 }
@@ -116,18 +121,6 @@ impl fmt::Debug for Looked {
     }
 }
 
-/// A stream's tally, handed in when the stream ends.
-struct HandedIn {
-    tally: Option<RowTally>,
-    to: Arc<Mutex<Vec<RowTally>>>,
-}
-
-impl Drop for HandedIn {
-    fn drop(&mut self) {
-        self.to.lock().unwrap_or_else(PoisonError::into_inner).extend(self.tally.take());
-    }
-}
-
 impl PartitionStream for Looked {
     fn schema(&self) -> &SchemaRef {
         &self.schema
@@ -142,13 +135,17 @@ impl PartitionStream for Looked {
                 return Box::pin(RecordBatchStreamAdapter::new(schema, failed));
             }
         };
-        let audit = self.audit.clone();
-        let mut tally = HandedIn { tally: Some(audit.tally()), to: self.tallies.clone() };
-        let looked = stream.map(move |item| {
-            if let (Ok(batch), Some(tally)) = (&item, &mut tally.tally) {
-                audit.look(batch, tally);
+        let (audit, tallies) = (self.audit.clone(), self.tallies.clone());
+        let mut tally = Some(audit.tally());
+        // The end of the stream hands the tally in, before whoever reads the stream sees that end.
+        let ended = futures::stream::once(async { None });
+        let looked = stream.map(Some).chain(ended).filter_map(move |item| {
+            match (&item, &mut tally) {
+                (Some(Ok(batch)), Some(tally)) => audit.look(batch, tally),
+                (None, tally) => tallies.lock().unwrap_or_else(PoisonError::into_inner).extend(tally.take()),
+                _ => {}
             }
-            item
+            std::future::ready(item)
         });
         Box::pin(RecordBatchStreamAdapter::new(schema, looked))
     }
