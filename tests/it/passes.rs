@@ -42,11 +42,11 @@ fn an_audit_reads_only_what_statistics_do_not_answer() {
         ["pattern", "write", "pass"],
         ["row_count", "statistics", "statistics"],
         ["business_rule", "write", "pass"],
-        ["unique", "query", "query"],
+        ["unique", "pass", "pass"],
     ];
     assert_eq!(ways, expected.map(|row| row.map(str::to_owned)));
     assert_eq!(plan["audit_columns"], serde_json::json!(["id", "name", "amount"]));
-    assert_eq!(plan["write_columns"], serde_json::json!([]));
+    assert_eq!(plan["write_columns"], serde_json::json!(["id"]));
 
     let audited = project.phlo(&["quality", "run", "--json"]).exits(0).json();
     let checks = &audited["assets"][0]["checks"];
@@ -156,4 +156,35 @@ fn find(root: &std::path::Path, name: &str) -> std::path::PathBuf {
         }
     }
     panic!("no {name} below {}", root.display())
+}
+
+/// Keys of every type, and where equal hashes prove nothing: what is counted is what a GROUP BY counts.
+#[test]
+fn uniqueness_is_exact_whatever_the_key() {
+    let project = Project::new().write(
+        "in.csv",
+        "a,b,f,d\n1,x,0.0,2026-01-01\n2,x,-0.0,2026-01-01\n,y,1.5,\n,y,1.5,\n2,z,NaN,2026-01-02\n2,x,NaN,2026-01-03\n",
+    );
+    let checks = [
+        ("a", "", 2),
+        ("b", "", 3),
+        ("a, b", "", 1),
+        ("a, b, d", "", 0),
+        ("d", "", 1),
+        ("f, b", "", 2),
+        ("a, b", "d < date '2026-01-03'", 0),
+        ("b", "a = 1", 0),
+    ];
+    let listed = checks.iter().enumerate().map(|(at, (key, filter, _))| {
+        let filter = if filter.is_empty() { String::new() } else { format!(", where: \"{filter}\"") };
+        format!("  - unique: {{ name: u{at}, severity: warn, columns: [{key}]{filter} }}\n")
+    });
+    let source = "source: { plugin: files, path: in.csv }\ncolumns: { a: int64, b: string, f: float64, d: date }\n";
+    project.put("assets/raw/x.yaml", &format!("{source}checks:\n{}", listed.collect::<String>()));
+    let record = project.phlo(&["run", "--json"]).exits(0).json();
+    let audited = project.phlo(&["quality", "run", "--json"]).exits(0).json();
+    for results in [&record["assets"][0]["checks"], &audited["assets"][0]["checks"]] {
+        let found: Vec<_> = results.as_array().unwrap().iter().map(|c| c["violations"].as_u64().unwrap()).collect();
+        assert_eq!(found, checks.map(|(_, _, violations)| violations), "{results:#}");
+    }
 }

@@ -123,6 +123,12 @@ pub enum Evaluation {
         /// The showing query.
         show: String,
     },
+    /// No two rows of the table as it would be after the commit have the same key; a key with a null in it equals nothing. Violations
+    /// are surplus rows: a key that three rows share makes two.
+    Unique {
+        /// SQL expressions over one row that make the key together.
+        key: Vec<String>,
+    },
     /// A query over the same and a verdict on the rows that it answers, 10,000 at most: for what groups, sorts or joins before it is
     /// judged.
     Query {
@@ -185,6 +191,7 @@ impl fmt::Debug for Evaluation {
             }
             Self::Violations { query } => f.debug_struct("Violations").field("query", query).finish(),
             Self::Count { count, show } => f.debug_struct("Count").field("count", count).field("show", show).finish(),
+            Self::Unique { key } => f.debug_struct("Unique").field("key", key).finish(),
             Self::Query { query, show, .. } => {
                 f.debug_struct("Query").field("query", query).field("show", show).finish_non_exhaustive()
             }

@@ -30,18 +30,10 @@ impl Quality for Unique {
         params::distinct(&params.columns)?;
         let list = params.columns.join(", ");
         let columns = params::quoted(&params.columns);
-        let (key, complete) = (columns.join(", "), columns.join(" IS NOT NULL AND "));
-        // Counting distinct keys would hold all of them in memory; a GROUP BY spills.
-        let groups = format!("FROM this WHERE {complete} IS NOT NULL GROUP BY {key} HAVING count(*) > 1");
         Ok(CheckPlan::new(
             params::name("unique", &list),
             format!("no two rows with the same {list}"),
-            Evaluation::Count {
-                count: format!(
-                    "SELECT coalesce(sum(\"_phlo_rows\" - 1), 0) FROM (SELECT count(*) AS \"_phlo_rows\" {groups})"
-                ),
-                show: format!("SELECT {key}, count(*) AS \"_phlo_rows\" {groups} ORDER BY \"_phlo_rows\" DESC, {key}"),
-            },
+            Evaluation::Unique { key: columns },
         )
         .on(params.columns))
     }

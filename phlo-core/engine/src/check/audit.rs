@@ -16,6 +16,7 @@ use phlo_plugin::{Error, Result};
 use phlo_spec::CheckResult;
 
 use super::atoms::{Atoms, Values};
+use super::keys::KeyRule;
 use super::known::Known;
 use super::pass::{Pass, df_schema};
 use super::query::whole_number;
@@ -72,6 +73,8 @@ pub(super) enum Job {
     Proven { rows: u64 },
     /// Row by row.
     Rows(RowRule),
+    /// By the hashes of its keys, and by itself if these prove nothing; with the count of the rows that it looks at.
+    Unique { rule: KeyRule, total: Expr },
     /// By itself.
     Alone,
     /// Not at all.
@@ -98,7 +101,9 @@ impl Plan {
                     None => Job::Rows(rule),
                 },
                 // What is no aggregate over this table alone, say with a subquery, is run as it is written.
-                None => aggregates(session, &schema, check, &mut atoms).unwrap_or(Job::Alone),
+                None => aggregates(session, &schema, check, &mut atoms)
+                    .or_else(|| keys(session, &schema, check, &mut atoms))
+                    .unwrap_or(Job::Alone),
             };
             jobs.push((at, job));
         }
@@ -113,7 +118,12 @@ impl Plan {
             Job::Rows(rule) => Some((*at, rule)),
             _ => None,
         });
-        let pass = Pass { calls: calls.iter().map(|at| &self.atoms.calls()[*at]).collect(), rows: rows.collect() };
+        let keys = self.jobs.iter().filter_map(|(at, job)| match job {
+            Job::Unique { rule, .. } => Some((*at, rule)),
+            _ => None,
+        });
+        let calls_of = calls.iter().map(|at| &self.atoms.calls()[*at]).collect();
+        let pass = Pass { calls: calls_of, rows: rows.collect(), keys: keys.collect() };
         (calls, pass)
     }
 }
@@ -137,6 +147,13 @@ fn aggregates(session: &SessionContext, schema: &DFSchema, check: &Check, atoms:
     taken
 }
 
+fn keys(session: &SessionContext, schema: &DFSchema, check: &Check, atoms: &mut Atoms) -> Option<Job> {
+    let rule = KeyRule::of(session, schema, check)?;
+    let count = session.state().create_logical_expr("count(*)", schema).ok()?;
+    let total = atoms.take(schema, count, rule.filter.as_ref()).ok()?;
+    Some(Job::Unique { rule, total })
+}
+
 /// Audits a table: its rows are counted and its checks executed, each exactly once.
 ///
 /// # Errors
@@ -151,7 +168,16 @@ pub async fn audit(
     let started = Instant::now();
     register_bare(session, "this", table.clone())?;
     let plan = Plan::make(session, table.as_ref(), checks, scope)?;
-    let mut audit = Run { session, table, checks, plan: &plan, values: plan.known.clone(), read: Vec::new(), ms: 0 };
+    let mut audit = Run {
+        session,
+        table,
+        checks,
+        plan: &plan,
+        values: plan.known.clone(),
+        read: Vec::new(),
+        unique: BTreeSet::new(),
+        ms: 0,
+    };
     if let Some(grown) = grown {
         audit.grow(grown).await?;
     }
@@ -187,6 +213,8 @@ struct Run<'a> {
     values: Vec<Option<ScalarValue>>,
     /// How many rows were read for calls.
     read: Vec<(BTreeSet<usize>, u64)>,
+    /// The uniqueness checks that the pass proved.
+    unique: BTreeSet<usize>,
     /// How long the shared passes took.
     ms: u64,
 }
@@ -211,7 +239,7 @@ impl Run<'_> {
         }
         // Rows are always counted, to say how many were read.
         let wanted = std::iter::once(&calls[0]).chain(old.iter().map(|(at, _)| &calls[*at])).collect();
-        let pass = Pass { calls: wanted, rows: Vec::new() };
+        let pass = Pass { calls: wanted, rows: Vec::new(), keys: Vec::new() };
         let passed = match pass.run(self.session, from.added, self.checks).await {
             Ok(passed) => passed,
             Err(err) if err.is_retryable() => return Err(err),
@@ -232,7 +260,7 @@ impl Run<'_> {
     async fn share(&mut self) -> Result<Vec<(usize, CheckResult)>> {
         let started = Instant::now();
         let (calls, pass) = self.plan.pass(&self.values);
-        if calls.is_empty() && pass.rows.is_empty() {
+        if calls.is_empty() && pass.rows.is_empty() && pass.keys.is_empty() {
             return Ok(Vec::new());
         }
         let row_level = pass.rows.clone();
@@ -241,7 +269,7 @@ impl Run<'_> {
             Err(err) if err.is_retryable() => return Err(err),
             // One call may be wrong: the count alone tells whether the table can be read, and each check runs for itself.
             Err(_) => {
-                let alone = Pass { calls: vec![&self.plan.atoms.calls()[0]], rows: row_level };
+                let alone = Pass { calls: vec![&self.plan.atoms.calls()[0]], rows: row_level, keys: Vec::new() };
                 let passed = alone.run(self.session, self.table, self.checks).await?;
                 self.values[0] = passed.values.first().cloned();
                 return self.looked(passed.audit.results(self.checks, passed.tallies), passed.sampled, started).await;
@@ -250,6 +278,7 @@ impl Run<'_> {
         for (at, value) in calls.iter().zip(&passed.values) {
             self.values[*at] = Some(value.clone());
         }
+        self.unique = passed.unique;
         let rows = self.rows()?;
         self.read.push((calls.into_iter().collect(), rows));
         self.looked(passed.audit.results(self.checks, passed.tallies), passed.sampled, started).await
@@ -300,7 +329,15 @@ impl Run<'_> {
                 let judged = self.judged(check, left, total);
                 Some(judged.map(|result| CheckResult { rows_scanned: read, duration_ms: ms, ..result }))
             }
-            Job::Alone => Some(self.alone(check, rows, started).await),
+            Job::Unique { total, .. } if self.unique.contains(&at) => {
+                let total = self.values().and_then(|values| whole_number(Some(&values.of(self.session, total)?)));
+                Some(total.map(|total| CheckResult {
+                    rows_scanned: rows,
+                    duration_ms: self.ms,
+                    ..check.unique_result(total)
+                }))
+            }
+            Job::Unique { .. } | Job::Alone => Some(self.alone(check, rows, started).await),
         }
     }
 
@@ -309,10 +346,14 @@ impl Run<'_> {
         Ok(CheckResult { duration_ms: started.elapsed().as_millis() as u64, ..result })
     }
 
-    fn judged(&self, check: &Check, left: &[Expr], total: &Expr) -> Result<CheckResult> {
+    fn values(&self) -> Result<Values> {
         let null = || ScalarValue::Int64(None);
         let values: Vec<ScalarValue> = self.values.iter().map(|value| value.clone().unwrap_or_else(null)).collect();
-        let values = Values::new(&values)?;
+        Values::new(&values)
+    }
+
+    fn judged(&self, check: &Check, left: &[Expr], total: &Expr) -> Result<CheckResult> {
+        let values = self.values()?;
         let of = |left| values.of(self.session, left);
         let total = whole_number(Some(&of(total)?))?;
         check.judge(&left.iter().map(of).collect::<Result<Vec<Value>>>()?, total)

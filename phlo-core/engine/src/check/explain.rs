@@ -62,7 +62,7 @@ pub fn explain(
         let Some((_, job)) = plan.jobs.iter().find(|(of, _)| *of == at) else { return Way::Write };
         match job {
             Job::Proven { .. } => Way::Statistics,
-            Job::Rows(_) => Way::Pass,
+            Job::Rows(_) | Job::Unique { .. } => Way::Pass,
             Job::Errored(_) => Way::Error,
             Job::Alone if matches!(checks[at].plan.evaluation, Evaluation::Schema { .. }) => Way::Schema,
             Job::Alone => Way::Query,
@@ -92,6 +92,7 @@ pub fn explain(
             Evaluation::Aggregates { expressions, .. } => expressions.clone(),
             Evaluation::Violations { query } | Evaluation::Query { query, .. } => vec![query.clone()],
             Evaluation::Count { count, .. } => vec![count.clone()],
+            Evaluation::Unique { key } => key.clone(),
             Evaluation::Mask { .. } | Evaluation::Schema { .. } => Vec::new(),
         },
     });

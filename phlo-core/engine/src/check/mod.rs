@@ -3,6 +3,7 @@
 mod atoms;
 mod audit;
 mod explain;
+mod keys;
 mod known;
 mod pass;
 mod query;
@@ -112,6 +113,11 @@ impl Check {
                     plan(session, &count.replace("{table}", "this")).await?;
                     plan(session, &show.replace("{table}", "this")).await
                 }
+                Evaluation::Unique { key } => {
+                    let (count, show) = query::duplicates(key);
+                    plan(session, &count).await?;
+                    plan(session, &show).await
+                }
                 Evaluation::Query { query, show, .. } => {
                     plan(session, &query.replace("{table}", "this")).await?;
                     match show {
@@ -137,6 +143,7 @@ impl Check {
             }
             Evaluation::Violations { query } => vec![query.replace("{table}", "this")],
             Evaluation::Count { count, show } => [count, show].map(|sql| sql.replace("{table}", "this")).to_vec(),
+            Evaluation::Unique { key } => vec![format!("SELECT {} FROM this", key.join(", "))],
             Evaluation::Query { query, show, .. } => {
                 [Some(query), show.as_ref()].into_iter().flatten().map(|sql| sql.replace("{table}", "this")).collect()
             }

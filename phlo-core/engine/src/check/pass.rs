@@ -18,6 +18,7 @@ use futures::StreamExt;
 use phlo_plugin::{Error, Result};
 
 use super::Check;
+use super::keys::{Hashes, KeyRule, KeyWatch};
 use super::rows::{RowAudit, RowRule, RowTally};
 use crate::error::map_error;
 
@@ -27,6 +28,8 @@ pub(super) struct Pass<'a> {
     pub(super) calls: Vec<&'a Expr>,
     /// Row-level checks, by their index.
     pub(super) rows: Vec<(usize, &'a RowRule)>,
+    /// Uniqueness checks, by their index.
+    pub(super) keys: Vec<(usize, &'a KeyRule)>,
 }
 
 /// What a pass found out.
@@ -38,6 +41,8 @@ pub(super) struct Passed {
     pub(super) tallies: Vec<RowTally>,
     /// Whether the row-level checks took failing rows out.
     pub(super) sampled: bool,
+    /// The uniqueness checks that were proven.
+    pub(super) unique: BTreeSet<usize>,
 }
 
 impl Pass<'_> {
@@ -54,6 +59,7 @@ impl Pass<'_> {
                 None => return all().collect(),
             }
         }
+        wanted.extend(self.keys.iter().flat_map(|(_, rule)| rule.columns()));
         all().filter(|name| wanted.contains(name)).collect()
     }
 
@@ -68,7 +74,8 @@ impl Pass<'_> {
         let (mut audit, mut sampled) = (Arc::new(RowAudit::compile(session, &schema, &[])), true);
         let tallies = Arc::new(Mutex::new(Vec::new()));
         let mut partitions = 0;
-        if !self.rows.is_empty() {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        if !self.rows.is_empty() || !self.keys.is_empty() {
             let mut columns = self.columns(&schema);
             // A rule without columns, `1 = 2`, still has rows.
             columns.extend(schema.fields().first().filter(|_| columns.is_empty()).map(|field| field.name().clone()));
@@ -77,10 +84,15 @@ impl Pass<'_> {
             let input = frame.create_physical_plan().await.map_err(map_error)?;
             let wanted: Vec<usize> = self.rows.iter().map(|(at, _)| *at).collect();
             audit = Arc::new(RowAudit::of(session, &input.schema(), checks, &wanted, sampled));
+            let looked_at = df_schema(&input.schema())?;
+            let watches =
+                self.keys.iter().map(|(_, rule)| rule.watch(session, &looked_at)).collect::<Result<Vec<_>>>()?;
+            let watches = Arc::new(watches);
             partitions = input.output_partitioning().partition_count();
             let looked = (0..partitions).map(|partition| {
-                let (input, audit, tallies) = (input.clone(), audit.clone(), tallies.clone());
-                Arc::new(Looked { schema: input.schema(), input, partition, audit, tallies })
+                let (input, audit, watches) = (input.clone(), audit.clone(), watches.clone());
+                let (tallies, seen) = (tallies.clone(), seen.clone());
+                Arc::new(Looked { schema: input.schema(), input, partition, audit, tallies, watches, seen })
                     as Arc<dyn PartitionStream>
             });
             let looked = StreamingTable::try_new(input.schema(), looked.collect()).map_err(map_error)?;
@@ -97,7 +109,18 @@ impl Pass<'_> {
         if tallies.len() != partitions {
             return Err(Error::internal(format!("{} of {partitions} streams told what they saw", tallies.len())));
         }
-        Ok(Passed { values, audit, tallies, sampled })
+        let mut unique = BTreeSet::new();
+        let seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut by_check: Vec<Vec<Hashes>> = self.keys.iter().map(|_| Vec::new()).collect();
+        for stream in seen {
+            by_check.iter_mut().zip(stream).for_each(|(all, one)| all.push(one));
+        }
+        for ((at, _), streams) in self.keys.iter().zip(by_check) {
+            if super::keys::unique(streams).await {
+                unique.insert(*at);
+            }
+        }
+        Ok(Passed { values, audit, tallies, sampled, unique })
     }
 }
 
@@ -113,6 +136,8 @@ struct Looked {
     partition: usize,
     audit: Arc<RowAudit>,
     tallies: Arc<Mutex<Vec<RowTally>>>,
+    watches: Arc<Vec<KeyWatch>>,
+    seen: Arc<Mutex<Vec<Vec<Hashes>>>>,
 }
 
 impl fmt::Debug for Looked {
@@ -136,13 +161,21 @@ impl PartitionStream for Looked {
             }
         };
         let (audit, tallies) = (self.audit.clone(), self.tallies.clone());
+        let (watches, seen) = (self.watches.clone(), self.seen.clone());
         let mut tally = Some(audit.tally());
+        let mut hashes: Vec<Hashes> = watches.iter().map(KeyWatch::hashes).collect();
         // The end of the stream hands the tally in, before whoever reads the stream sees that end.
         let ended = futures::stream::once(async { None });
         let looked = stream.map(Some).chain(ended).filter_map(move |item| {
             match (&item, &mut tally) {
-                (Some(Ok(batch)), Some(tally)) => audit.look(batch, tally),
-                (None, tally) => tallies.lock().unwrap_or_else(PoisonError::into_inner).extend(tally.take()),
+                (Some(Ok(batch)), Some(tally)) => {
+                    audit.look(batch, tally);
+                    watches.iter().zip(&mut hashes).for_each(|(watch, hashes)| watch.look(batch, hashes));
+                }
+                (None, tally) => {
+                    seen.lock().unwrap_or_else(PoisonError::into_inner).push(std::mem::take(&mut hashes));
+                    tallies.lock().unwrap_or_else(PoisonError::into_inner).extend(tally.take());
+                }
                 _ => {}
             }
             std::future::ready(item)

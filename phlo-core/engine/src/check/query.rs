@@ -80,8 +80,12 @@ impl Check {
                 let count = one_row(session, "SELECT count(*) FROM violations").await?;
                 self.counted(whole_number(count.first())?, total, frame, &query).await
             }
-            Evaluation::Count { count, show } => {
-                let (count, show) = (over_this(count), over_this(show));
+            Evaluation::Count { .. } | Evaluation::Unique { .. } => {
+                let (count, show) = match &self.plan.evaluation {
+                    Evaluation::Count { count, show } => (over_this(count), over_this(show)),
+                    Evaluation::Unique { key } => duplicates(key),
+                    _ => return Err(Error::internal("a check without a count was counted")),
+                };
                 let answer = one_row(session, &count).await?;
                 let violations = answer
                     .first()
@@ -114,6 +118,16 @@ impl Check {
         }
     }
 
+    /// The result of a uniqueness check that no row breaks.
+    pub(super) fn unique_result(&self, total: u64) -> CheckResult {
+        let verdict = Verdict { passed: true, violations: 0, total: Some(total), observed: None };
+        let sql = match &self.plan.evaluation {
+            Evaluation::Unique { key } => Some(self.reproduced(&duplicates(key).1)),
+            _ => None,
+        };
+        CheckResult { sql, of_rows: true, ..self.result(&verdict, total) }
+    }
+
     async fn counted(&self, violations: u64, total: u64, show: DataFrame, query: &str) -> Result<CheckResult> {
         let observed = (violations > 0).then(|| format!("{violations} of {total} rows"));
         let verdict = Verdict { passed: true, violations, total: None, observed };
@@ -134,6 +148,19 @@ impl Check {
         let rows = show.limit(0, Some(self.sample)).map_err(map_error)?.collect().await.map_err(map_error)?;
         Ok(self.shown(&rows))
     }
+}
+
+/// The queries that count surplus rows and show the keys that several rows share. Counting distinct keys would hold all of them in
+/// memory; a GROUP BY spills.
+pub(super) fn duplicates(key: &[String]) -> (String, String) {
+    let rows = "\"_phlo_rows\"";
+    let listed = key.join(", ");
+    let complete: Vec<_> = key.iter().map(|part| format!("({part}) IS NOT NULL")).collect();
+    let groups = format!("FROM this WHERE {} GROUP BY {listed} HAVING count(*) > 1", complete.join(" AND "));
+    (
+        format!("SELECT coalesce(sum({rows} - 1), 0) FROM (SELECT count(*) AS {rows} {groups})"),
+        format!("SELECT {listed}, count(*) AS {rows} {groups} ORDER BY {rows} DESC, {listed}"),
+    )
 }
 
 /// A query's rows as values.
