@@ -14,6 +14,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Float64Type;
 use arrow_schema::{DataType, SchemaRef};
 use datafusion::common::DFSchema;
 use datafusion::common::tree_node::TreeNode as _;
@@ -272,13 +274,29 @@ fn to_json(batches: &[RecordBatch], limit: usize) -> Vec<serde_json::Value> {
             .with_explicit_nulls(true)
             .build::<_, arrow_json::writer::JsonArray>(&mut buffer);
         if writer.write(batch).and_then(|()| writer.finish()).is_ok()
-            && let Ok(serde_json::Value::Array(items)) = serde_json::from_slice(&buffer)
+            && let Ok(serde_json::Value::Array(mut items)) = serde_json::from_slice(&buffer)
         {
+            tell_what_is_not_finite(batch, &mut items);
             rows.extend(items);
         }
     }
     rows.truncate(limit);
     rows
+}
+
+// JSON has no NaN and no infinity: null would tell of a row that is not there.
+fn tell_what_is_not_finite(batch: &RecordBatch, rows: &mut [serde_json::Value]) {
+    for (column, field) in batch.columns().iter().zip(batch.schema().fields()) {
+        if !field.data_type().is_floating() {
+            continue;
+        }
+        let Ok(values) = arrow_cast::cast(column, &DataType::Float64) else { continue };
+        for (row, value) in values.as_primitive::<Float64Type>().iter().enumerate() {
+            if let (Some(value), Some(row)) = (value.filter(|value| !value.is_finite()), rows.get_mut(row)) {
+                row[field.name()] = value.to_string().into();
+            }
+        }
+    }
 }
 
 /// Checks that two checks of one asset do not share a name.
