@@ -23,3 +23,4 @@ mod rest_example;
 mod schema;
 mod secrets;
 mod semantic;
+mod truth;
