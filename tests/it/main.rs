@@ -25,3 +25,4 @@ mod rest_example;
 mod schema;
 mod secrets;
 mod semantic;
+mod truth;

@@ -92,7 +92,7 @@ pub fn explain(
             Evaluation::Aggregates { expressions, .. } => expressions.clone(),
             Evaluation::Violations { query } | Evaluation::Query { query, .. } => vec![query.clone()],
             Evaluation::Count { count, .. } => vec![count.clone()],
-            Evaluation::Unique { key } => key.clone(),
+            Evaluation::Unique { key, .. } => key.iter().map(|part| part.expression.clone()).collect(),
             Evaluation::Mask { .. } | Evaluation::Schema { .. } => Vec::new(),
         },
     });

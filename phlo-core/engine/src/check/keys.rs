@@ -34,15 +34,17 @@ const STEP: usize = 1 << 20;
 pub(super) struct KeyRule {
     key: Vec<Expr>,
     pub(super) filter: Option<Expr>,
+    /// Whether a null in a key breaks it.
+    complete: bool,
 }
 
 impl KeyRule {
     /// Plans a check's key; `None` if it is no such check, or equal keys may have different hashes.
     pub(super) fn of(session: &SessionContext, schema: &DFSchema, check: &Check) -> Option<Self> {
-        let Evaluation::Unique { key } = &check.plan.evaluation else { return None };
+        let Evaluation::Unique { key, complete } = &check.plan.evaluation else { return None };
         let plan =
             |sql: &String| predicate(session, schema, sql).and_then(|expr| simplified(session, schema, expr)).ok();
-        let key: Vec<Expr> = key.iter().map(plan).collect::<Option<_>>()?;
+        let key: Vec<Expr> = key.iter().map(|part| plan(&part.expression)).collect::<Option<_>>()?;
         let hashable = |expr: &Expr| expr.get_type(schema).is_ok_and(|data_type| is_hashable(&data_type));
         if key.is_empty() || !key.iter().all(hashable) {
             return None;
@@ -51,7 +53,7 @@ impl KeyRule {
             Some(sql) => Some(plan(sql)?),
             None => None,
         };
-        Some(Self { key, filter })
+        Some(Self { key, filter, complete: *complete })
     }
 
     pub(super) fn columns(&self) -> BTreeSet<String> {
@@ -66,6 +68,7 @@ impl KeyRule {
         Ok(KeyWatch {
             key: self.key.iter().map(ready).collect::<Result<_>>()?,
             filter: self.filter.as_ref().map(ready).transpose()?,
+            complete: self.complete,
             pool: session.runtime_env().memory_pool.clone(),
         })
     }
@@ -84,6 +87,7 @@ fn is_hashable(data_type: &DataType) -> bool {
 pub(super) struct KeyWatch {
     key: Vec<Arc<dyn PhysicalExpr>>,
     filter: Option<Arc<dyn PhysicalExpr>>,
+    complete: bool,
     pool: Arc<dyn MemoryPool>,
 }
 
@@ -126,11 +130,19 @@ impl KeyWatch {
         // A key with a null equals nothing.
         let mut wanted =
             key.iter().fold(None, |nulls, array| NullBuffer::union(nulls.as_ref(), array.logical_nulls().as_ref()));
+        if self.complete && filter.is_none() && wanted.as_ref().is_some_and(|nulls| nulls.null_count() > 0) {
+            return None;
+        }
         if let Some(filter) = &filter {
             let filter = filter.as_boolean_opt()?;
             let holds = NullBuffer::new(filter.values().clone());
-            wanted = NullBuffer::union(wanted.as_ref(), Some(&holds));
-            wanted = NullBuffer::union(wanted.as_ref(), filter.nulls());
+            let looked_at = NullBuffer::union(Some(&holds), filter.nulls());
+            let before = looked_at.as_ref().map_or(rows, |looked_at| rows - looked_at.null_count());
+            wanted = NullBuffer::union(wanted.as_ref(), looked_at.as_ref());
+            let left = wanted.as_ref().map_or(rows, |wanted| rows - wanted.null_count());
+            if self.complete && left < before {
+                return None;
+            }
         }
         let mut buffer = vec![0; rows];
         create_hashes(&key, &QualityRandomState::default(), &mut buffer).ok()?;

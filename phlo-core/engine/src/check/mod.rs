@@ -115,8 +115,8 @@ impl Check {
                     plan(session, &count.replace("{table}", "this")).await?;
                     plan(session, &show.replace("{table}", "this")).await
                 }
-                Evaluation::Unique { key } => {
-                    let (count, show) = query::duplicates(key);
+                Evaluation::Unique { key, complete } => {
+                    let (count, show) = query::duplicates(key, *complete);
                     plan(session, &count).await?;
                     plan(session, &show).await
                 }
@@ -145,7 +145,7 @@ impl Check {
             }
             Evaluation::Violations { query } => vec![query.replace("{table}", "this")],
             Evaluation::Count { count, show } => [count, show].map(|sql| sql.replace("{table}", "this")).to_vec(),
-            Evaluation::Unique { key } => vec![format!("SELECT {} FROM this", key.join(", "))],
+            Evaluation::Unique { key, complete } => vec![query::duplicates(key, *complete).0],
             Evaluation::Query { query, show, .. } => {
                 [Some(query), show.as_ref()].into_iter().flatten().map(|sql| sql.replace("{table}", "this")).collect()
             }

@@ -9,7 +9,7 @@ use arrow_schema::{DataType, SchemaRef, TimeUnit};
 use datafusion::catalog::TableProvider;
 use datafusion::prelude::{DataFrame, SessionContext};
 use futures::TryStreamExt;
-use phlo_plugin::quality::{Evaluation, Value, Verdict};
+use phlo_plugin::quality::{Evaluation, KeyPart, Value, Verdict, quote};
 use phlo_plugin::registry::guard;
 use phlo_plugin::{Error, Result};
 use phlo_spec::{CheckOutcome, CheckResult, Code};
@@ -83,7 +83,7 @@ impl Check {
             Evaluation::Count { .. } | Evaluation::Unique { .. } => {
                 let (count, show) = match &self.plan.evaluation {
                     Evaluation::Count { count, show } => (over_this(count), over_this(show)),
-                    Evaluation::Unique { key } => duplicates(key),
+                    Evaluation::Unique { key, complete } => duplicates(key, *complete),
                     _ => return Err(Error::internal("a check without a count was counted")),
                 };
                 let answer = one_row(session, &count).await?;
@@ -122,7 +122,7 @@ impl Check {
     pub(super) fn unique_result(&self, total: u64) -> CheckResult {
         let verdict = Verdict { passed: true, violations: 0, total: Some(total), observed: None };
         let sql = match &self.plan.evaluation {
-            Evaluation::Unique { key } => Some(self.reproduced(&duplicates(key).1)),
+            Evaluation::Unique { key, complete } => Some(self.reproduced(&duplicates(key, *complete).1)),
             _ => None,
         };
         CheckResult { sql, of_rows: true, ..self.result(&verdict, total) }
@@ -150,16 +150,28 @@ impl Check {
     }
 }
 
-/// The queries that count surplus rows and show the keys that several rows share. Counting distinct keys would hold all of them in
-/// memory; a GROUP BY spills.
-pub(super) fn duplicates(key: &[String]) -> (String, String) {
+/// The queries that count surplus rows, and those without a complete key if every row must have one, and show such keys. Counting
+/// distinct keys would hold all of them in memory; a GROUP BY spills.
+pub(super) fn duplicates(key: &[KeyPart], complete: bool) -> (String, String) {
     let rows = "\"_phlo_rows\"";
-    let listed = key.join(", ");
-    let complete: Vec<_> = key.iter().map(|part| format!("({part}) IS NOT NULL")).collect();
-    let groups = format!("FROM this WHERE {} GROUP BY {listed} HAVING count(*) > 1", complete.join(" AND "));
+    let each = |text: &dyn Fn(&KeyPart) -> String| key.iter().map(text).collect::<Vec<_>>();
+    let names = each(&|part| quote(&part.name)).join(", ");
+    let named = each(&|part| format!("{} AS {}", part.expression, quote(&part.name))).join(", ");
+    let listed = each(&|part| part.expression.clone()).join(", ");
+    let given = each(&|part| format!("({}) IS NOT NULL", part.expression)).join(" AND ");
+    let missing = each(&|part| format!("{} IS NULL", quote(&part.name))).join(" OR ");
+    let only = if complete { String::new() } else { format!(" WHERE {given}") };
+    let (surplus, broken) = if complete {
+        (format!("CASE WHEN {missing} THEN {rows} ELSE {rows} - 1 END"), format!("{rows} > 1 OR {missing}"))
+    } else {
+        (format!("{rows} - 1"), format!("{rows} > 1"))
+    };
+    let groups = format!(
+        "FROM (SELECT {named}, count(*) AS {rows} FROM this{only} GROUP BY {listed}) AS \"_phlo_groups\" WHERE {broken}"
+    );
     (
-        format!("SELECT coalesce(sum({rows} - 1), 0) FROM (SELECT count(*) AS {rows} {groups})"),
-        format!("SELECT {listed}, count(*) AS {rows} {groups} ORDER BY {rows} DESC, {listed}"),
+        format!("SELECT coalesce(sum({surplus}), 0) {groups}"),
+        format!("SELECT {names}, {rows} {groups} ORDER BY {rows} DESC, {names}"),
     )
 }
 
