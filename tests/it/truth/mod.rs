@@ -6,6 +6,7 @@
 mod data;
 mod duckdb;
 mod rows;
+mod rule;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

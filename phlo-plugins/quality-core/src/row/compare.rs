@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::uniqueness::comparable;
-use super::{Class, class, key};
+use super::{Class, class, key, side};
 use crate::params::{self, invalid};
 use crate::scalar::Scalar;
 
@@ -81,13 +81,18 @@ impl Quality for Compare {
             return Err(invalid(format!("`column` is `{column}`, whose type {} has no order", type_name(found)))
                 .hint("use `is: eq` or `is: ne`, or a `business_rule`"));
         }
+        // NaN equals NaN; in an order it is refused below.
+        let against = |one: &str, other: &str| {
+            let float = params::column_type(target, one).is_some_and(|it| it.is_floating());
+            if equality && float { key(target, one) } else { side(target, one, other) }
+        };
         let (right, shown) = match (&other, &value) {
             (Some(other), None) if *other == column => {
                 return Err(invalid(format!("`other` is `{column}`, the column itself")).hint("name another column"));
             }
             (Some(other), None) => {
                 comparable(target, &column, other)?;
-                (if equality { key(target, other) } else { quote(other) }, other.clone())
+                (against(other, &column), other.clone())
             }
             (None, Some(value)) => {
                 if !equality && matches!(value, Scalar::Bool(_)) {
@@ -97,7 +102,7 @@ impl Quality for Compare {
             }
             _ => return Err(invalid("either `other` or `value` is needed").hint("name a column or give a value")),
         };
-        let left = if equality { key(target, &column) } else { quote(&column) };
+        let left = against(&column, other.as_deref().unwrap_or(&column));
         let mut predicate = format!("{left} {} {right}", is.sql());
         let mut how = String::new();
         if let Some(within) = within {

@@ -91,6 +91,19 @@ pub(crate) fn key(target: &CheckTarget, column: &str) -> String {
     }
 }
 
+/// The column as a side of a comparison with another column: without it, -0.0 is less than 0.0, and a date and a timestamp meet in
+/// nanoseconds, which end in the year 2262.
+pub(crate) fn side(target: &CheckTarget, column: &str, other: &str) -> String {
+    let quoted = quote(column);
+    match (params::column_type(target, column), params::column_type(target, other)) {
+        (Some(number), _) if number.is_floating() => format!("({quoted} + 0)"),
+        (Some(one), Some(other)) if class(one) == Class::Moment && one != other => {
+            format!("CAST({quoted} AS TIMESTAMP(6))")
+        }
+        _ => quoted,
+    }
+}
+
 /// Values of one kind, as SQL of the column's type.
 pub(crate) fn literals(target: &CheckTarget, column: &str, values: &[Scalar]) -> Result<Vec<String>> {
     let Some(first) = values.first() else {

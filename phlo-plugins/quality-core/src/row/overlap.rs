@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::uniqueness::comparable;
-use super::{Class, class, key};
+use super::{Class, class, key, side};
 use crate::params::{self, invalid};
 
 /// No two rows' ranges overlap, such as the periods in which a price is valid.
@@ -65,7 +65,7 @@ impl Quality for DisjointRanges {
         }
         comparable(target, &from, &to)?;
 
-        let (begin, end) = (quote(&from), quote(&to));
+        let (begin, end) = (side(target, &from, &to), side(target, &to, &from));
         let below = if inclusive { "<=" } else { "<" };
         let mut some = vec![if open {
             format!("({begin} IS NULL OR {end} IS NULL OR {begin} {below} {end})")
@@ -92,7 +92,7 @@ impl Quality for DisjointRanges {
             overlap.push(format!("({begin} IS NULL AND \"_phlo_earlier\" > 0)"));
         }
         let mut shown = params::quoted(&within);
-        shown.extend([begin.clone(), end.clone()]);
+        shown.extend([quote(&from), quote(&to)]);
         let query = format!(
             "SELECT {} FROM (SELECT *, {columns} FROM this WHERE {}) AS \"_phlo_ranges\" WHERE {}",
             shown.join(", "),

@@ -6,7 +6,7 @@ use phlo_plugin::schema::type_name;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{class, key, of_texts};
+use super::{class, key, of_texts, side};
 use crate::params::{self, invalid};
 
 /// Keys as SQL, `key AS name` and `key` alone.
@@ -79,7 +79,11 @@ impl Quality for UniqueWithinRow {
         for (at, one) in columns.iter().enumerate() {
             for other in &columns[at + 1..] {
                 comparable(target, one, other)?;
-                pairs.push(format!("{} <> {}", key(target, one), key(target, other)));
+                let against = |one: &str, other: &str| {
+                    let float = params::column_type(target, one).is_some_and(|it| it.is_floating());
+                    if float { key(target, one) } else { side(target, one, other) }
+                };
+                pairs.push(format!("{} <> {}", against(one, other), against(other, one)));
             }
         }
         let list = columns.join(", ");
