@@ -13,6 +13,7 @@ mod materialize;
 mod partition;
 mod platform;
 pub mod process;
+mod profile;
 mod publish;
 mod query;
 mod report;
@@ -23,12 +24,14 @@ mod semantic;
 mod stores;
 mod used;
 
+pub use phlo_engine::profile::{ColumnProfile, Distinct, Numbers, Quantiles, TableProfile, Texts};
 pub use phlo_engine_api::{TableInfo, TableVersion};
 
 pub use bus::Bus;
 pub use check::CheckReport;
 pub use graph::{Graph, Node as GraphNode};
 pub use platform::{Opened, Platform};
+pub use profile::Profile;
 pub use query::SqlAnswer;
 pub use report::{
     AssetState, ConnectionHealth, Freshness, Lineage, PlanStep, PluginCheck, PluginDetails, PluginHealth, PluginRow,
