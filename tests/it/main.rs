@@ -17,6 +17,7 @@ mod owner;
 mod panics;
 mod plugins;
 mod publish;
+mod quality;
 mod readers;
 mod reference;
 mod rest_example;

@@ -99,7 +99,11 @@ fn case(xml: &mut String, class: &str, check: &Checked, text: &dyn Fn(&str) -> S
             format!("<system-out>warning: {}</system-out>", text(&details(check)))
         }
         (CheckOutcome::Failed, CheckSeverity::Error) => {
-            format!("<failure message=\"{}\" type=\"{kind}\">{}</failure>", text(&message(result)), text(&details(check)))
+            format!(
+                "<failure message=\"{}\" type=\"{kind}\">{}</failure>",
+                text(&message(result)),
+                text(&details(check))
+            )
         }
         (CheckOutcome::Errored, _) => {
             let why = result.error.as_deref().unwrap_or("it could not run");
@@ -123,7 +127,8 @@ fn details(check: &Checked) -> String {
     lines.extend(result.description.clone());
     lines.extend(found(result).filter(|_| result.is_of_rows()).map(|found| format!("found: {found}")));
     lines.extend(by_tolerance(result).or_else(|| limits(result)).map(|limits| format!("tolerance: {limits}")));
-    lines.extend(check.last_passed.as_ref().map(|(run, at)| format!("last passed in run {run} at {}", at.to_rfc3339())));
+    lines
+        .extend(check.last_passed.as_ref().map(|(run, at)| format!("last passed in run {run} at {}", at.to_rfc3339())));
     lines.extend(result.sql.as_ref().map(|sql| format!("sql: {sql}")));
     lines.extend(check.rows.iter().take(SAMPLE).map(ToString::to_string));
     lines.join("\n")

@@ -1,7 +1,7 @@
 //! Words, colours and shapes. Everything here answers text with colours in it; the printer takes them out where they do not belong.
 
-pub(crate) mod lineage;
 pub(crate) mod junit;
+pub(crate) mod lineage;
 pub(crate) mod number;
 pub(crate) mod page;
 pub(crate) mod progress;

@@ -158,7 +158,14 @@ pub(crate) mod tests {
                     ],
                     error: None,
                 },
-                Asset { key: "gold.never".to_owned(), description: None, run: None, at: None, checks: Vec::new(), error: None },
+                Asset {
+                    key: "gold.never".to_owned(),
+                    description: None,
+                    run: None,
+                    at: None,
+                    checks: Vec::new(),
+                    error: None,
+                },
                 Asset {
                     key: "gold.gone".to_owned(),
                     description: None,
@@ -166,8 +173,10 @@ pub(crate) mod tests {
                     at: None,
                     checks: Vec::new(),
                     error: Some(
-                        serde_json::from_value(json!({ "code": "P1013", "messages": ["the table `gold.gone` does not exist yet"] }))
-                            .unwrap(),
+                        serde_json::from_value(
+                            json!({ "code": "P1013", "messages": ["the table `gold.gone` does not exist yet"] }),
+                        )
+                        .unwrap(),
                     ),
                 },
             ],
@@ -176,7 +185,10 @@ pub(crate) mod tests {
 
     #[test]
     fn nothing_breaks_out_of_a_tag_or_an_attribute() {
-        assert_eq!(escaped("<a b=\"c\" d='e'>&\u{1}\u{ffff}\n"), "&lt;a b=&quot;c&quot; d=&#39;e&#39;&gt;&amp;\u{fffd}\u{fffd}\n");
+        assert_eq!(
+            escaped("<a b=\"c\" d='e'>&\u{1}\u{ffff}\n"),
+            "&lt;a b=&quot;c&quot; d=&#39;e&#39;&gt;&amp;\u{fffd}\u{fffd}\n"
+        );
     }
 
     #[test]

@@ -146,7 +146,8 @@ pub(crate) fn masked(batch: &RecordBatch, sensitive: &[String]) -> Result<Record
             return Ok(None);
         }
         let nulls = column.logical_nulls();
-        let shown = (0..column.len()).map(|row| nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)).then_some(MASKED));
+        let shown =
+            (0..column.len()).map(|row| nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)).then_some(MASKED));
         Ok(Some(Arc::new(shown.collect::<StringArray>()) as ArrayRef))
     })
 }
