@@ -174,7 +174,8 @@ fn show(app: &App, args: &Args, asset: &str, rows: Option<usize>) -> Result<Exit
         Some(Latest { run, at, results }) => (Some((run, at)), results),
         None => (None, Vec::new()),
     };
-    let histories = Histories::read(history.as_ref(), &key)?;
+    let failed: Vec<_> = results.iter().filter(|result| !result.passed()).collect();
+    let histories = Histories::read(history.as_ref(), &key, |all| failed.iter().all(|result| all.knows_pass(result)))?;
     let mut shown: Vec<Shown> =
         results.into_iter().map(|result| Shown { last: histories.last_passed(&result), result, rows: None }).collect();
     if let Some(limit) = rows {

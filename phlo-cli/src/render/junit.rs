@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use phlo_spec::{CheckOutcome, CheckResult, CheckSeverity};
+use serde_json::{Map, Value};
 
 use crate::printer::Printer;
 use crate::render::report::{Asset, Checked, Report, escaped};
@@ -130,8 +131,16 @@ fn details(check: &Checked) -> String {
     lines
         .extend(check.last_passed.as_ref().map(|(run, at)| format!("last passed in run {run} at {}", at.to_rfc3339())));
     lines.extend(result.sql.as_ref().map(|sql| format!("sql: {sql}")));
-    lines.extend(check.rows.iter().take(SAMPLE).map(ToString::to_string));
+    lines.extend(check.rows.iter().take(SAMPLE).map(row));
     lines.join("\n")
+}
+
+// Without the columns that phlo adds.
+fn row(row: &Value) -> String {
+    let Some(values) = row.as_object() else { return row.to_string() };
+    let own: Map<_, _> =
+        values.iter().filter(|(name, _)| !name.starts_with("_phlo_")).map(|(n, v)| (n.clone(), v.clone())).collect();
+    Value::Object(own).to_string()
 }
 
 fn millis(asset: &Asset) -> u64 {
@@ -151,6 +160,49 @@ mod tests {
     #[test]
     fn a_failure_is_one_an_error_is_one_and_a_warning_is_told() {
         let printer = Printer::new(Wishes::default());
-        insta::assert_snapshot!(junit(&printer, &report()), @"");
+        insta::assert_snapshot!(junit(&printer, &report()), @r#"
+        <?xml version="1.0" encoding="UTF-8"?>
+        <testsuites name="phlo quality: nyc &amp; flights" tests="6" failures="1" errors="2" skipped="1" time="0.048">
+          <testsuite name="bronze.flights" tests="4" failures="1" errors="1" skipped="0" time="0.048" timestamp="2026-01-31T09:00:03">
+            <properties>
+              <property name="run_id" value="20260131-090000-abcdef"/>
+              <property name="warnings" value="1"/>
+            </properties>
+            <testcase name="not_null(carrier)" classname="bronze.flights" time="0.012"/>
+            <testcase name="accepted" classname="bronze.flights" time="0.012">
+              <system-out>warning: it does not hold; wanted dep_delay at most 600
+        tolerance: more than 1 % failed, so it warns; more than 5 % would block</system-out>
+            </testcase>
+            <testcase name="range(dep_delay, ..600)" classname="bronze.flights" time="0.012">
+              <failure message="1,350 of 27,004 rows (5.0 %); wanted dep_delay at most 600" type="range">1,350 of 27,004 rows (5.0 %); wanted dep_delay at most 600
+        Nobody &lt;waits&gt; longer &amp; &quot;lives&quot;
+        tolerance: up to 2 % may fail, more than 1 % warns
+        last passed in run 20260128-090000-000001 at 2026-01-28T09:00:00+00:00
+        sql: SELECT * FROM bronze.flights WHERE NOT (&quot;dep_delay&quot; &lt;= 600)
+        {&quot;tailnum&quot;:&quot;&lt;script&gt;alert(1)&lt;/script&gt;&quot;,&quot;dep_delay&quot;:1301,&quot;carrier&quot;:null}
+        {&quot;tailnum&quot;:&quot;N1\u0001&quot;,&quot;dep_delay&quot;:602,&quot;carrier&quot;:&quot;MQ&quot;}</failure>
+            </testcase>
+            <testcase name="broken" classname="bronze.flights" time="0.012">
+              <error message="no column `x`" type="range">no column `x`</error>
+            </testcase>
+          </testsuite>
+          <testsuite name="gold.never" tests="1" failures="0" errors="0" skipped="1" time="0.000" timestamp="2026-01-31T09:05:00">
+            <properties>
+              <property name="warnings" value="0"/>
+            </properties>
+            <testcase name="checks" classname="gold.never" time="0.000">
+              <skipped message="no run has checked this asset"/>
+            </testcase>
+          </testsuite>
+          <testsuite name="gold.gone" tests="1" failures="0" errors="1" skipped="0" time="0.000" timestamp="2026-01-31T09:05:00">
+            <properties>
+              <property name="warnings" value="0"/>
+            </properties>
+            <testcase name="audit" classname="gold.gone" time="0.000">
+              <error message="the table `gold.gone` does not exist yet" type="P1013">the table `gold.gone` does not exist yet</error>
+            </testcase>
+          </testsuite>
+        </testsuites>
+        "#);
     }
 }

@@ -153,7 +153,7 @@ impl Page<'_> {
         let result = &check.result;
         let (word, tone) = check_outcome(result);
         let open = if result.passed() { "" } else { " open" };
-        let rate = result.is_of_rows().then(|| number::rate(result.violation_rate())).unwrap_or_default();
+        let rate = if result.is_of_rows() { number::rate(result.violation_rate()) } else { String::new() };
         let mut html = format!(
             "<details class=\"check {}\"{open}>\n<summary>{} <strong>{}</strong> <span class=\"dim\">{}</span><span class=\"rate\">{rate}</span></summary>\n<dl>\n",
             class(tone),
@@ -314,8 +314,78 @@ mod tests {
             assert!(!html.contains(absent), "{absent}");
         }
         let (body, checks) = html.split_once("<h2>").unwrap();
-        insta::assert_snapshot!(body.split_once("</style>").unwrap().1, @"");
-        insta::assert_snapshot!(checks.split_once("</section>").unwrap().0, @"");
+        insta::assert_snapshot!(body.split_once("</style>").unwrap().1, @r##"
+
+        </head>
+        <body>
+        <main>
+        <header>
+        <h1>Quality of nyc &amp; flights</h1>
+        <p>5 checks of 3 assets, 2026-01-31 09:05:00Z <span class="badge good">1 passed</span> <span class="badge warn">1 warned</span> <span class="badge bad">1 failed</span> <span class="badge bad">2 could not run</span></p>
+        </header>
+        <section>
+        <div class="wide"><table class="overview">
+        <thead><tr><th>asset</th><th>checked</th><th>run</th><th class="n">passed</th><th class="n">warned</th><th class="n">failed</th><th class="n">could not run</th></tr></thead>
+        <tbody>
+        <tr><td><a href="#a0">bronze.flights</a></td><td><time datetime="2026-01-31T09:00:03+00:00">2026-01-31 09:00:03Z</time>, 4 min ago</td><td><code>20260131-090000-abcdef</code></td><td class="n"><span class="badge good">1</span></td><td class="n"><span class="badge warn">1</span></td><td class="n"><span class="badge bad">1</span></td><td class="n"><span class="badge bad">1</span></td></tr>
+        <tr><td><a href="#a1">gold.never</a></td><td>never</td><td><span class="dim">–</span></td><td class="n"><span class="dim">–</span></td><td class="n"><span class="dim">–</span></td><td class="n"><span class="dim">–</span></td><td class="n"><span class="dim">–</span></td></tr>
+        <tr><td><a href="#a2">gold.gone</a></td><td>never</td><td><span class="dim">–</span></td><td class="n"><span class="dim">–</span></td><td class="n"><span class="dim">–</span></td><td class="n"><span class="dim">–</span></td><td class="n"><span class="badge bad">1</span></td></tr>
+        </tbody>
+        </table></div>
+        </section>
+        <section id="a0">
+        "##);
+        insta::assert_snapshot!(checks.split_once("</section>").unwrap().0, @r#"
+        bronze.flights</h2>
+        <p>Departures &lt;2013&gt;</p>
+        <p class="dim">run <code>20260131-090000-abcdef</code>, <time datetime="2026-01-31T09:00:03+00:00">2026-01-31 09:00:03Z</time>, 4 min ago</p>
+        <details class="check bad" open>
+        <summary><span class="badge bad">failed</span> <strong>range(dep_delay, ..600)</strong> <span class="dim">range</span><span class="rate">5.0 %</span></summary>
+        <dl>
+        <dt>what it is</dt><dd>Nobody &lt;waits&gt; longer &amp; &quot;***</dd>
+        <dt>wanted</dt><dd>dep_delay at most 600</dd>
+        <dt>violations</dt><dd>1,350 of 27,004 rows (5.0 %)</dd>
+        <dt>limits</dt><dd>up to 2 % may fail, more than 1 % warns</dd>
+        <dt>last passed</dt><dd>run 20260128-090000-000001, 3 days ago</dd>
+        <dt>effort</dt><dd>27,004 rows read, 12 ms</dd>
+        </dl>
+        <div class="bar" role="img" aria-label="5.0 % of the rows"><span class="fill bad" style="width:80.00%"></span><span class="mark warn" style="left:16.00%" title="1 %"></span><span class="mark bad" style="left:32.00%" title="2 %"></span></div>
+        <p class="dim">2 of the failing rows</p>
+        <div class="wide"><table class="rows">
+        <thead><tr><th>dep_delay</th><th>tailnum</th><th>carrier</th></tr></thead>
+        <tbody>
+        <tr><td class="n">1301</td><td>&lt;script&gt;alert(1)&lt;/script&gt;</td><td class="dim">null</td></tr>
+        <tr><td class="n">602</td><td>N1�</td><td>MQ</td></tr>
+        </tbody>
+        </table></div>
+        <p class="dim">SQL that shows the rows</p>
+        <pre><code>SELECT * FROM bronze.flights WHERE NOT (&quot;dep_delay&quot; &lt;= 600)</code></pre>
+        </details>
+        <details class="check bad" open>
+        <summary><span class="badge bad">could not run</span> <strong>broken</strong> <span class="dim">range</span><span class="rate"></span></summary>
+        <dl>
+        <dt>why</dt><dd>no column `x`</dd>
+        <dt>wanted</dt><dd>dep_delay at most 600</dd>
+        <dt>effort</dt><dd>27,004 rows read, 12 ms</dd>
+        </dl>
+        </details>
+        <details class="check warn" open>
+        <summary><span class="badge warn">warned</span> <strong>accepted</strong> <span class="dim">range</span><span class="rate"></span></summary>
+        <dl>
+        <dt>wanted</dt><dd>dep_delay at most 600</dd>
+        <dt>limits</dt><dd>more than 1 % failed, so it warns; more than 5 % would block</dd>
+        <dt>effort</dt><dd>27,004 rows read, 12 ms</dd>
+        </dl>
+        </details>
+        <details class="check good">
+        <summary><span class="badge good">passed</span> <strong>not_null(carrier)</strong> <span class="dim">range</span><span class="rate"></span></summary>
+        <dl>
+        <dt>wanted</dt><dd>dep_delay at most 600</dd>
+        <dt>violations</dt><dd>0 of 27,004 rows (0 %)</dd>
+        <dt>effort</dt><dd>27,004 rows read, 12 ms</dd>
+        </dl>
+        </details>
+        "#);
     }
 
     #[test]

@@ -178,10 +178,11 @@ fn candidates(profile: &TableProfile, had: &Had) -> Vec<String> {
     items
 }
 
-/// The rows with all but the first digit 0: a table that shrinks a little is none that lost its rows.
+/// Fewer rows, of which but the first digit is 0: a table that shrinks a little is none that lost its rows.
 fn leading(rows: u64) -> u64 {
-    let unit = 10u64.pow(rows.max(1).ilog10());
-    rows / unit * unit
+    let below = rows.saturating_sub(1).max(1);
+    let unit = 10u64.pow(below.ilog10());
+    below / unit * unit
 }
 
 fn is_key(column: &ColumnProfile, rows: u64) -> bool {
@@ -313,7 +314,7 @@ mod tests {
             assert_eq!((low.as_str(), high.as_str()), want, "{min}..{max}");
             assert!(low.parse::<f64>().unwrap() <= min && high.parse::<f64>().unwrap() >= max);
         }
-        assert_eq!([1, 9, 10, 27_004, 999_999].map(leading), [1, 9, 10, 20_000, 900_000]);
+        assert_eq!([1, 2, 10, 600, 27_004, 999_999].map(leading), [1, 1, 9, 500, 20_000, 900_000]);
     }
 
     #[test]

@@ -16,6 +16,8 @@ use crate::render::run::{by_tolerance, found};
 use crate::render::table::{Cell, Table};
 use crate::render::{Tone, check_outcome, number, plural};
 
+/// Results that are looked at first.
+const FIRST: usize = 500;
 /// Characters of the longest bar.
 const BAR: f64 = 20.0;
 /// From nothing to most.
@@ -24,7 +26,9 @@ const SPARKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█
 pub(super) fn run(app: &App, asset: &str, check: Option<&str>, limit: usize) -> Result<Exit, Failure> {
     let platform = app.open_to_look()?.platform;
     let key = named(&platform, asset)?;
-    let mut histories = Histories::read(platform.history()?.as_ref(), &key)?;
+    let enough =
+        |all: &Histories| all.0.iter().all(|one| one.results.len() >= limit && one.last_passed().run.is_some());
+    let mut histories = Histories::read(platform.history()?.as_ref(), &key, enough)?;
     if let Some(check) = check {
         histories.narrow(check)?;
     }
@@ -51,12 +55,25 @@ pub(super) struct History {
 pub(super) struct Histories(Vec<History>);
 
 impl Histories {
-    /// What is known of an asset's checks.
+    /// What is known of an asset's checks, as far back as it takes.
     ///
     /// # Errors
     /// If the history cannot be read.
-    pub(super) fn read(history: &dyn RunHistory, asset: &AssetKey) -> Result<Self, Error> {
-        Ok(Self::of(history.checks(asset, RESULTS)?))
+    pub(super) fn read(
+        history: &dyn RunHistory,
+        asset: &AssetKey,
+        enough: impl Fn(&Self) -> bool,
+    ) -> Result<Self, Error> {
+        // Results hold rows: seldom are all of them wanted.
+        let newest = history.checks(asset, FIRST)?;
+        let whole = newest.len() < FIRST;
+        let newest = Self::of(newest);
+        if whole || enough(&newest) { Ok(newest) } else { Ok(Self::of(history.checks(asset, RESULTS)?)) }
+    }
+
+    /// Whether a run is known in which a check passed.
+    pub(super) fn knows_pass(&self, result: &CheckResult) -> bool {
+        self.last_passed(result).run.is_some()
     }
 
     /// Results by their checks: by id, which survives a new name; those of before there were ids, by name.
@@ -106,7 +123,7 @@ impl Histories {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Passed {
     run: Option<(String, DateTime<Utc>)>,
-    // How many runs are known.
+    // How many runs were looked at.
     runs: usize,
 }
 
@@ -121,7 +138,7 @@ impl Passed {
         match (&self.run, self.runs) {
             (Some((run, at)), _) => format!("in run {run}, {}", number::ago(*at, now)),
             (None, 0 | 1) => "never; this is its first run".to_owned(),
-            (None, runs) => format!("never in the {} that are known", plural(runs, "run")),
+            (None, runs) => format!("never in the newest {}", plural(runs, "run")),
         }
     }
 
@@ -142,7 +159,8 @@ impl History {
     }
 
     fn document(&self, limit: usize) -> Value {
-        let results = self.results.iter().take(limit).map(|(run, at, result)| {
+        let shown = || self.results.iter().take(limit);
+        let results = shown().map(|(run, at, result)| {
             json!({
                 "run_id": run, "at": at, "name": result.name, "outcome": result.outcome, "severity": result.severity, "passed": result.passed(),
                 "violations": result.violations, "total": result.total, "violation_rate": result.violation_rate(), "tolerance": result.tolerance,
@@ -153,7 +171,7 @@ impl History {
         let latest = self.results.first().map(|(.., result)| result);
         json!({
             "id": self.id, "name": self.name(), "kind": latest.map(|l| &l.kind), "description": latest.and_then(|l| l.description.as_ref()),
-            "runs": self.results.len(), "passed": self.results.iter().filter(|(.., result)| result.passed()).count(),
+            "runs": shown().count(), "passed": shown().filter(|(.., result)| result.passed()).count(),
             "last_passed": self.last_passed().document(), "results": results.collect::<Vec<_>>(),
         })
     }
@@ -220,12 +238,13 @@ fn overview(printer: &Printer, all: &[History], limit: usize, now: DateTime<Utc>
     for history in all {
         let Some((.., result)) = history.results.first() else { continue };
         let last = history.last_passed();
+        let shown = || history.results.iter().take(limit);
         table.row([
             Cell::toned((history.name(), Tone::Strong)),
             result.kind.as_str().into(),
             history.spark(limit).into(),
-            number::count(history.results.len() as u64).into(),
-            number::count(history.results.iter().filter(|(.., result)| result.passed()).count() as u64).into(),
+            number::count(shown().count() as u64).into(),
+            number::count(shown().filter(|(.., result)| result.passed()).count() as u64).into(),
             Cell::toned(check_outcome(result)),
             Cell::maybe((result.passed() || result.is_of_rows()).then(|| number::rate(result.violation_rate()))),
             if last.run.is_some() { last.text(now).into() } else { Cell::toned(("never", Tone::Bad)) },
@@ -267,7 +286,12 @@ mod tests {
         let printer = Printer::new(Wishes::default());
         let now = "2026-01-10T09:00:00Z".parse().unwrap();
         let mut histories = histories();
-        insta::assert_snapshot!(strip_str(&overview(&printer, &histories.0, 20, now)).to_string(), @"");
+        insta::assert_snapshot!(strip_str(&overview(&printer, &histories.0, 20, now)).to_string(), @"
+        check           kind   oldest … newest  runs  passed  latest    rate  last passed
+        Delays          range  ▅▁▃×█               5       1  failed   4.0 %  in run 20260106-090000-00000a, 4 days ago
+        row_count(1..)  range  ▁                   1       1  passed     0 %  in run 20260109-090000-00000a, 24 h ago
+        gone            range  █                   1       0  failed  0.10 %  never
+        ");
         assert_eq!(
             histories.last_passed(&result("aa", "x", "failed", 1)).text(now),
             "in run 20260106-090000-00000a, 4 days ago"
@@ -276,11 +300,21 @@ mod tests {
         let document = histories.0[0].document(2);
         assert_eq!(
             (&document["runs"], &document["passed"], document["results"].as_array().unwrap().len()),
-            (&json!(5), &json!(1), 2)
+            (&json!(2), &json!(0), 2)
         );
         let error = histories.narrow("Delay").unwrap_err();
         assert!(error.hints().join(" ").contains("Delays"), "{:?}", error.hints());
         histories.narrow("range(x)").unwrap();
-        insta::assert_snapshot!(strip_str(&histories.0[0].text(&printer, 4, now)).to_string(), @"");
+        insta::assert_snapshot!(strip_str(&histories.0[0].text(&printer, 4, now)).to_string(), @"
+        Delays  range  ▁▃×█
+        last passed in run 20260106-090000-00000a, 4 days ago
+
+        run                     checked     result         violations   rows    rate                        found
+        20260109-090000-00000a  24 h ago    failed                 40  1,000   4.0 %  ████████████████████  -
+        20260108-090000-00000a  2 days ago  could not run           -      -       -                        no column `x`
+        20260107-090000-00000a  3 days ago  failed                  7  1,000  0.70 %  ████                  -
+        20260106-090000-00000a  4 days ago  passed                  0  1,000     0 %                        -
+        … and 1 result before; see `--limit`
+        ");
     }
 }

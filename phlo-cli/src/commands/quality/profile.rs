@@ -14,6 +14,8 @@ use crate::render::{Tone, number, plural};
 
 /// Characters of a value in a table.
 const VALUE: usize = 30;
+/// A column of no more different values has its most common ones shown.
+const FEW: u64 = 50;
 /// Common values of a column that a line shows.
 const COMMON: usize = 5;
 /// Significant digits of a computed number.
@@ -98,9 +100,8 @@ fn text(printer: &Printer, profile: &Profile) -> String {
         number::bytes(info.bytes),
         plural(usize::try_from(info.files).unwrap_or(usize::MAX), "file")
     );
-    let parts =
-        [Some(all(printer, profile)), numbers(printer, profile), texts(printer, profile), values(printer, profile)];
-    let mut text = format!("{heading}\n\n{}", parts.into_iter().flatten().collect::<Vec<_>>().join("\n"));
+    let parts = [all, numbers, moments, texts, values].into_iter().filter_map(|part| part(printer, profile));
+    let mut text = format!("{heading}\n\n{}", parts.collect::<Vec<_>>().join("\n"));
     let near =
         |of: &str, off: &str| format!("{}\n", Tone::Dim.paint(format!("~ {of} are approximate, within some {off}")));
     let mut notes = String::new();
@@ -116,7 +117,8 @@ fn text(printer: &Printer, profile: &Profile) -> String {
     text
 }
 
-fn all(printer: &Printer, profile: &Profile) -> String {
+#[expect(clippy::unnecessary_wraps, reason = "as the other tables")]
+fn all(printer: &Printer, profile: &Profile) -> Option<String> {
     let mut table = Table::list(printer, &["column", "type", ">nulls", ">distinct", "min", "max"]);
     for column in &profile.content.columns {
         let nulls = match column.nulls {
@@ -136,32 +138,47 @@ fn all(printer: &Printer, profile: &Profile) -> String {
             end(&column.max),
         ]);
     }
-    table.text()
+    Some(table.text())
 }
 
-// Of numbers and moments.
 fn numbers(printer: &Printer, profile: &Profile) -> Option<String> {
-    let columns: Vec<_> = profile.content.columns.iter().filter_map(|c| Some((c, c.quantiles.as_ref()?))).collect();
-    let parts = &columns.first()?.1.values;
-    let mark = if columns.iter().any(|(_, q)| !q.exact) { "~" } else { "" };
-    let mut headings: Vec<String> = [">", ">mean", ">stdev"].map(str::to_owned).to_vec();
-    "column".clone_into(&mut headings[0]);
-    headings.extend(parts.iter().map(|(part, _)| format!(">{mark}{}", number::percent(*part))));
-    headings.extend([">zeros", ">negative", ">NaN", ">infinite"].map(str::to_owned));
-    let mut table = Table::list(printer, &headings.iter().map(String::as_str).collect::<Vec<_>>());
-    for (column, quantiles) in columns {
-        let of = |pick: fn(&phlo_runtime::Numbers) -> Option<f64>| {
-            Cell::maybe(column.numbers.as_ref().and_then(pick).map(rounded))
-        };
-        let count = |pick: fn(&phlo_runtime::Numbers) -> u64| {
-            Cell::maybe(column.numbers.as_ref().map(|n| number::count(pick(n))))
-        };
-        let mut row = vec![Cell::toned((column.name.as_str(), Tone::Strong)), of(|n| n.mean), of(|n| n.stdev)];
-        row.extend(quantiles.values.iter().map(|(_, value)| Cell::from(shown(value))));
-        row.extend([count(|n| n.zeros), count(|n| n.negatives), count(|n| n.nans), count(|n| n.infinite)]);
-        table.row(row);
+    let numbers = profile.content.columns.iter().filter_map(|c| Some((c, c.numbers.as_ref()?)));
+    let columns: Vec<_> = numbers.filter_map(|(c, n)| Some((c, n, c.quantiles.as_ref()?))).collect();
+    let parts = parts(&columns.first()?.2.values, columns.iter().all(|(.., q)| q.exact));
+    // Seldom there, and then of weight.
+    let odd = columns.iter().any(|(_, n, _)| n.nans + n.infinite > 0);
+    let mut headings = vec!["column", ">mean", ">stdev"];
+    headings.extend(parts.iter().map(String::as_str));
+    headings.extend([">zeros", ">negative"]);
+    headings.extend([">NaN", ">infinite"].into_iter().filter(|_| odd));
+    let mut table = Table::list(printer, &headings);
+    for (column, n, quantiles) in columns {
+        let counts = [n.zeros, n.negatives, n.nans, n.infinite].into_iter().take(if odd { 4 } else { 2 });
+        let cells = [Cell::maybe(n.mean.map(rounded)), Cell::maybe(n.stdev.map(rounded))].into_iter();
+        let cells = cells.chain(quantiles.values.iter().map(|(_, value)| shown(value).into()));
+        let cells = cells.chain(counts.map(|n| number::count(n).into()));
+        table.row([Cell::toned((column.name.as_str(), Tone::Strong))].into_iter().chain(cells));
     }
     Some(table.text())
+}
+
+// Of dates, timestamps and times.
+fn moments(printer: &Printer, profile: &Profile) -> Option<String> {
+    let moments = profile.content.columns.iter().filter(|c| c.numbers.is_none());
+    let columns: Vec<_> = moments.filter_map(|c| Some((c, c.quantiles.as_ref()?))).collect();
+    let parts = parts(&columns.first()?.1.values, columns.iter().all(|(_, q)| q.exact));
+    let headings: Vec<_> = ["column"].into_iter().chain(parts.iter().map(|part| &part[1..])).collect();
+    let mut table = Table::list(printer, &headings);
+    for (column, quantiles) in columns {
+        let values = quantiles.values.iter().map(|(_, value)| shown(value).into());
+        table.row([Cell::toned((column.name.as_str(), Tone::Strong))].into_iter().chain(values));
+    }
+    Some(table.text())
+}
+
+fn parts(values: &[(f64, Value)], exact: bool) -> Vec<String> {
+    let mark = if exact { "" } else { "~" };
+    values.iter().map(|(part, _)| format!(">{mark}{}", number::percent(*part))).collect()
 }
 
 fn texts(printer: &Printer, profile: &Profile) -> Option<String> {
@@ -183,7 +200,8 @@ fn texts(printer: &Printer, profile: &Profile) -> Option<String> {
 
 // What is there more than once; the true and the false are values like others.
 fn values(printer: &Printer, profile: &Profile) -> Option<String> {
-    let often = |c: &&ColumnProfile| c.common.first().is_some_and(|(_, count)| *count > 1);
+    let few = |c: &ColumnProfile| c.distinct.is_some_and(|d| d.exact && d.count <= FEW);
+    let often = |c: &&ColumnProfile| few(c) && c.common.first().is_some_and(|(_, count)| *count > 1);
     let columns: Vec<_> = profile.content.columns.iter().filter(often).collect();
     columns.first()?;
     let mut table = Table::list(printer, &["column", "most common values"]);
@@ -194,7 +212,7 @@ fn values(printer: &Printer, profile: &Profile) -> Option<String> {
             .iter()
             .take(COMMON)
             .map(|(value, count)| {
-                format!("{} {} ({})", shown(value), number::count(*count), number::rate(*count as f64 / all))
+                format!("{}: {} ({})", shown(value), number::count(*count), number::rate(*count as f64 / all))
             })
             .collect();
         let more = column.distinct.map_or(0, |d| d.count as usize).saturating_sub(values.len());
@@ -241,6 +259,126 @@ fn rounded(number: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::printer::Wishes;
+    use anstream::adapter::strip_str;
+    use arrow_schema::{DataType, Schema};
+    use phlo_runtime::{Numbers, Quantiles, TableInfo, TableProfile, Texts};
+    use phlo_spec::AssetKey;
+    use std::sync::Arc;
+
+    fn column(name: &str, data_type: DataType) -> ColumnProfile {
+        ColumnProfile {
+            name: name.to_owned(),
+            data_type,
+            nulls: 0,
+            distinct: Some(Distinct { count: 2, exact: true }),
+            sensitive: false,
+            min: None,
+            max: None,
+            quantiles: None,
+            numbers: None,
+            texts: None,
+            booleans: None,
+            common: Vec::new(),
+        }
+    }
+
+    fn profile() -> Profile {
+        let table = TableInfo {
+            table: AssetKey::new("bronze.flights").unwrap(),
+            location: String::new(),
+            version: 3,
+            schema: Arc::new(Schema::empty()),
+            rows: None,
+            bytes: 1_300_000,
+            files: 2,
+            cursor: None,
+            run_id: None,
+            committed_at: None,
+        };
+        let five = |values: [Value; 5]| [0.05, 0.25, 0.5, 0.75, 0.95].into_iter().zip(values).collect();
+        let columns = vec![
+            ColumnProfile {
+                nulls: 521,
+                distinct: Some(Distinct { count: 26_400, exact: false }),
+                min: Some(json!(-43)),
+                max: Some(json!(1301)),
+                quantiles: Some(Quantiles {
+                    values: five([json!(-9), json!(-5), json!(-2), json!(11), json!(88)]),
+                    exact: false,
+                }),
+                numbers: Some(Numbers {
+                    mean: Some(12.639_071),
+                    stdev: Some(40.21),
+                    zeros: 1_401,
+                    negatives: 15_000,
+                    nans: 0,
+                    infinite: 0,
+                }),
+                ..column("dep_delay", DataType::Int64)
+            },
+            ColumnProfile {
+                min: Some(json!("2013-01-01")),
+                max: Some(json!("2013-01-31")),
+                quantiles: Some(Quantiles {
+                    values: five(["02", "08", "16", "24", "30"].map(|d| json!(format!("2013-01-{d}")))),
+                    exact: true,
+                }),
+                ..column("day", DataType::Date32)
+            },
+            ColumnProfile {
+                min: Some(json!("EWR")),
+                max: Some(json!("LGA")),
+                texts: Some(Texts {
+                    min_length: 3,
+                    max_length: 3,
+                    mean_length: 3.0,
+                    empty: 0,
+                    pattern: Some("[A-Z]{3}".to_owned()),
+                }),
+                common: vec![(json!("EWR"), 20_000), (json!("LGA"), 7_004)],
+                ..column("origin", DataType::Utf8View)
+            },
+            ColumnProfile {
+                booleans: Some((7_004, 20_000)),
+                common: vec![(json!(false), 20_000), (json!(true), 7_004)],
+                ..column("late", DataType::Boolean)
+            },
+            ColumnProfile { sensitive: true, ..column("pilot", DataType::Utf8) },
+        ];
+        Profile { table, content: TableProfile { rows: 27_004, columns } }
+    }
+
+    #[test]
+    fn a_profile_reads_as_tables() {
+        let printer = Printer::new(Wishes::default());
+        insta::assert_snapshot!(strip_str(&text(&printer, &profile())).to_string(), @"
+        bronze.flights  v3: 27,004 rows, 1.2 MiB in 2 files
+
+        column     type           nulls  distinct  min         max
+        dep_delay  int64    521 (1.9 %)   ~26,400  -43         1301
+        day        date               0         2  2013-01-01  2013-01-31
+        origin     string             0         2  EWR         LGA
+        late       boolean            0         2  -           -
+        pilot      string             0         2  ***         ***
+
+        column       mean  stdev  ~5 %  ~25 %  ~50 %  ~75 %  ~95 %  zeros  negative
+        dep_delay  12.639  40.21    -9     -5     -2     11     88  1,401    15,000
+
+        column  5 %         25 %        50 %        75 %        95 %
+        day     2013-01-02  2013-01-08  2013-01-16  2013-01-24  2013-01-30
+
+        column  shortest  mean length  longest  empty  all match
+        origin         3            3        3      0  [A-Z]{3}
+
+        column  most common values
+        origin  EWR: 20,000 (74 %), LGA: 7,004 (26 %)
+        late    false: 20,000 (74 %), true: 7,004 (26 %)
+
+        ~ distinct values are approximate, within some 2 %
+        ~ quantiles are approximate, within some 1 % of the rows
+        ");
+    }
 
     #[test]
     fn numbers_have_the_digits_that_matter() {
