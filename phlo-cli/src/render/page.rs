@@ -171,11 +171,14 @@ impl Page<'_> {
             )
         });
         let passed = check.last_passed.as_ref().map(|(run, at)| format!("run {run}, {}", number::ago(*at, self.at)));
-        let effort = format!(
-            "{} read, {}",
-            plural(usize::try_from(result.rows_scanned).unwrap_or(usize::MAX), "row"),
-            number::millis(result.duration_ms)
-        );
+        let read = match usize::try_from(result.rows_scanned).unwrap_or(usize::MAX) {
+            0 => "no row read".to_owned(),
+            rows => format!("{} read", plural(rows, "row")),
+        };
+        // What rode on the write took no time of its own.
+        let took =
+            if result.duration_ms > 0 { format!(" in {}", number::millis(result.duration_ms)) } else { String::new() };
+        let effort = read + &took;
         for (title, value) in [
             ("what it is", result.description.clone()),
             ("why", result.error.clone()),
@@ -347,7 +350,7 @@ mod tests {
         <dt>violations</dt><dd>1,350 of 27,004 rows (5.0 %)</dd>
         <dt>limits</dt><dd>up to 2 % may fail, more than 1 % warns</dd>
         <dt>last passed</dt><dd>run 20260128-090000-000001, 3 days ago</dd>
-        <dt>effort</dt><dd>27,004 rows read, 12 ms</dd>
+        <dt>effort</dt><dd>27,004 rows read in 12 ms</dd>
         </dl>
         <div class="bar" role="img" aria-label="5.0 % of the rows"><span class="fill bad" style="width:80.00%"></span><span class="mark warn" style="left:16.00%" title="1 %"></span><span class="mark bad" style="left:32.00%" title="2 %"></span></div>
         <p class="dim">2 of the failing rows</p>
@@ -366,7 +369,7 @@ mod tests {
         <dl>
         <dt>why</dt><dd>no column `x`</dd>
         <dt>wanted</dt><dd>dep_delay at most 600</dd>
-        <dt>effort</dt><dd>27,004 rows read, 12 ms</dd>
+        <dt>effort</dt><dd>27,004 rows read in 12 ms</dd>
         </dl>
         </details>
         <details class="check warn" open>
@@ -374,7 +377,7 @@ mod tests {
         <dl>
         <dt>wanted</dt><dd>dep_delay at most 600</dd>
         <dt>limits</dt><dd>more than 1 % failed, so it warns; more than 5 % would block</dd>
-        <dt>effort</dt><dd>27,004 rows read, 12 ms</dd>
+        <dt>effort</dt><dd>27,004 rows read in 12 ms</dd>
         </dl>
         </details>
         <details class="check good">
@@ -382,7 +385,7 @@ mod tests {
         <dl>
         <dt>wanted</dt><dd>dep_delay at most 600</dd>
         <dt>violations</dt><dd>0 of 27,004 rows (0 %)</dd>
-        <dt>effort</dt><dd>27,004 rows read, 12 ms</dd>
+        <dt>effort</dt><dd>27,004 rows read in 12 ms</dd>
         </dl>
         </details>
         "#);
