@@ -19,6 +19,7 @@ mod panics;
 mod passes;
 mod plugins;
 mod publish;
+mod quality;
 mod readers;
 mod reference;
 mod rest_example;

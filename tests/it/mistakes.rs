@@ -58,8 +58,8 @@ fn a_mistake_in_a_file_is_told_at_its_place() {
         "did you mean `id`?",
     );
     for (tolerance, place) in [
-        ("{ warn: 0.5, error: 0.1 }", "assets/raw/x.yaml:3:42"),
-        ("2", "assets/raw/x.yaml:3:42"),
+        ("{ warn: 0.5, error: 0.1 }", "assets/raw/x.yaml:3:43"),
+        ("2", "assets/raw/x.yaml:3:43"),
         ("{ warn: 0.1, error: 0.5 }, severity: warn", "assets/raw/x.yaml:3:79"),
     ] {
         let text = format!(

@@ -13,6 +13,7 @@ mod materialize;
 mod partition;
 mod platform;
 pub mod process;
+mod profile;
 mod publish;
 mod query;
 mod report;
@@ -23,6 +24,7 @@ mod semantic;
 mod stores;
 mod used;
 
+pub use phlo_engine::profile::{ColumnProfile, Distinct, Numbers, Quantiles, TableProfile, Texts};
 pub use phlo_engine_api::{TableInfo, TableVersion};
 
 pub use bus::Bus;
@@ -30,6 +32,7 @@ pub use check::CheckReport;
 pub use graph::{Graph, Node as GraphNode};
 pub use phlo_engine::check::{Explained, Way};
 pub use platform::{Opened, Platform};
+pub use profile::Profile;
 pub use query::{Audited, QualityPlan, SqlAnswer};
 pub use report::{
     AssetState, ConnectionHealth, Freshness, Lineage, PlanStep, PluginCheck, PluginDetails, PluginHealth, PluginRow,

@@ -148,7 +148,7 @@ impl Platform {
         Ok(tables)
     }
 
-    async fn store_of(&self, table: &AssetKey) -> Result<std::sync::Arc<dyn phlo_engine_api::TableStore>> {
+    pub(crate) async fn store_of(&self, table: &AssetKey) -> Result<std::sync::Arc<dyn phlo_engine_api::TableStore>> {
         Ok(self.table_store(self.asset(table), None)?.0)
     }
 
@@ -209,6 +209,12 @@ impl Platform {
             let results = self.quality_of_publish(spec, publish).await?;
             return Ok(Audited { results, audit_ms: started.elapsed().as_millis() as u64 });
         }
+        self.quality_of(spec).await
+    }
+
+    /// Audits an asset's table with the checks that this says it has.
+    pub(crate) async fn quality_of(&self, spec: &phlo_spec::AssetSpec) -> Result<Audited> {
+        let asset = &spec.key;
         let (store, _) = self.table_store(Some(spec), None)?;
         let Some(table) = store.provider(asset, None).await? else { return Err(self.no_table(asset).await) };
         let session = self.engine(Some(spec), None)?.session()?;

@@ -68,7 +68,7 @@ async fn audit(check: Check, rows: &[RecordBatch]) -> phlo_spec::CheckResult {
     let table = datafusion::datasource::MemTable::try_new(rows[0].schema(), vec![rows.to_vec()]).unwrap();
     let table: std::sync::Arc<dyn datafusion::catalog::TableProvider> = std::sync::Arc::new(table);
     check.verify(&session, &rows[0].schema()).await.unwrap();
-    check::audit_rows(&session, &table, &[check]).await.unwrap().remove(0).1
+    check::audit(&session, &table, &[check], check::Scope::All, None).await.unwrap().results.remove(0).1
 }
 
 #[tokio::test]
