@@ -188,7 +188,7 @@ const PREDICATES: &[(&str, &str, &str, &str)] = &[
         "compare: {column: f, is: ge, other: i}",
         "compare(f >= column i)",
         "f >= i",
-        r#"("f" + 0) >= "i" AND NOT isnan("f")"#,
+        r#""f" IS NULL OR "i" IS NULL OR (("f" + 0) >= "i" AND NOT isnan("f"))"#,
     ),
     (
         "compare: {column: d, is: le, other: z}",

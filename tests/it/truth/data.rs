@@ -145,6 +145,7 @@ impl Rows {
     }
 
     /// A column's numbers, nulls left out; NaN and infinities among them.
+    #[allow(dead_code, reason = "for checks of aggregates")]
     pub(crate) fn numbers(&self, column: &str) -> Vec<f64> {
         self.column(column).into_iter().filter_map(Cell::number).collect()
     }

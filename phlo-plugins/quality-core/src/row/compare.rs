@@ -125,10 +125,16 @@ impl Quality for Compare {
             predicate = if is == Is::Eq { near } else { format!("NOT {near}") };
             how = format!(" within {within}");
         } else if !equality {
-            let floats = [Some(column.as_str()), other.as_deref()].into_iter().flatten();
-            let floats = floats.filter(|name| params::column_type(target, name).is_some_and(|it| it.is_floating()));
-            for name in floats {
-                predicate.push_str(&format!(" AND NOT isnan({})", quote(name)));
+            let columns: Vec<&str> = std::iter::once(column.as_str()).chain(other.as_deref()).collect();
+            let floats =
+                columns.iter().filter(|name| params::column_type(target, name).is_some_and(|it| it.is_floating()));
+            let numbers: Vec<_> = floats.map(|name| format!("NOT isnan({})", quote(name))).collect();
+            if !numbers.is_empty() {
+                predicate = format!("{predicate} AND {}", numbers.join(" AND "));
+                if let Some(other) = &other {
+                    // A null beside NaN would not hide it.
+                    predicate = format!("{} IS NULL OR {} IS NULL OR ({predicate})", quote(&column), quote(other));
+                }
             }
         }
         // A column and a text of the same letters are two checks.
