@@ -320,7 +320,7 @@ impl Shown {
             checked.rows = as_json(batches);
         }
         if !self.result.passed() {
-            checked.last_passed = self.last.in_run();
+            checked.last_passed = Some(self.last.text(Utc::now()));
         }
         checked
     }

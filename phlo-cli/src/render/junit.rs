@@ -17,7 +17,7 @@ const SAMPLE: usize = 20;
 pub(crate) fn junit(printer: &Printer, report: &Report) -> String {
     let text = |text: &str| escaped(&printer.clean(text));
     let counts = report.counts();
-    let never = report.assets.iter().filter(|asset| is_unchecked(asset)).count();
+    let never = report.assets.iter().filter(|asset| asset.nothing().is_some()).count();
     let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let millis: u64 = report.assets.iter().map(millis).sum();
     let _ = writeln!(
@@ -39,7 +39,7 @@ pub(crate) fn junit(printer: &Printer, report: &Report) -> String {
 fn suite(xml: &mut String, report: &Report, asset: &Asset, text: &dyn Fn(&str) -> String) {
     let counts = asset.counts();
     let key = text(&asset.key);
-    let skipped = usize::from(is_unchecked(asset));
+    let skipped = usize::from(asset.nothing().is_some());
     let _ = writeln!(
         xml,
         "  <testsuite name=\"{key}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{skipped}\" time=\"{}\" timestamp=\"{}\">",
@@ -69,17 +69,13 @@ fn suite(xml: &mut String, report: &Report, asset: &Asset, text: &dyn Fn(&str) -
             error.code.as_str(),
             text(&error.messages.iter().chain(&error.hints).map(String::as_str).collect::<Vec<_>>().join("\n")),
         );
-    } else if is_unchecked(asset) {
+    } else if let Some(why) = asset.nothing() {
         let _ = writeln!(
             xml,
-            "    <testcase name=\"checks\" classname=\"{key}\" time=\"0.000\">\n      <skipped message=\"no run has checked this asset\"/>\n    </testcase>"
+            "    <testcase name=\"checks\" classname=\"{key}\" time=\"0.000\">\n      <skipped message=\"{why}\"/>\n    </testcase>"
         );
     }
     let _ = writeln!(xml, "  </testsuite>");
-}
-
-fn is_unchecked(asset: &Asset) -> bool {
-    asset.checks.is_empty() && asset.error.is_none()
 }
 
 fn case(xml: &mut String, class: &str, check: &Checked, text: &dyn Fn(&str) -> String) {
@@ -128,8 +124,7 @@ fn details(check: &Checked) -> String {
     lines.extend(result.description.clone());
     lines.extend(found(result).filter(|_| result.is_of_rows()).map(|found| format!("found: {found}")));
     lines.extend(by_tolerance(result).or_else(|| limits(result)).map(|limits| format!("tolerance: {limits}")));
-    lines
-        .extend(check.last_passed.as_ref().map(|(run, at)| format!("last passed in run {run} at {}", at.to_rfc3339())));
+    lines.extend(check.last_passed.as_ref().map(|last| format!("last passed: {last}")));
     lines.extend(result.sql.as_ref().map(|sql| format!("sql: {sql}")));
     lines.extend(check.rows.iter().take(SAMPLE).map(row));
     lines.join("\n")
@@ -177,7 +172,7 @@ mod tests {
               <failure message="1,350 of 27,004 rows (5.0 %); wanted dep_delay at most 600" type="range">1,350 of 27,004 rows (5.0 %); wanted dep_delay at most 600
         Nobody &lt;waits&gt; longer &amp; &quot;lives&quot;
         tolerance: up to 2 % may fail, more than 1 % warns
-        last passed in run 20260128-090000-000001 at 2026-01-28T09:00:00+00:00
+        last passed: in run 20260128-090000-000001, 3 days ago
         sql: SELECT * FROM bronze.flights WHERE NOT (&quot;dep_delay&quot; &lt;= 600)
         {&quot;tailnum&quot;:&quot;&lt;script&gt;alert(1)&lt;/script&gt;&quot;,&quot;dep_delay&quot;:1301,&quot;carrier&quot;:null}
         {&quot;tailnum&quot;:&quot;N1\u0001&quot;,&quot;dep_delay&quot;:602,&quot;carrier&quot;:&quot;MQ&quot;}</failure>
@@ -191,7 +186,7 @@ mod tests {
               <property name="warnings" value="0"/>
             </properties>
             <testcase name="checks" classname="gold.never" time="0.000">
-              <skipped message="no run has checked this asset"/>
+              <skipped message="no run has checked it yet"/>
             </testcase>
           </testsuite>
           <testsuite name="gold.gone" tests="1" failures="0" errors="1" skipped="0" time="0.000" timestamp="2026-01-31T09:05:00">

@@ -133,8 +133,8 @@ impl Page<'_> {
                 error.code.as_str(),
                 lines.join("<br>")
             );
-        } else if asset.checks.is_empty() {
-            html.push_str("<p>No run has checked it yet.</p>\n");
+        } else if let Some(why) = asset.nothing() {
+            let _ = writeln!(html, "<p>There is nothing to tell: {why}.</p>");
         }
         // What needs a reader first.
         let mut checks: Vec<_> = asset.checks.iter().collect();
@@ -170,7 +170,6 @@ impl Page<'_> {
                 number::rate(result.violation_rate())
             )
         });
-        let passed = check.last_passed.as_ref().map(|(run, at)| format!("run {run}, {}", number::ago(*at, self.at)));
         let read = match usize::try_from(result.rows_scanned).unwrap_or(usize::MAX) {
             0 => "no row read".to_owned(),
             rows => format!("{} read", plural(rows, "row")),
@@ -186,7 +185,7 @@ impl Page<'_> {
             ("found", found(result)),
             ("violations", rows),
             ("limits", by_tolerance(result).or_else(|| limits(result))),
-            ("last passed", passed),
+            ("last passed", check.last_passed.clone()),
             ("effort", Some(effort)),
         ] {
             if let Some(value) = value {
@@ -349,7 +348,7 @@ mod tests {
         <dt>wanted</dt><dd>dep_delay at most 600</dd>
         <dt>violations</dt><dd>1,350 of 27,004 rows (5.0 %)</dd>
         <dt>limits</dt><dd>up to 2 % may fail, more than 1 % warns</dd>
-        <dt>last passed</dt><dd>run 20260128-090000-000001, 3 days ago</dd>
+        <dt>last passed</dt><dd>in run 20260128-090000-000001, 3 days ago</dd>
         <dt>effort</dt><dd>27,004 rows read in 12 ms</dd>
         </dl>
         <div class="bar" role="img" aria-label="5.0 % of the rows"><span class="fill bad" style="width:80.00%"></span><span class="mark warn" style="left:16.00%" title="1 %"></span><span class="mark bad" style="left:32.00%" title="2 %"></span></div>

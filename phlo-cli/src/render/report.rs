@@ -37,8 +37,8 @@ pub(crate) struct Checked {
     pub(crate) result: CheckResult,
     /// Failing rows, each a JSON object; those of the result's sample unless more were asked for.
     pub(crate) rows: Vec<Value>,
-    /// The latest run that it passed in, where that is not this one.
-    pub(crate) last_passed: Option<(String, DateTime<Utc>)>,
+    /// When it passed last, where that is not now and is known.
+    pub(crate) last_passed: Option<String>,
 }
 
 impl From<CheckResult> for Checked {
@@ -74,6 +74,15 @@ impl Counts {
 }
 
 impl Asset {
+    /// Why there is nothing to tell of it, if so.
+    pub(crate) fn nothing(&self) -> Option<&'static str> {
+        match (self.checks.is_empty() && self.error.is_none(), self.at) {
+            (false, _) => None,
+            (true, Some(_)) => Some("it has no checks"),
+            (true, None) => Some("no run has checked it yet"),
+        }
+    }
+
     /// How many of its checks ended how; one that could not be checked counts as one that could not run.
     pub(crate) fn counts(&self) -> Counts {
         let mut counts = Counts { errored: usize::from(self.error.is_some()), ..Counts::default() };
@@ -137,7 +146,7 @@ pub(crate) mod tests {
                     "sample": [{ "tailnum": "<script>alert(1)</script>", "dep_delay": 1301, "carrier": null, "_phlo_run_id": "r" },
                                { "tailnum": "N1\u{1}", "dep_delay": 602, "carrier": "MQ", "_phlo_run_id": "r" }] }),
         );
-        failed.last_passed = Some(("20260128-090000-000001".to_owned(), "2026-01-28T09:00:00Z".parse().unwrap()));
+        failed.last_passed = Some("in run 20260128-090000-000001, 3 days ago".to_owned());
         Report {
             project: "nyc & flights".to_owned(),
             at: "2026-01-31T09:05:00Z".parse().unwrap(),

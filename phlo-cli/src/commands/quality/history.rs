@@ -128,11 +128,6 @@ pub(super) struct Passed {
 }
 
 impl Passed {
-    /// The run.
-    pub(super) fn in_run(&self) -> Option<(String, DateTime<Utc>)> {
-        self.run.clone()
-    }
-
     /// For people.
     pub(super) fn text(&self, now: DateTime<Utc>) -> String {
         match (&self.run, self.runs) {
