@@ -199,7 +199,7 @@ impl Platform {
             .collect())
     }
 
-    /// The published tables that an asset's checks read beside its own.
+    /// The published tables that an asset's checks read beside its own, and what they read through sources.
     ///
     /// # Errors
     /// One does not exist, told at the check.
@@ -220,7 +220,7 @@ impl Platform {
                 register(session, &table, provider)?;
             }
         }
-        Ok(())
+        self.register_others(session, spec, &checks).await
     }
 
     pub(crate) fn no_asset(&self, key: &AssetKey) -> Error {
