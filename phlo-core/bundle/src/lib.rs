@@ -39,6 +39,8 @@ use phlo_publish_files as _;
 use phlo_publish_postgres as _;
 #[cfg(feature = "quality-core")]
 use phlo_quality_core as _;
+#[cfg(feature = "quality-reconcile")]
+use phlo_quality_reconcile as _;
 #[cfg(feature = "secrets-local")]
 use phlo_secrets_local as _;
 #[cfg(feature = "semantic-metrics")]
@@ -82,6 +84,12 @@ pub static KNOWN: &[KnownPlugin] = &[
     KnownPlugin { kind: "quality", name: "not_null", package: "phlo-quality-core", feature: "quality-core", summary: "Everyday checks: not_null, unique, accepted_values, range, row_count, pattern, freshness, schema, sql, business_rule", linked: cfg!(feature = "quality-core") },
     KnownPlugin { kind: "quality", name: "pattern", package: "phlo-quality-core", feature: "quality-core", summary: "Everyday checks: not_null, unique, accepted_values, range, row_count, pattern, freshness, schema, sql, business_rule", linked: cfg!(feature = "quality-core") },
     KnownPlugin { kind: "quality", name: "range", package: "phlo-quality-core", feature: "quality-core", summary: "Everyday checks: not_null, unique, accepted_values, range, row_count, pattern, freshness, schema, sql, business_rule", linked: cfg!(feature = "quality-core") },
+    KnownPlugin { kind: "quality", name: "reconcile_aggregates", package: "phlo-quality-reconcile", feature: "quality-reconcile", summary: "Reconciliation with another asset or with another system: counts, aggregates, keys, checksums, the first difference", linked: cfg!(feature = "quality-reconcile") },
+    KnownPlugin { kind: "quality", name: "reconcile_checksum", package: "phlo-quality-reconcile", feature: "quality-reconcile", summary: "Reconciliation with another asset or with another system: counts, aggregates, keys, checksums, the first difference", linked: cfg!(feature = "quality-reconcile") },
+    KnownPlugin { kind: "quality", name: "reconcile_counts", package: "phlo-quality-reconcile", feature: "quality-reconcile", summary: "Reconciliation with another asset or with another system: counts, aggregates, keys, checksums, the first difference", linked: cfg!(feature = "quality-reconcile") },
+    KnownPlugin { kind: "quality", name: "reconcile_diff", package: "phlo-quality-reconcile", feature: "quality-reconcile", summary: "Reconciliation with another asset or with another system: counts, aggregates, keys, checksums, the first difference", linked: cfg!(feature = "quality-reconcile") },
+    KnownPlugin { kind: "quality", name: "reconcile_keys", package: "phlo-quality-reconcile", feature: "quality-reconcile", summary: "Reconciliation with another asset or with another system: counts, aggregates, keys, checksums, the first difference", linked: cfg!(feature = "quality-reconcile") },
+    KnownPlugin { kind: "quality", name: "reconcile_multi", package: "phlo-quality-reconcile", feature: "quality-reconcile", summary: "Reconciliation with another asset or with another system: counts, aggregates, keys, checksums, the first difference", linked: cfg!(feature = "quality-reconcile") },
     KnownPlugin { kind: "quality", name: "row_count", package: "phlo-quality-core", feature: "quality-core", summary: "Everyday checks: not_null, unique, accepted_values, range, row_count, pattern, freshness, schema, sql, business_rule", linked: cfg!(feature = "quality-core") },
     KnownPlugin { kind: "quality", name: "schema", package: "phlo-quality-core", feature: "quality-core", summary: "Everyday checks: not_null, unique, accepted_values, range, row_count, pattern, freshness, schema, sql, business_rule", linked: cfg!(feature = "quality-core") },
     KnownPlugin { kind: "quality", name: "sql", package: "phlo-quality-core", feature: "quality-core", summary: "Everyday checks: not_null, unique, accepted_values, range, row_count, pattern, freshness, schema, sql, business_rule", linked: cfg!(feature = "quality-core") },

@@ -15,7 +15,10 @@ use crate::with::With;
 
 /// What is aggregated: an SQL expression for both sides, a function of a column, or an expression for each side.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "expected an SQL aggregate, a function of a column such as `{sum: amount}`, or `{this: SQL, other: SQL}`")]
+#[serde(
+    untagged,
+    expecting = "expected an SQL aggregate, a function of a column such as `{sum: amount}`, or `{this: SQL, other: SQL}`"
+)]
 pub enum Aggregate {
     /// SQL as it is written, e.g. `count(*)`; its integers overflow as the engine's do.
     Sql(String),
@@ -306,8 +309,7 @@ fn judged(
         let key = |column: &String| params::key(&side.column(column), params::column_type(target, column));
         let groups: Vec<String> = by.iter().map(key).collect();
         let keyed = groups.iter().zip(&keys).map(|(sql, alias)| format!("{sql} AS {alias}"));
-        let values =
-            aggregates.iter().enumerate().map(|(at, (_, a))| format!("{} AS \"_a{at}\"", a.sql(side, target)));
+        let values = aggregates.iter().enumerate().map(|(at, (_, a))| format!("{} AS \"_a{at}\"", a.sql(side, target)));
         side.select(&keyed.chain(values).collect::<Vec<_>>(), &groups)
     });
     let (list, group) = match keys.as_slice() {
@@ -364,7 +366,9 @@ fn queries(judged: &str, by: &[String], aggregates: &[(String, Aggregate)]) -> (
         "count(*) FILTER (WHERE \"_there\" = 0) AS \"missing_there\"".to_owned(),
     ];
     for at in 0..aggregates.len() {
-        items.push(format!("count(*) FILTER (WHERE NOT \"_ok{at}\" AND \"_here\" > 0 AND \"_there\" > 0) AS \"differ{at}\""));
+        items.push(format!(
+            "count(*) FILTER (WHERE NOT \"_ok{at}\" AND \"_here\" > 0 AND \"_there\" > 0) AS \"differ{at}\""
+        ));
         if by.is_empty() {
             items.push(format!("first_value(CAST(\"_h{at}\" AS VARCHAR)) AS \"here{at}\""));
             items.push(format!("first_value(CAST(\"_t{at}\" AS VARCHAR)) AS \"there{at}\""));
@@ -372,7 +376,8 @@ fn queries(judged: &str, by: &[String], aggregates: &[(String, Aggregate)]) -> (
     }
     let query = format!("SELECT {} FROM {judged}", items.join(", "));
     let keys = params::keys(by.len());
-    let mut shown: Vec<_> = keys.iter().zip(by).map(|(alias, column)| format!("{alias} AS {}", quote(column))).collect();
+    let mut shown: Vec<_> =
+        keys.iter().zip(by).map(|(alias, column)| format!("{alias} AS {}", quote(column))).collect();
     for (at, (name, _)) in aggregates.iter().enumerate() {
         shown.push(format!("\"_h{at}\" AS {}", quote(&format!("{name} here"))));
         shown.push(format!("\"_t{at}\" AS {}", quote(&format!("{name} there"))));
@@ -397,7 +402,11 @@ fn judge(rows: &[Vec<Value>], names: &[String], grouped: bool) -> Verdict {
             .collect();
         let of = if of.is_empty() { String::new() } else { format!("; {}", of.join(", ")) };
         let (here, there) = (thousands(here), thousands(there));
-        format!("{} of {} differ: {here} missing here, {there} missing there{of}", thousands(differ), counted(groups, "group"))
+        format!(
+            "{} of {} differ: {here} missing here, {there} missing there{of}",
+            thousands(differ),
+            counted(groups, "group")
+        )
     } else {
         let value = |at: usize| match row.get(at) {
             Some(Value::Text(text)) if text.contains('.') && !text.contains(['e', 'E']) => {
@@ -406,7 +415,8 @@ fn judge(rows: &[Vec<Value>], names: &[String], grouped: bool) -> Verdict {
             Some(Value::Text(text)) => text.clone(),
             _ => "null".to_owned(),
         };
-        let one = |(at, name): (usize, &String)| format!("{name} {} here, {} there", value(5 + at * 3), value(6 + at * 3));
+        let one =
+            |(at, name): (usize, &String)| format!("{name} {} here, {} there", value(5 + at * 3), value(6 + at * 3));
         names.iter().enumerate().map(one).collect::<Vec<_>>().join("; ")
     };
     Verdict { passed: true, violations: differ, total: Some(groups), observed: Some(observed) }

@@ -71,8 +71,9 @@ impl Quality for ReconcileDiff {
             Some(t) if matches!(type_name(t).as_str(), "date" | "timestamp" | "timestamptz") => true,
             Some(other) => {
                 let message = format!("`key` is `{key}`, whose type {} has no ranges", type_name(other));
-                return Err(invalid(message)
-                    .hint("name a column of whole numbers, decimals, dates or timestamps, or use `reconcile_checksum`"));
+                return Err(invalid(message).hint(
+                    "name a column of whole numbers, decimals, dates or timestamps, or use `reconcile_checksum`",
+                ));
             }
         };
         let shown = wanted.as_ref().map_or_else(|| "all columns".to_owned(), |c| params::listed(c, &other_names));
@@ -109,8 +110,9 @@ impl Quality for ReconcileDiff {
             "SELECT {DIFFER} AS \"differs\", \"_here\", \"_there\", CAST(\"_from\" AS VARCHAR) AS \"_from\", \
              CAST(\"_to\" AS VARCHAR) AS \"_to\" FROM {grouped} ORDER BY \"_range\""
         );
-        let first =
-            format!("(SELECT * FROM {ranged} WHERE \"_range\" = (SELECT min(\"_range\") FROM {grouped} WHERE {DIFFER}))");
+        let first = format!(
+            "(SELECT * FROM {ranged} WHERE \"_range\" = (SELECT min(\"_range\") FROM {grouped} WHERE {DIFFER}))"
+        );
         let show = differing(&first, &alias, std::slice::from_ref(&key), &columns);
         let rounded = decimals.map(|decimals| format!("to {decimals} decimals")).unwrap_or_default();
         let mut renamed: Vec<_> = names.iter().map(|(here, there)| format!("{here} as {there}")).collect();

@@ -80,7 +80,8 @@ impl Quality for ReconcileKeys {
             Missing::Here => "\"_here\" = 0",
             Missing::There => "\"_there\" = 0",
         };
-        let named: Vec<_> = key.iter().zip(&keys).map(|(column, alias)| format!("{alias} AS {}", quote(column))).collect();
+        let named: Vec<_> =
+            key.iter().zip(&keys).map(|(column, alias)| format!("{alias} AS {}", quote(column))).collect();
         let show = format!(
             "SELECT {}, CASE WHEN \"_here\" = 0 THEN 'here' ELSE 'there' END AS \"_phlo_missing\" FROM \
              (SELECT *, row_number() OVER (PARTITION BY \"_here\" = 0 ORDER BY {list}) AS \"_nth\" FROM {pairs} WHERE {bad}) \
@@ -99,8 +100,12 @@ impl Quality for ReconcileKeys {
                 Missing::Here => here,
                 Missing::There => there,
             };
-            let observed =
-                format!("{}: {} missing here, {} missing there", counted(all, "key"), thousands(here), thousands(there));
+            let observed = format!(
+                "{}: {} missing here, {} missing there",
+                counted(all, "key"),
+                thousands(here),
+                thousands(there)
+            );
             Verdict { passed: true, violations, total: Some(all), observed: Some(observed) }
         };
         let (shown, word) = match missing {

@@ -25,8 +25,16 @@ macro_rules! check {
     };
 }
 
-check!(aggregates::ReconcileAggregates, "reconcile_aggregates", "An aggregate is what it is in another table, by group");
-check!(aggregates::ReconcileMulti, "reconcile_multi", "Several aggregates are what they are in another table, by group");
+check!(
+    aggregates::ReconcileAggregates,
+    "reconcile_aggregates",
+    "An aggregate is what it is in another table, by group"
+);
+check!(
+    aggregates::ReconcileMulti,
+    "reconcile_multi",
+    "Several aggregates are what they are in another table, by group"
+);
 check!(checksum::ReconcileChecksum, "reconcile_checksum", "Rows have the checksums that they have in another table");
 check!(counts::ReconcileCounts, "reconcile_counts", "There are as many rows as in another table");
 check!(diff::ReconcileDiff, "reconcile_diff", "No range of keys differs from that of another table");

@@ -134,9 +134,8 @@ impl Columns {
 
     /// The MD5 of a row's texts: each behind its length, so that no two rows make one text; null is `~`.
     pub(crate) fn md5(&self) -> String {
-        let piece = |at: usize| {
-            format!("coalesce(CAST(character_length(\"_c{at}\") AS VARCHAR) || ':' || \"_c{at}\", '~')")
-        };
+        let piece =
+            |at: usize| format!("coalesce(CAST(character_length(\"_c{at}\") AS VARCHAR) || ':' || \"_c{at}\", '~')");
         let pieces: Vec<_> = (0..self.names.len()).map(piece).collect();
         if pieces.is_empty() { "md5('')".to_owned() } else { format!("md5({})", pieces.join(" || ")) }
     }

@@ -42,7 +42,7 @@ impl JsonSchema for With {
                 {
                     "type": "object",
                     "description": "What an asset's `source` holds: a connection or a plugin, and its config",
-                    "properties": { "connection": { "type": "string" }, "plugin": { "type": "string" } },
+                    "additionalProperties": true,
                     "anyOf": [{ "required": ["connection"] }, { "required": ["plugin"] }]
                 }
             ]

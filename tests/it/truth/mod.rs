@@ -5,6 +5,7 @@
 
 mod data;
 mod duckdb;
+mod reconcile;
 mod rows;
 
 use std::collections::BTreeMap;
