@@ -18,6 +18,7 @@ mod panics;
 mod plugins;
 mod publish;
 mod readers;
+mod reconcile;
 mod reference;
 mod rest_example;
 mod schema;

@@ -39,6 +39,8 @@ use phlo_publish_files as _;
 use phlo_publish_postgres as _;
 #[cfg(feature = "quality-core")]
 use phlo_quality_core as _;
+#[cfg(feature = "quality-distribution")]
+use phlo_quality_distribution as _;
 #[cfg(feature = "quality-reconcile")]
 use phlo_quality_reconcile as _;
 #[cfg(feature = "secrets-local")]
@@ -80,7 +82,13 @@ pub static KNOWN: &[KnownPlugin] = &[
     KnownPlugin { kind: "orchestrator", name: "systemd", package: "phlo-orchestrator-systemd", feature: "orchestrator-systemd", summary: "Schedules as systemd timers, and a hardened service for each", linked: cfg!(feature = "orchestrator-systemd") },
     KnownPlugin { kind: "quality", name: "accepted_values", package: "phlo-quality-core", feature: "quality-core", summary: "Everyday checks: not_null, unique, accepted_values, range, row_count, pattern, freshness, schema, sql, business_rule", linked: cfg!(feature = "quality-core") },
     KnownPlugin { kind: "quality", name: "business_rule", package: "phlo-quality-core", feature: "quality-core", summary: "Everyday checks: not_null, unique, accepted_values, range, row_count, pattern, freshness, schema, sql, business_rule", linked: cfg!(feature = "quality-core") },
+    KnownPlugin { kind: "quality", name: "chi_square", package: "phlo-quality-distribution", feature: "quality-distribution", summary: "Distributions: Kolmogorov-Smirnov, chi-square, KL divergence, Cramer's V, z-scores, moving standard deviations", linked: cfg!(feature = "quality-distribution") },
+    KnownPlugin { kind: "quality", name: "cramers_v", package: "phlo-quality-distribution", feature: "quality-distribution", summary: "Distributions: Kolmogorov-Smirnov, chi-square, KL divergence, Cramer's V, z-scores, moving standard deviations", linked: cfg!(feature = "quality-distribution") },
     KnownPlugin { kind: "quality", name: "freshness", package: "phlo-quality-core", feature: "quality-core", summary: "Everyday checks: not_null, unique, accepted_values, range, row_count, pattern, freshness, schema, sql, business_rule", linked: cfg!(feature = "quality-core") },
+    KnownPlugin { kind: "quality", name: "kl_divergence", package: "phlo-quality-distribution", feature: "quality-distribution", summary: "Distributions: Kolmogorov-Smirnov, chi-square, KL divergence, Cramer's V, z-scores, moving standard deviations", linked: cfg!(feature = "quality-distribution") },
+    KnownPlugin { kind: "quality", name: "ks_test", package: "phlo-quality-distribution", feature: "quality-distribution", summary: "Distributions: Kolmogorov-Smirnov, chi-square, KL divergence, Cramer's V, z-scores, moving standard deviations", linked: cfg!(feature = "quality-distribution") },
+    KnownPlugin { kind: "quality", name: "mean_stdevs", package: "phlo-quality-distribution", feature: "quality-distribution", summary: "Distributions: Kolmogorov-Smirnov, chi-square, KL divergence, Cramer's V, z-scores, moving standard deviations", linked: cfg!(feature = "quality-distribution") },
+    KnownPlugin { kind: "quality", name: "moving_stdevs", package: "phlo-quality-distribution", feature: "quality-distribution", summary: "Distributions: Kolmogorov-Smirnov, chi-square, KL divergence, Cramer's V, z-scores, moving standard deviations", linked: cfg!(feature = "quality-distribution") },
     KnownPlugin { kind: "quality", name: "not_null", package: "phlo-quality-core", feature: "quality-core", summary: "Everyday checks: not_null, unique, accepted_values, range, row_count, pattern, freshness, schema, sql, business_rule", linked: cfg!(feature = "quality-core") },
     KnownPlugin { kind: "quality", name: "pattern", package: "phlo-quality-core", feature: "quality-core", summary: "Everyday checks: not_null, unique, accepted_values, range, row_count, pattern, freshness, schema, sql, business_rule", linked: cfg!(feature = "quality-core") },
     KnownPlugin { kind: "quality", name: "range", package: "phlo-quality-core", feature: "quality-core", summary: "Everyday checks: not_null, unique, accepted_values, range, row_count, pattern, freshness, schema, sql, business_rule", linked: cfg!(feature = "quality-core") },
@@ -94,6 +102,7 @@ pub static KNOWN: &[KnownPlugin] = &[
     KnownPlugin { kind: "quality", name: "schema", package: "phlo-quality-core", feature: "quality-core", summary: "Everyday checks: not_null, unique, accepted_values, range, row_count, pattern, freshness, schema, sql, business_rule", linked: cfg!(feature = "quality-core") },
     KnownPlugin { kind: "quality", name: "sql", package: "phlo-quality-core", feature: "quality-core", summary: "Everyday checks: not_null, unique, accepted_values, range, row_count, pattern, freshness, schema, sql, business_rule", linked: cfg!(feature = "quality-core") },
     KnownPlugin { kind: "quality", name: "unique", package: "phlo-quality-core", feature: "quality-core", summary: "Everyday checks: not_null, unique, accepted_values, range, row_count, pattern, freshness, schema, sql, business_rule", linked: cfg!(feature = "quality-core") },
+    KnownPlugin { kind: "quality", name: "z_score", package: "phlo-quality-distribution", feature: "quality-distribution", summary: "Distributions: Kolmogorov-Smirnov, chi-square, KL divergence, Cramer's V, z-scores, moving standard deviations", linked: cfg!(feature = "quality-distribution") },
     KnownPlugin { kind: "resource", name: "datafusion", package: "phlo-engine-datafusion", feature: "engine-datafusion", summary: "The query engine of phlo: DataFusion in process", linked: cfg!(feature = "engine-datafusion") },
     KnownPlugin { kind: "resource", name: "delta", package: "phlo-table-delta", feature: "table-delta", summary: "Delta tables: staged, audited and committed atomically", linked: cfg!(feature = "table-delta") },
     KnownPlugin { kind: "resource", name: "files", package: "phlo-publish-files", feature: "publish-files", summary: "Publishes tables as files: CSV, NDJSON or Parquet, replaced as a whole", linked: cfg!(feature = "publish-files") },

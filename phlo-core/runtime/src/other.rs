@@ -89,9 +89,8 @@ impl Platform {
         offline: bool,
     ) -> Result<Source, Vec<Diagnostic>> {
         let source = source_of(&other.source, &self.inner.project.connections)?;
-        let at = |err: Error, place: Option<phlo_spec::Place>| {
-            vec![err.at(place).at(check.place.clone()).into_diagnostic()]
-        };
+        let at =
+            |err: Error, place: Option<phlo_spec::Place>| vec![err.at(place).at(check.place.clone()).into_diagnostic()];
         let plugin = self.inner.registry.source(&source.plugin).map_err(|err| at(err, source.plugin_place.clone()))?;
         let config = plugin.parse(&source.config).map_err(|err| at(err, source.config.place()))?;
         let mut context = self.source_context(spec, offline, CancellationToken::new());

@@ -104,10 +104,14 @@ fn compared(
     other: Option<String>,
 ) -> Result<Compared> {
     let counts = |from: &str, column: &str, here: &str, there: &str| {
-        format!("SELECT CAST({c} AS VARCHAR) AS \"c\", {here} AS \"h\", {there} AS \"t\" FROM {from} WHERE {c} IS NOT NULL", c = quote(column))
+        format!(
+            "SELECT CAST({c} AS VARCHAR) AS \"c\", {here} AS \"h\", {there} AS \"t\" FROM {from} WHERE {c} IS NOT NULL",
+            c = quote(column)
+        )
     };
     let here = counts("this", column, "1", "0");
-    let group = |from: &str| format!("SELECT \"c\", sum(\"h\") AS \"h\", sum(\"t\") AS \"t\" FROM ({from}) GROUP BY \"c\"");
+    let group =
+        |from: &str| format!("SELECT \"c\", sum(\"h\") AS \"h\", sum(\"t\") AS \"t\" FROM ({from}) GROUP BY \"c\"");
     match (with, expected.is_empty()) {
         (Some(_), false) => Err(invalid("`with` excludes `expected`").hint("keep one of the two")),
         (None, true) => Err(invalid("neither `expected` nor `with` is given")
@@ -196,14 +200,21 @@ impl Quality for KlDivergence {
             let (n, m) = found.iter().fold((0.0, 0.0), |(n, m), (here, there)| (n + here, m + there));
             let part = |(here, there): &(f64, f64)| {
                 let (p, q) = (here / n, there / m);
-                if *here == 0.0 { 0.0 } else if *there == 0.0 { f64::INFINITY } else { p * (p / q).ln() }
+                if *here == 0.0 {
+                    0.0
+                } else if *there == 0.0 {
+                    f64::INFINITY
+                } else {
+                    p * (p / q).ln()
+                }
             };
             // Rounding may leave a hair below 0.
             let divergence = if n == 0.0 { 0.0 } else { found.iter().map(part).sum::<f64>().max(0.0) };
             Verdict::whole(divergence <= max, format!("divergence {divergence:.6}"))
         };
         let name = params::name("kl_divergence", &format!("{what}; max {max}"));
-        Ok(CheckPlan::new(name, format!("{what}, divergence at most {max}"), Evaluation::query(query, judge)).on([column]))
+        Ok(CheckPlan::new(name, format!("{what}, divergence at most {max}"), Evaluation::query(query, judge))
+            .on([column]))
     }
 }
 

@@ -145,11 +145,8 @@ impl Quality for KsTest {
         let (query, what) = match (with, distribution) {
             (Some(with), None) => {
                 let other = other_column.unwrap_or_else(|| column.clone());
-                let both = format!(
-                    "{} UNION ALL {}",
-                    values("this", &column, 0),
-                    values(&params::table(&with), &other, 1)
-                );
+                let both =
+                    format!("{} UNION ALL {}", values("this", &column, 0), values(&params::table(&with), &other, 1));
                 let query = format!(
                     "SELECT max(abs(\"a\" / \"n\" - \"b\" / \"m\")) AS \"d\", max(\"n\") AS \"n\", max(\"m\") AS \"m\" FROM \
                      (SELECT CAST(sum(\"x\") OVER (ORDER BY \"v\") AS DOUBLE) AS \"a\", CAST(sum(\"y\") OVER (ORDER BY \"v\") AS DOUBLE) AS \"b\", \

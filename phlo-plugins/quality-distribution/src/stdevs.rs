@@ -131,7 +131,11 @@ impl Quality for MeanStdevs {
             return Err(invalid(format!("`stdev` is {given}, which is not above 0"))
                 .hint("remove it: the column's own is then the unit"));
         }
-        let finite = format!("CASE WHEN {finite} THEN {value} END", finite = is_finite(&double(&column)), value = double(&column));
+        let finite = format!(
+            "CASE WHEN {finite} THEN {value} END",
+            finite = is_finite(&double(&column)),
+            value = double(&column)
+        );
         let expressions = [format!("avg({finite})"), format!("stddev_samp({finite})")];
         let judge = move |values: &[Value]| {
             let Some(found) = params::number(values, 0) else { return Verdict::whole(false, "no value, so no mean") };
@@ -160,7 +164,9 @@ impl Quality for MovingStdevs {
         let most = max.unwrap_or(USUAL);
         params::limit("max", most, f64::INFINITY)?;
         if previous < 2 {
-            return Err(invalid(format!("`previous` is {previous}")).hint("write 2 or more: fewer values deviate from nothing"));
+            return Err(
+                invalid(format!("`previous` is {previous}")).hint("write 2 or more: fewer values deviate from nothing")
+            );
         }
         if order_by.is_empty() {
             return Err(invalid("`order_by` is empty").hint("name the columns that the rows are ordered by"));
@@ -168,10 +174,7 @@ impl Quality for MovingStdevs {
         let value = double(&column);
         let finite = is_finite(&value);
         let order: Vec<_> = order_by.iter().map(|column| format!("{} NULLS LAST", quote(column))).collect();
-        let over = format!(
-            "OVER (ORDER BY {} ROWS BETWEEN {previous} PRECEDING AND 1 PRECEDING)",
-            order.join(", ")
-        );
+        let over = format!("OVER (ORDER BY {} ROWS BETWEEN {previous} PRECEDING AND 1 PRECEDING)", order.join(", "));
         let judged = format!(
             "(SELECT *, avg({value}) {over} AS \"_mean\", stddev_samp({value}) {over} AS \"_stdev\", count({value}) {over} AS \"_before\" \
              FROM this WHERE {finite})"
@@ -186,7 +189,8 @@ impl Quality for MovingStdevs {
                  SELECT * EXCLUDE (\"_mean\", \"_stdev\", \"_before\") FROM {judged} WHERE {bad}"
             ),
         };
-        let name = params::name("moving_stdevs", &format!("{column} by {}, {previous}{}", order_by.join(", "), shown(max)));
+        let name =
+            params::name("moving_stdevs", &format!("{column} by {}, {previous}{}", order_by.join(", "), shown(max)));
         let expected = format!("{column} within {most} standard deviations of the {previous} values before");
         Ok(CheckPlan::new(name, expected, evaluation).on(std::iter::once(column).chain(order_by)))
     }

@@ -346,7 +346,8 @@ fn judged(
 }
 
 fn agrees(at: usize, absolute: f64, relative: f64) -> String {
-    let same = format!("\"_h{at}\" IS NOT DISTINCT FROM \"_t{at}\"");
+    // In parentheses: what follows binds closer than `FROM`.
+    let same = format!("(\"_h{at}\" IS NOT DISTINCT FROM \"_t{at}\")");
     if absolute == 0.0 && relative == 0.0 {
         return same;
     }

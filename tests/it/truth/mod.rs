@@ -4,6 +4,7 @@
 //! of one asset are, so what the engine fuses is tried too.
 
 mod data;
+mod distribution;
 mod duckdb;
 mod reconcile;
 mod rows;
