@@ -94,9 +94,9 @@ fn a_table_is_reconciled_with_a_database_and_no_secret_is_told() {
     assert_eq!(
         sample(2),
         [
-            r#"{"_phlo_missing":"here","id":17}"#,
-            r#"{"_phlo_missing":"there","id":501}"#,
-            r#"{"_phlo_missing":"there","id":502}"#
+            r#"{"id":17,"_phlo_missing":"here"}"#,
+            r#"{"id":501,"_phlo_missing":"there"}"#,
+            r#"{"id":502,"_phlo_missing":"there"}"#
         ]
     );
     assert_eq!(sample(3).iter().filter(|row| row.contains("\"id\":300")).count(), 2, "{:#?}", sample(3));
@@ -145,12 +145,12 @@ fn a_table_is_reconciled_with_files_of_another_sort() {
 #[test]
 fn what_is_wrong_with_the_other_side_is_told_offline_at_its_place() {
     for (with, place, want) in [
-        ("{ connection: shpo, table: t }", "6:43", "did you mean `shop`?"),
-        ("{ plugin: postgers, table: t }", "6:39", "did you mean `postgres`?"),
-        ("{ plugin: files, path: a.csv, fromat: csv }", "6:59", "did you mean `format`?"),
-        ("{ connection: shop, table: t, tabel: t }", "6:59", "unknown key `tabel`"),
+        ("{ connection: shpo, table: t }", "6:45", "did you mean `shop`?"),
+        ("{ plugin: postgers, table: t }", "6:41", "did you mean `postgres`?"),
+        ("{ plugin: files, path: a.csv, fromat: csv }", "6:61", "did you mean `format`?"),
+        ("{ connection: shop, table: t, tabel: t }", "6:61", "unknown key `tabel`"),
         ("{ plugin: rest_api, connection: shop }", "6:", "disagrees with the connection"),
-        ("{ path: a.csv }", "6:29", "a map with `connection` or `plugin`"),
+        ("{ path: a.csv }", "6:31", "a map with `connection` or `plugin`"),
         ("raw.nothing", "6:5", "`raw.nothing`"),
         ("{ plugin: files, path: a.csv, format: csv }, factor: 0", "6:", "`factor` is 0"),
     ] {

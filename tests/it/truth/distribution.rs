@@ -53,12 +53,12 @@ fn moving(rows: &Rows, column: &str, previous: usize, max: f64) -> Expected {
 const DISTANCES: &[Truth] = &[
     Truth::new(
         "z_score: { column: i, max: 1.5 }",
-        "select count(*) from t, (select avg(i::double) m, stddev_samp(i::double) s from t) where abs(i - m) > 1.5 * s + 1e-9 * greatest(abs(i::double), abs(m))",
+        "select count(*) from t, (select avg(i::double) m, stddev_samp(i::double) sd_ from t) where abs(i - m) > 1.5 * sd_ + 1e-9 * greatest(abs(i::double), abs(m))",
         |rows| z_score(rows, "i", 1.5),
     ),
     Truth::new(
         "z_score: { column: n, max: 1.2, tolerance: 0.3 }",
-        "select count(*) from t, (select avg(n::double) m, stddev_samp(n::double) s from t) where abs(n::double - m) > 1.2 * s + 1e-9 * greatest(abs(n::double), abs(m))",
+        "select count(*) from t, (select avg(n::double) m, stddev_samp(n::double) sd_ from t) where abs(n::double - m) > 1.2 * sd_ + 1e-9 * greatest(abs(n::double), abs(m))",
         |rows| z_score(rows, "n", 1.2),
     ),
     Truth::new("z_score: { column: g }", "", |rows| {
