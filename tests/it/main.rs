@@ -21,6 +21,7 @@ mod plugins;
 mod publish;
 mod quality;
 mod readers;
+mod reconcile;
 mod reference;
 mod rest_example;
 mod schema;

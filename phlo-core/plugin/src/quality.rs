@@ -61,7 +61,9 @@ pub struct CheckPlan {
 pub struct OtherTable {
     /// Its name in the check's queries: one that the asset's own are not likely to have, e.g. `_phlo_other`.
     pub name: String,
-    /// Where its rows come from: what an asset's `source:` holds, a plugin or a connection and its config.
+    /// Where its rows come from: what an asset's `source:` holds, a plugin or a connection and its config. It must stand in the check's
+    /// parameters as it is (a field of type [`Node`]): a map with `plugin` or `connection` there is known as a source, so that its
+    /// secrets are kept and its plugin is linked.
     pub source: Node,
 }
 

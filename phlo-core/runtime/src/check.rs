@@ -443,8 +443,21 @@ impl Analysis<'_> {
         let schema = self.known.get(&node.spec.key).cloned();
         let (checks, problems) = audit::checks(&self.platform.inner.registry, &node.spec, schema.as_ref());
         self.diagnostics.extend(problems);
-        let Some(schema) = schema else { return };
+        let mut unread = BTreeSet::new();
         for check in &checks {
+            match self.platform.know_others(&self.session, &node.spec, check).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    unread.insert(check.name.clone());
+                }
+                Err(problems) => {
+                    unread.insert(check.name.clone());
+                    self.diagnostics.extend(problems);
+                }
+            }
+        }
+        let Some(schema) = schema else { return };
+        for check in checks.iter().filter(|check| !unread.contains(&check.name)) {
             match self.can_plan(node, check).await {
                 Ok(true) => {
                     if let Err(err) = check.verify(&self.session, &schema).await {

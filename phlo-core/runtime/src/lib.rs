@@ -10,6 +10,7 @@ mod frontier;
 mod graph;
 mod health;
 mod materialize;
+mod other;
 mod partition;
 mod platform;
 pub mod process;

@@ -248,7 +248,7 @@ impl Platform {
         Ok(QualityPlan { asset: asset.clone(), rows, checks, write_columns, audit_columns })
     }
 
-    /// The published tables that an asset's checks read beside its own.
+    /// The published tables that an asset's checks read beside its own, and what they read through sources.
     ///
     /// # Errors
     /// One does not exist, told at the check.
@@ -269,7 +269,7 @@ impl Platform {
                 register(session, &table, provider)?;
             }
         }
-        Ok(())
+        self.register_others(session, spec, &checks).await
     }
 
     pub(crate) fn no_asset(&self, key: &AssetKey) -> Error {

@@ -4,7 +4,9 @@
 //! of one asset are, so what the engine fuses is tried too.
 
 mod data;
+mod distribution;
 mod duckdb;
+mod reconcile;
 mod rows;
 mod rule;
 
