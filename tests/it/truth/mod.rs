@@ -3,6 +3,8 @@
 //! An entry is a [`Truth`]; [`agree`] runs a list of them over [`tables`]. All checks of a list are audited at once per table, as those
 //! of one asset are, so what the engine fuses is tried too.
 
+#![allow(clippy::float_cmp, reason = "an oracle compares exactly")]
+
 mod data;
 mod distribution;
 mod duckdb;
@@ -16,7 +18,6 @@ use std::sync::Arc;
 use datafusion::catalog::{MemorySchemaProvider, TableProvider};
 use datafusion::datasource::MemTable;
 use phlo_bundle as _;
-
 use phlo_engine::{Check, Session, check};
 use phlo_plugin::quality::CheckTarget;
 use phlo_plugin::{InitContext, Policy, Registry};
@@ -112,7 +113,7 @@ pub(crate) async fn agree(entries: &[Truth]) {
         for (nth, (entry, result)) in entries.iter().zip(run(&registry, rows, entries).await).enumerate() {
             let answer = answers.as_ref().filter(|_| !entry.duckdb.is_empty()).map(|answers| &answers[at][nth]);
             let expected = (entry.oracle)(rows);
-            if let Err(why) = compare(entry, rows, &result, expected, answer) {
+            if let Err(why) = compare(rows, &result, expected, answer) {
                 let result = match result {
                     Ok(result) => format!(
                         "{:?} {} of {}, {:?} {:?}\n    sql: {:?}",
@@ -140,7 +141,6 @@ pub(crate) async fn agree(entries: &[Truth]) {
 }
 
 fn compare(
-    entry: &Truth,
     rows: &Rows,
     result: &Result<CheckResult, String>,
     expected: Expected,
