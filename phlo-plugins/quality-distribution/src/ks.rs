@@ -62,9 +62,11 @@ impl fmt::Display for Distribution {
 
 impl Distribution {
     fn refuse(&self) -> Result<()> {
-        let positive = |field: &str, value: f64| match value.is_finite() && value > 0.0 {
-            true => Ok(()),
-            false => Err(invalid(format!("`{field}` is {value}, which is not above 0")).hint("write e.g. 1")),
+        let positive = |field: &str, value: f64| {
+            if value.is_finite() && value > 0.0 {
+                return Ok(());
+            }
+            Err(invalid(format!("`{field}` is {value}, which is not above 0")).hint("write e.g. 1"))
         };
         match self {
             Self::Normal(Normal { mean, stdev }) => {

@@ -75,7 +75,7 @@ impl Quality for ReconcileCounts {
         );
         let judge = move |rows: &[Vec<Value>]| match rows {
             [row] => match (params::whole(row, 0), params::whole(row, 1)) {
-                (Some(here), Some(there)) => judge(here, there, times, compare, absolute),
+                (Some(here), Some(there)) => judge(here, there, factor, compare, absolute),
                 _ => params::unexpected(rows),
             },
             _ => params::unexpected(rows),
@@ -90,14 +90,14 @@ impl Quality for ReconcileCounts {
     }
 }
 
-fn judge(here: u64, there: u64, factor: f64, compare: Compare, absolute: u64) -> Verdict {
-    // Counts are exact in floating point up to 2^53, and a factor of 1 needs none.
-    let (more, fewer, expected) = if factor == 1.0 {
-        (here.saturating_sub(there), there.saturating_sub(here), there)
-    } else {
-        let wanted = there as f64 * factor;
-        let far = |x: f64| (x - wanted.abs() * 1e-12).ceil().max(0.0) as u64;
-        (far(here as f64 - wanted), far(wanted - here as f64), wanted.round() as u64)
+fn judge(here: u64, there: u64, factor: Option<f64>, compare: Compare, absolute: u64) -> Verdict {
+    let (more, fewer, expected) = match factor {
+        None => (here.saturating_sub(there), there.saturating_sub(here), there),
+        Some(factor) => {
+            let wanted = there as f64 * factor;
+            let far = |x: f64| (x - wanted * 1e-12).ceil().max(0.0) as u64;
+            (far(here as f64 - wanted), far(wanted - here as f64), wanted.round() as u64)
+        }
     };
     let off = match compare {
         Compare::Equal => more.max(fewer),
@@ -116,22 +116,22 @@ mod tests {
     #[test]
     fn rows_that_are_missing_or_too_many_are_counted_within_what_is_allowed() {
         for (here, there, factor, compare, absolute, violations, total) in [
-            (10, 10, 1.0, Compare::Equal, 0, 0, 10),
-            (9, 10, 1.0, Compare::Equal, 0, 1, 10),
-            (12, 10, 1.0, Compare::Equal, 1, 2, 10),
-            (12, 10, 1.0, Compare::Equal, 2, 0, 10),
-            (3, 0, 1.0, Compare::Equal, 0, 3, 0),
-            (12, 10, 1.0, Compare::AtLeast, 0, 0, 10),
-            (8, 10, 1.0, Compare::AtLeast, 0, 2, 10),
-            (12, 10, 1.0, Compare::AtMost, 0, 2, 10),
-            (30, 10, 3.0, Compare::Equal, 0, 0, 30),
-            (1, 10, 0.1, Compare::Equal, 0, 0, 1),
-            (3, 30, 0.1, Compare::Equal, 0, 0, 3),
-            (2, 10, 0.25, Compare::Equal, 0, 1, 3),
-            (u64::MAX, 1, 1.0, Compare::Equal, 0, u64::MAX - 1, 1),
+            (10, 10, None, Compare::Equal, 0, 0, 10),
+            (9, 10, None, Compare::Equal, 0, 1, 10),
+            (12, 10, None, Compare::Equal, 1, 2, 10),
+            (12, 10, None, Compare::Equal, 2, 0, 10),
+            (3, 0, None, Compare::Equal, 0, 3, 0),
+            (12, 10, None, Compare::AtLeast, 0, 0, 10),
+            (8, 10, None, Compare::AtLeast, 0, 2, 10),
+            (12, 10, None, Compare::AtMost, 0, 2, 10),
+            (30, 10, Some(3.0), Compare::Equal, 0, 0, 30),
+            (1, 10, Some(0.1), Compare::Equal, 0, 0, 1),
+            (3, 30, Some(0.1), Compare::Equal, 0, 0, 3),
+            (2, 10, Some(0.25), Compare::Equal, 0, 1, 3),
+            (u64::MAX, 1, None, Compare::Equal, 0, u64::MAX - 1, 1),
         ] {
             let verdict = judge(here, there, factor, compare, absolute);
-            assert_eq!((verdict.violations, verdict.total), (violations, Some(total)), "{here} {there} {factor}");
+            assert_eq!((verdict.violations, verdict.total), (violations, Some(total)), "{here} {there} {factor:?}");
         }
     }
 }
