@@ -30,13 +30,14 @@ pub(crate) fn junit(printer: &Printer, report: &Report) -> String {
         seconds(millis),
     );
     for asset in &report.assets {
-        suite(&mut xml, report, asset, &text);
+        suite(&mut xml, report, asset, printer);
     }
     xml.push_str("</testsuites>\n");
     xml
 }
 
-fn suite(xml: &mut String, report: &Report, asset: &Asset, text: &dyn Fn(&str) -> String) {
+fn suite(xml: &mut String, report: &Report, asset: &Asset, printer: &Printer) {
+    let text = |text: &str| escaped(&printer.clean(text));
     let counts = asset.counts();
     let key = text(&asset.key);
     let skipped = usize::from(asset.nothing().is_some());
@@ -58,7 +59,7 @@ fn suite(xml: &mut String, report: &Report, asset: &Asset, text: &dyn Fn(&str) -
     }
     let _ = writeln!(xml, "    </properties>");
     for check in &asset.checks {
-        case(xml, &key, check, text);
+        case(xml, &key, check, printer);
     }
     // A suite without cases would read as one that went well.
     if let Some(error) = &asset.error {
@@ -78,7 +79,8 @@ fn suite(xml: &mut String, report: &Report, asset: &Asset, text: &dyn Fn(&str) -
     let _ = writeln!(xml, "  </testsuite>");
 }
 
-fn case(xml: &mut String, class: &str, check: &Checked, text: &dyn Fn(&str) -> String) {
+fn case(xml: &mut String, class: &str, check: &Checked, printer: &Printer) {
+    let text = |text: &str| escaped(&printer.clean(text));
     let result = &check.result;
     let _ = write!(
         xml,
@@ -93,18 +95,18 @@ fn case(xml: &mut String, class: &str, check: &Checked, text: &dyn Fn(&str) -> S
             return;
         }
         (CheckOutcome::Failed, CheckSeverity::Warn) => {
-            format!("<system-out>warning: {}</system-out>", text(&details(check)))
+            format!("<system-out>warning: {}</system-out>", text(&details(printer, check)))
         }
         (CheckOutcome::Failed, CheckSeverity::Error) => {
             format!(
                 "<failure message=\"{}\" type=\"{kind}\">{}</failure>",
                 text(&message(result)),
-                text(&details(check))
+                text(&details(printer, check))
             )
         }
         (CheckOutcome::Errored, _) => {
             let why = result.error.as_deref().unwrap_or("it could not run");
-            format!("<error message=\"{}\" type=\"{kind}\">{}</error>", text(why), text(&details(check)))
+            format!("<error message=\"{}\" type=\"{kind}\">{}</error>", text(why), text(&details(printer, check)))
         }
     };
     let _ = writeln!(xml, ">\n      {end}\n    </testcase>");
@@ -115,7 +117,7 @@ fn message(result: &CheckResult) -> String {
     format!("{}{wanted}", broken(result))
 }
 
-fn details(check: &Checked) -> String {
+fn details(printer: &Printer, check: &Checked) -> String {
     let result = &check.result;
     let mut lines = match &result.error {
         Some(error) => vec![error.clone()],
@@ -126,16 +128,16 @@ fn details(check: &Checked) -> String {
     lines.extend(by_tolerance(result).or_else(|| limits(result)).map(|limits| format!("tolerance: {limits}")));
     lines.extend(check.last_passed.as_ref().map(|last| format!("last passed: {last}")));
     lines.extend(result.sql.as_ref().map(|sql| format!("sql: {sql}")));
-    lines.extend(check.rows.iter().take(SAMPLE).map(row));
+    lines.extend(check.rows.iter().take(SAMPLE).map(|values| row(printer, values)));
     lines.join("\n")
 }
 
-// Without the columns that phlo adds.
-fn row(row: &Value) -> String {
-    let Some(values) = row.as_object() else { return row.to_string() };
+// Without the columns that phlo adds, and without secrets: as JSON writes them they are not found any more.
+fn row(printer: &Printer, row: &Value) -> String {
+    let Some(values) = row.as_object() else { return printer.clean_json(&row.to_string()) };
     let own: Map<_, _> =
         values.iter().filter(|(name, _)| !name.starts_with("_phlo_")).map(|(n, v)| (n.clone(), v.clone())).collect();
-    Value::Object(own).to_string()
+    printer.clean_json(&Value::Object(own).to_string())
 }
 
 fn millis(asset: &Asset) -> u64 {

@@ -20,9 +20,9 @@ const STYLE: &str = include_str!("page.css");
 
 /// The page, without secrets.
 pub(crate) fn page(printer: &Printer, report: &Report) -> String {
-    let page = Page { text: &|text| escaped(&printer.clean(text)), at: report.at };
+    let page = Page { printer, at: report.at };
     let mut html = String::new();
-    let title = (page.text)(&format!("Quality of {}", report.project));
+    let title = page.text(&format!("Quality of {}", report.project));
     let _ = write!(
         html,
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>{title}</title>\n\
@@ -45,8 +45,7 @@ pub(crate) fn page(printer: &Printer, report: &Report) -> String {
 }
 
 struct Page<'a> {
-    // Without secrets, and escaped.
-    text: &'a dyn Fn(&str) -> String,
+    printer: &'a Printer,
     at: DateTime<Utc>,
 }
 
@@ -64,6 +63,11 @@ fn badge(word: &str, tone: Tone) -> String {
 }
 
 impl Page<'_> {
+    // Without secrets, and escaped.
+    fn text(&self, text: &str) -> String {
+        escaped(&self.printer.clean(text))
+    }
+
     fn summary(&self, report: &Report) -> String {
         let counts = report.counts();
         let mut text = format!(
@@ -93,12 +97,12 @@ impl Page<'_> {
             let _ = write!(
                 html,
                 "<tr><td><a href=\"#a{at}\">{}</a></td><td>{}</td><td>{}</td>",
-                (self.text)(&asset.key),
+                self.text(&asset.key),
                 asset.at.map_or_else(|| "never".to_owned(), |at| self.moment(at)),
                 asset
                     .run
                     .as_deref()
-                    .map_or_else(|| dash().to_owned(), |run| format!("<code>{}</code>", (self.text)(run))),
+                    .map_or_else(|| dash().to_owned(), |run| format!("<code>{}</code>", self.text(run))),
             );
             for (n, _, tone) in words(counts) {
                 let cell = if n > 0 { badge(&number::count(n as u64), tone) } else { dash().to_owned() };
@@ -110,14 +114,13 @@ impl Page<'_> {
     }
 
     fn asset(&self, at: usize, asset: &Asset) -> String {
-        let mut html = format!("<section id=\"a{at}\">\n<h2>{}</h2>\n", (self.text)(&asset.key));
+        let mut html = format!("<section id=\"a{at}\">\n<h2>{}</h2>\n", self.text(&asset.key));
         if let Some(description) = &asset.description {
-            let _ = writeln!(html, "<p>{}</p>", (self.text)(description));
+            let _ = writeln!(html, "<p>{}</p>", self.text(description));
         }
         match (&asset.run, asset.at) {
             (Some(run), Some(at)) => {
-                let _ =
-                    writeln!(html, "<p class=\"dim\">run <code>{}</code>, {}</p>", (self.text)(run), self.moment(at));
+                let _ = writeln!(html, "<p class=\"dim\">run <code>{}</code>, {}</p>", self.text(run), self.moment(at));
             }
             (None, Some(at)) => {
                 let _ = writeln!(html, "<p class=\"dim\">audited as it is published, {}</p>", self.moment(at));
@@ -125,7 +128,7 @@ impl Page<'_> {
             _ => {}
         }
         if let Some(error) = &asset.error {
-            let lines: Vec<_> = error.messages.iter().chain(&error.hints).map(|line| (self.text)(line)).collect();
+            let lines: Vec<_> = error.messages.iter().chain(&error.hints).map(|line| self.text(line)).collect();
             let _ = writeln!(
                 html,
                 "<p>{} it could not be checked: <code>{}</code> {}</p>",
@@ -158,8 +161,8 @@ impl Page<'_> {
             "<details class=\"check {}\"{open}>\n<summary>{} <strong>{}</strong> <span class=\"dim\">{}</span><span class=\"rate\">{rate}</span></summary>\n<dl>\n",
             class(tone),
             badge(word, tone),
-            (self.text)(&result.name),
-            (self.text)(&result.kind),
+            self.text(&result.name),
+            self.text(&result.kind),
         );
         let counted = (result.passed() || result.is_of_rows()) && result.outcome != CheckOutcome::Errored;
         let rows = counted.then(|| {
@@ -189,7 +192,7 @@ impl Page<'_> {
             ("effort", Some(effort)),
         ] {
             if let Some(value) = value {
-                let _ = writeln!(html, "<dt>{title}</dt><dd>{}</dd>", (self.text)(&value));
+                let _ = writeln!(html, "<dt>{title}</dt><dd>{}</dd>", self.text(&value));
             }
         }
         html.push_str("</dl>\n");
@@ -201,7 +204,7 @@ impl Page<'_> {
             let _ = writeln!(
                 html,
                 "<p class=\"dim\">SQL that shows the rows</p>\n<pre><code>{}</code></pre>",
-                (self.text)(sql)
+                self.text(sql)
             );
         }
         html + "</details>\n"
@@ -218,17 +221,20 @@ impl Page<'_> {
             what(shown, &check.result)
         );
         for name in &columns {
-            let _ = write!(html, "<th>{}</th>", (self.text)(name));
+            let _ = write!(html, "<th>{}</th>", self.text(name));
         }
         html.push_str("</tr></thead>\n<tbody>\n");
         for row in &rows[..shown] {
             html.push_str("<tr>");
             for name in &columns {
+                // Cleaned before it is cut: a part of a secret is not found.
                 let cell = match row.get(*name) {
                     None | Some(Value::Null) => "<td class=\"dim\">null</td>".to_owned(),
-                    Some(Value::String(text)) => format!("<td>{}</td>", (self.text)(&shortened(text))),
-                    Some(Value::Number(number)) => format!("<td class=\"n\">{}</td>", (self.text)(&number.to_string())),
-                    Some(other) => format!("<td>{}</td>", (self.text)(&shortened(&other.to_string()))),
+                    Some(Value::String(text)) => format!("<td>{}</td>", escaped(&shortened(&self.printer.clean(text)))),
+                    Some(Value::Number(number)) => format!("<td class=\"n\">{}</td>", self.text(&number.to_string())),
+                    Some(other) => {
+                        format!("<td>{}</td>", escaped(&shortened(&self.printer.clean_json(&other.to_string()))))
+                    }
                 };
                 html.push_str(&cell);
             }

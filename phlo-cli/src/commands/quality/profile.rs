@@ -127,7 +127,7 @@ fn all(printer: &Printer, profile: &Profile) -> Option<String> {
         };
         let end = |value: &Option<Value>| match value {
             _ if column.sensitive => Cell::toned(("***", Tone::Dim)),
-            value => Cell::maybe(value.as_ref().map(shown)),
+            value => Cell::maybe(value.as_ref().map(|value| shown(printer, value))),
         };
         table.row([
             Cell::toned((column.name.as_str(), Tone::Strong)),
@@ -155,7 +155,7 @@ fn numbers(printer: &Printer, profile: &Profile) -> Option<String> {
     for (column, n, quantiles) in columns {
         let counts = [n.zeros, n.negatives, n.nans, n.infinite].into_iter().take(if odd { 4 } else { 2 });
         let cells = [Cell::maybe(n.mean.map(rounded)), Cell::maybe(n.stdev.map(rounded))].into_iter();
-        let cells = cells.chain(quantiles.values.iter().map(|(_, value)| shown(value).into()));
+        let cells = cells.chain(quantiles.values.iter().map(|(_, value)| shown(printer, value).into()));
         let cells = cells.chain(counts.map(|n| number::count(n).into()));
         table.row([Cell::toned((column.name.as_str(), Tone::Strong))].into_iter().chain(cells));
     }
@@ -170,7 +170,7 @@ fn moments(printer: &Printer, profile: &Profile) -> Option<String> {
     let headings: Vec<_> = ["column"].into_iter().chain(parts.iter().map(|part| &part[1..])).collect();
     let mut table = Table::list(printer, &headings);
     for (column, quantiles) in columns {
-        let values = quantiles.values.iter().map(|(_, value)| shown(value).into());
+        let values = quantiles.values.iter().map(|(_, value)| shown(printer, value).into());
         table.row([Cell::toned((column.name.as_str(), Tone::Strong))].into_iter().chain(values));
     }
     Some(table.text())
@@ -212,7 +212,7 @@ fn values(printer: &Printer, profile: &Profile) -> Option<String> {
             .iter()
             .take(COMMON)
             .map(|(value, count)| {
-                format!("{}: {} ({})", shown(value), number::count(*count), number::rate(*count as f64 / all))
+                format!("{}: {} ({})", shown(printer, value), number::count(*count), number::rate(*count as f64 / all))
             })
             .collect();
         let more = column.distinct.map_or(0, |d| d.count as usize).saturating_sub(values.len());
@@ -228,7 +228,8 @@ fn distinct(distinct: Distinct) -> String {
     format!("{}{}", if distinct.exact { "" } else { "~" }, number::count(distinct.count))
 }
 
-fn shown(value: &Value) -> String {
+// Cleaned before it is cut: a part of a secret is not found.
+fn shown(printer: &Printer, value: &Value) -> String {
     let text = match value {
         // An empty text would look like none.
         Value::String(text) if text.is_empty() => "\"\"".to_owned(),
@@ -236,6 +237,7 @@ fn shown(value: &Value) -> String {
         Value::Number(number) if number.is_f64() => number.as_f64().map_or_else(|| number.to_string(), rounded),
         other => other.to_string(),
     };
+    let text = printer.clean(&text);
     match text.char_indices().nth(VALUE) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
@@ -383,6 +385,7 @@ mod tests {
 
     #[test]
     fn numbers_have_the_digits_that_matter() {
+        let printer = Printer::new(Wishes::default());
         for (number, want) in [
             (0.0, "0"),
             (12.639_07, "12.639"),
@@ -396,7 +399,7 @@ mod tests {
             assert_eq!(rounded(number), want);
         }
         assert_eq!(
-            [shown(&json!("")), shown(&json!(7)), shown(&json!("a".repeat(40)))],
+            [json!(""), json!(7), json!("a".repeat(40))].map(|value| shown(&printer, &value)),
             ["\"\"".to_owned(), "7".to_owned(), format!("{}…", "a".repeat(30))]
         );
     }
