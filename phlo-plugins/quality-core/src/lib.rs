@@ -11,6 +11,7 @@ pub mod row_count;
 pub mod scalar;
 pub mod schema;
 pub mod sql;
+pub mod table;
 pub mod unique;
 
 phlo_plugin::package!();
@@ -39,3 +40,20 @@ check!(row_count::RowCount, "row_count", "The table has as many rows as expected
 check!(schema::TableSchema, "schema", "The table has these columns with these types");
 check!(sql::Sql, "sql", "A query returns no rows");
 check!(unique::Unique, "unique", "No two rows have the same key");
+
+// Of the table as a whole, and across columns; `all_of` and `any_of` register themselves.
+check!(
+    table::accepted_combinations::AcceptedCombinations,
+    "accepted_combinations",
+    "Columns hold only these combinations"
+);
+check!(table::aggregate::Aggregate, "aggregate", "A number that sums up a column lies within bounds");
+check!(table::foreign_key::ForeignKey, "foreign_key", "Each key is a key of another table");
+check!(table::metric::Metric, "metric", "A number that SQL computes lies within bounds");
+check!(
+    table::multicolumn_sum::MulticolumnSum,
+    "multicolumn_sum",
+    "In each row, columns add up to a number or a column"
+);
+check!(table::no_gaps::NoGaps, "no_gaps", "There is data for every whole number, day, hour or other step");
+check!(table::ordered::Ordered, "ordered", "Values increase or decrease in the order of other columns");

@@ -6,6 +6,7 @@
 mod data;
 mod duckdb;
 mod rows;
+mod tables;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
