@@ -179,14 +179,11 @@ const AGGREGATES: &[Truth] = &[
         },
     ),
     Truth::new(
-        "aggregate: { function: mean, expression: i - j, max: 0, where: abs(id) < 1000 }",
-        "select coalesce(avg(i::double - j) <= 0, false) from t where id < 1000",
+        "aggregate: { function: mean, expression: CAST(i AS DOUBLE) - j, max: 0 }",
+        "select coalesce(avg(i::double - j) <= 0, false) from t",
         |rows| {
-            // The ends of the types overflow an int64's difference in SQL, as the check says.
-            let rows = rows.only(&["id"], |c| c[0].int().is_some_and(|id| id < 1000));
-            let of = rows.len();
-            let values: Vec<f64> = pairs(&rows, "i", "j").iter().map(|(a, b)| a - b).collect();
-            whole(mean(&values), |v| v <= 0.0).of(of)
+            let values: Vec<f64> = pairs(rows, "i", "j").iter().map(|(a, b)| a - b).collect();
+            whole(mean(&values), |v| v <= 0.0)
         },
     ),
     Truth::new(
@@ -390,7 +387,7 @@ fn orphans(rows: &Rows, columns: &[&str], there: &[&str]) -> Expected {
 const REST: &[Truth] = &[
     Truth::new(
         "no_gaps: { column: i, every: 1 }",
-        "select coalesce(max(i)::hugeint - min(i)::hugeint + 1 - count(distinct i), 0)::uhugeint from t where (select max(i) < 1000000 from t)",
+        "select coalesce(max(i)::hugeint - min(i)::hugeint + 1 - count(distinct i), 0) from t",
         |rows| missing(steps(rows, "i", None, |c| c.int().unwrap()), None, None),
     ),
     Truth::new(
@@ -399,7 +396,7 @@ const REST: &[Truth] = &[
         |rows| missing(steps(rows, "i8", Some("k"), |c| c.int().unwrap().div_euclid(3)), None, None),
     ),
     Truth::new(
-        "no_gaps: { column: d, every: day, tolerance: 0.4 }",
+        "no_gaps: { column: d, every: day }",
         "select coalesce(max(d) - min(d) + 1 - count(distinct d), 0)::bigint from t",
         |rows| missing(steps(rows, "d", None, day), None, None),
     ),
@@ -421,7 +418,7 @@ const REST: &[Truth] = &[
     ),
     Truth::new(
         "no_gaps: { column: d, every: week }",
-        "select coalesce(date_diff('week', min(d), max(d)) + 1 - count(distinct date_trunc('week', d)), 0)::bigint from t",
+        "select coalesce(max(w) - min(w) + 1 - count(distinct w), 0)::bigint from (select floor((epoch(d) / 86400 + 3) / 7) w from t)",
         |rows| missing(steps(rows, "d", None, |c| (day(c) + 3).div_euclid(7)), None, None),
     ),
     Truth::new(
