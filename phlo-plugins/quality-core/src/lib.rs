@@ -47,6 +47,7 @@ check!(
     "accepted_combinations",
     "Columns hold only these combinations"
 );
+check!(table::age::Age, "age", "Moments are not in the future, or as old as they should be");
 check!(table::aggregate::Aggregate, "aggregate", "A number that sums up a column lies within bounds");
 check!(table::foreign_key::ForeignKey, "foreign_key", "Each key is a key of another table");
 check!(table::metric::Metric, "metric", "A number that SQL computes lies within bounds");

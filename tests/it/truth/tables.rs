@@ -386,6 +386,31 @@ fn orphans(rows: &Rows, columns: &[&str], there: &[&str]) -> Expected {
 
 const REST: &[Truth] = &[
     Truth::new(
+        "age: { column: d, min: 1d, now: 2020-01-02T06:00:00Z }",
+        "select count(*) from t where d > timestamp '2020-01-01 06:00:00'",
+        |rows| {
+            let newest = 18_262 * 86_400_000_000 + 6 * 3_600_000_000;
+            Expected::violations(rows.bad(&["d"], |c| c[0].micros().is_some_and(|m| m > newest)))
+        },
+    ),
+    Truth::new(
+        "age: { column: z, min: 0h, max: 3d, now: 2020-01-02T00:00:00Z }",
+        "select count(*) from t where z > timestamptz '2020-01-02 00:00:00+00' or z < timestamptz '2019-12-30 00:00:00+00'",
+        |rows| {
+            let day = 86_400_000_000;
+            let good = 18_260 * day..=18_263 * day;
+            Expected::violations(rows.bad(&["z"], |c| c[0].micros().is_some_and(|m| !good.contains(&m))))
+        },
+    ),
+    Truth::new(
+        "freshness: { column: t, max_age: 2d, now: 2020-01-09T00:00:00Z }",
+        "select coalesce(max(t) >= timestamp '2020-01-07 00:00:00', false) from t",
+        |rows| {
+            let newest = rows.values("t").iter().filter_map(|c| c.micros()).max();
+            Expected::whole(newest.is_some_and(|m| m >= 18_268 * 86_400_000_000))
+        },
+    ),
+    Truth::new(
         "no_gaps: { column: i, every: 1 }",
         "select coalesce(max(i)::hugeint - min(i)::hugeint + 1 - count(distinct i), 0) from t",
         |rows| missing(steps(rows, "i", None, |c| c.int().unwrap()), None, None),

@@ -1,6 +1,7 @@
 //! Checks of the table as a whole, and of rows across columns.
 
 pub mod accepted_combinations;
+pub mod age;
 pub mod aggregate;
 pub mod bounds;
 pub mod composite;
