@@ -12,6 +12,7 @@ pub mod row_count;
 pub mod scalar;
 pub mod schema;
 pub mod sql;
+pub mod table;
 pub mod unique;
 
 phlo_plugin::package!();
@@ -73,3 +74,15 @@ check!(row::uniqueness::DuplicateRows, "duplicate_rows", "No row is there twice"
 check!(row::uniqueness::PrimaryKey, "primary_key", "A key identifies each row: unique, and without nulls");
 check!(row::uniqueness::Uniqueness, "uniqueness", "The fraction of different or unique values lies between bounds");
 check!(row::uniqueness::UniqueWithinRow, "unique_within_row", "The values of several columns differ within each row");
+// Of the table as a whole, and across columns; `all_of` and `any_of` register themselves.
+check!(table::age::Age, "age", "Moments are not in the future, or as old as they should be");
+check!(table::aggregate::Aggregate, "aggregate", "A number that sums up a column lies within bounds");
+check!(table::foreign_key::ForeignKey, "foreign_key", "Each key is a key of another table");
+check!(table::metric::Metric, "metric", "A number that SQL computes lies within bounds");
+check!(
+    table::multicolumn_sum::MulticolumnSum,
+    "multicolumn_sum",
+    "In each row, columns add up to a number or a column"
+);
+check!(table::no_gaps::NoGaps, "no_gaps", "There is data for every whole number, day, hour or other step");
+check!(table::ordered::Ordered, "ordered", "Values increase or decrease in the order of other columns");

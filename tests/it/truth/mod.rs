@@ -11,6 +11,7 @@ mod duckdb;
 mod reconcile;
 mod rows;
 mod rule;
+mod tables;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
