@@ -103,13 +103,13 @@ const PREDICATES: &[(&str, &str, &str, &str)] = &[
         "range: {column: t, max: '2013-01-01 06:30'}",
         "range(t, ..2013-01-01 06:30)",
         "t at most 2013-01-01 06:30",
-        r#""t" <= arrow_cast('2013-01-01T06:30:00Z', 'Timestamp(Microsecond, None)')"#,
+        r#""t" <= CAST('2013-01-01T06:30:00Z' AS TIMESTAMP(6))"#,
     ),
     (
         "range: {column: z, max: '9999-12-31T01:00:00+02:00'}",
         "range(z, ..9999-12-31T01:00:00+02:00)",
         "z at most 9999-12-31T01:00:00+02:00",
-        r#""z" <= arrow_cast('9999-12-30T23:00:00Z', 'Timestamp(Microsecond, Some("UTC"))')"#,
+        r#""z" <= CAST('9999-12-30T23:00:00Z' AS TIMESTAMP(6) WITH TIME ZONE)"#,
     ),
     (
         r"pattern: {column: s, pattern: 'N\d+'}",
