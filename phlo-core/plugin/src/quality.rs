@@ -54,6 +54,8 @@ pub struct CheckPlan {
     pub evaluation: Evaluation,
     /// Tables beside the project's that its queries name.
     pub others: Vec<OtherTable>,
+    /// Whether the same rows may pass today and fail tomorrow: then it is asked though no row came. Aggregates always are.
+    pub by_the_clock: bool,
 }
 
 /// A table that a check reads through a source plugin, e.g. one of a database; read anew by each query that names it.
@@ -71,7 +73,14 @@ impl CheckPlan {
     /// A check without columns that must be there.
     pub fn new(name: impl Into<String>, expected: impl Into<String>, evaluation: Evaluation) -> Self {
         let (name, expected) = (name.into(), expected.into());
-        Self { name, columns: Vec::new(), expected, evaluation, others: Vec::new() }
+        Self { name, columns: Vec::new(), expected, evaluation, others: Vec::new(), by_the_clock: false }
+    }
+
+    /// The same rows may pass today and fail tomorrow.
+    #[must_use]
+    pub fn by_the_clock(mut self) -> Self {
+        self.by_the_clock = true;
+        self
     }
 
     /// Columns that must be there, beside those that were named before.
@@ -148,6 +157,13 @@ pub enum Evaluation {
         /// Judges the columns.
         verdict: SchemaFn,
     },
+    /// A judgement of the table's schema beside that of another asset's table; looks at no data.
+    Schemas {
+        /// The other table, `GROUP.NAME`.
+        other: String,
+        /// Judges both: this table's columns, and the other's.
+        verdict: SchemasFn,
+    },
 }
 
 /// A part of a key.
@@ -175,6 +191,8 @@ pub type VerdictFn = Arc<dyn Fn(&[Value]) -> Verdict + Send + Sync>;
 pub type RowsFn = Arc<dyn Fn(&[Vec<Value>]) -> Verdict + Send + Sync>;
 /// From a schema to a verdict.
 pub type SchemaFn = Arc<dyn Fn(&SchemaRef) -> Verdict + Send + Sync>;
+/// From two schemas to a verdict.
+pub type SchemasFn = Arc<dyn Fn(&SchemaRef, &SchemaRef) -> Verdict + Send + Sync>;
 
 impl Evaluation {
     /// A predicate over one row.
@@ -219,6 +237,7 @@ impl fmt::Debug for Evaluation {
                 f.debug_struct("Query").field("query", query).field("show", show).finish_non_exhaustive()
             }
             Self::Schema { .. } => f.write_str("Schema"),
+            Self::Schemas { other, .. } => f.debug_struct("Schemas").field("other", other).finish_non_exhaustive(),
         }
     }
 }

@@ -63,7 +63,7 @@ fn refuse_inert(check: &CheckSpec, heeds_tolerance: bool, evaluation: &Evaluatio
         let hint = "remove `tolerance`; `severity: warn` tells without blocking";
         return inert("tolerance", "whose violations are no fraction of rows", hint);
     }
-    if check.filter.is_some() && matches!(evaluation, Evaluation::Schema { .. }) {
+    if check.filter.is_some() && matches!(evaluation, Evaluation::Schema { .. } | Evaluation::Schemas { .. }) {
         return inert("where", "which looks at no rows", "remove `where`: the check is about the columns alone");
     }
     Ok(())

@@ -451,7 +451,7 @@ impl Work<'_> {
             if due.is_empty() {
                 return Ok(());
             }
-            let audited = audit_table(session, &table, &due, Scope::Table, None).await?;
+            let audited = audit_table(session, &table, &due, Scope::All, None).await?;
             self.run.audit_ms = audited.took.as_millis() as u64;
             audited.results.into_iter().map(|(_, result)| result).collect()
         } else {

@@ -67,6 +67,11 @@ fn evaluation(name: &str, plan: &CheckPlan, findings: &mut Findings) {
             findings.hold(!empty, "a query of it is empty");
             findings.expect(quiet(&|| drop(verdict(&[]))), "its verdict on no rows");
         }
+        Evaluation::Schemas { other, verdict } => {
+            findings.hold(!other.trim().is_empty(), "it names no other table");
+            findings
+                .expect(quiet(&|| drop(verdict(&schema(""), &schema("")))), "its verdict on tables without columns");
+        }
         Evaluation::Schema { verdict } => {
             findings.expect(quiet(&|| drop(verdict(&schema("")))), "its verdict on a table without columns");
         }

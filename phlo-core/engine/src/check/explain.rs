@@ -47,6 +47,10 @@ pub struct Explained {
     pub evaluates: Vec<String>,
 }
 
+fn is_of_schema(check: &Check) -> bool {
+    matches!(check.plan.evaluation, Evaluation::Schema { .. } | Evaluation::Schemas { .. })
+}
+
 /// How each check would be found out, and the columns that the shared passes would read: on a write, on an audit.
 ///
 /// # Errors
@@ -64,7 +68,7 @@ pub fn explain(
             Job::Proven { .. } => Way::Statistics,
             Job::Rows(_) | Job::Unique { .. } => Way::Pass,
             Job::Errored(_) => Way::Error,
-            Job::Alone if matches!(checks[at].plan.evaluation, Evaluation::Schema { .. }) => Way::Schema,
+            Job::Alone if is_of_schema(&checks[at]) => Way::Schema,
             Job::Alone => Way::Query,
             Job::Aggregates { left, .. } => {
                 let known = |at: &usize| plan.known[*at].is_some();
@@ -78,7 +82,7 @@ pub fn explain(
             .iter()
             .flat_map(Atoms::used_by)
             .all(|at| write.known[at].is_some() || super::states::can_grow(&write.atoms.calls()[at])),
-        Some((_, Job::Alone)) => matches!(checks[at].plan.evaluation, Evaluation::Schema { .. }),
+        Some((_, Job::Alone)) => is_of_schema(&checks[at]),
         Some(_) => false,
     };
     let explained = checks.iter().enumerate().map(|(at, check)| Explained {
@@ -93,7 +97,7 @@ pub fn explain(
             Evaluation::Violations { query } | Evaluation::Query { query, .. } => vec![query.clone()],
             Evaluation::Count { count, .. } => vec![count.clone()],
             Evaluation::Unique { key, .. } => key.iter().map(|part| part.expression.clone()).collect(),
-            Evaluation::Mask { .. } | Evaluation::Schema { .. } => Vec::new(),
+            Evaluation::Mask { .. } | Evaluation::Schema { .. } | Evaluation::Schemas { .. } => Vec::new(),
         },
     });
     let columns = |plan: &Plan| plan.pass(&plan.known).1.columns(&table.schema());

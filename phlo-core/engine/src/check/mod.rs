@@ -74,8 +74,8 @@ pub struct Check {
 impl Check {
     /// Whether the same rows may pass today and fail tomorrow.
     pub fn depends_on_time(&self) -> bool {
-        // Only a verdict can look at the clock; all such are cheap.
-        matches!(self.plan.evaluation, Evaluation::Aggregates { .. })
+        // A verdict may look at the clock, and is cheap.
+        self.plan.by_the_clock || matches!(self.plan.evaluation, Evaluation::Aggregates { .. })
     }
 
     /// Whether it rides on the write and sees new rows only.
@@ -107,6 +107,9 @@ impl Check {
             match &self.plan.evaluation {
                 Evaluation::Rows { predicate } => compile(session, schema, predicate),
                 Evaluation::Mask { .. } | Evaluation::Schema { .. } => Ok(()),
+                Evaluation::Schemas { other, .. } => {
+                    plan(session, &format!("SELECT * FROM {}", query::table(other))).await
+                }
                 Evaluation::Aggregates { expressions, .. } => {
                     plan(session, &format!("SELECT {} FROM this", expressions.join(", "))).await
                 }
@@ -149,6 +152,7 @@ impl Check {
             Evaluation::Query { query, show, .. } => {
                 [Some(query), show.as_ref()].into_iter().flatten().map(|sql| sql.replace("{table}", "this")).collect()
             }
+            Evaluation::Schemas { other, .. } => vec![format!("SELECT * FROM {}", query::table(other))],
             Evaluation::Mask { .. } | Evaluation::Schema { .. } => Vec::new(),
         };
         texts.extend(self.filter.iter().map(|filter| format!("SELECT 1 FROM this WHERE {filter}")));
@@ -202,7 +206,19 @@ impl Check {
     /// A query of the check, as it can be run by itself: `this` is the table's rows that the filter leaves.
     fn reproduced(&self, query: &str) -> String {
         let filter = self.filter.as_ref().map(|f| format!(" WHERE {f}")).unwrap_or_default();
-        format!("WITH this AS (SELECT * FROM {TABLE}{filter}) {query}")
+        let this = format!("this AS (SELECT * FROM {TABLE}{filter})");
+        // A query with tables of its own already begins with such a list.
+        let first = |text: &str, word: &str| {
+            let (start, rest) = text.trim_start().split_at_checked(word.len())?;
+            (start.eq_ignore_ascii_case(word) && rest.starts_with(char::is_whitespace)).then(|| rest.to_owned())
+        };
+        match first(query, "with") {
+            Some(rest) => match first(&rest, "recursive") {
+                Some(rest) => format!("WITH RECURSIVE {this},{rest}"),
+                None => format!("WITH {this},{rest}"),
+            },
+            None => format!("WITH {this} {query}"),
+        }
     }
 
     /// A query for the rows of a table that break a predicate.

@@ -73,6 +73,12 @@ impl Check {
                 let verdict = guard(&self.kind, "judging the schema", || Ok(verdict(schema)))?;
                 Ok(CheckResult { rows_scanned: 0, ..self.result(&verdict, total) })
             }
+            Evaluation::Schemas { other, verdict } => {
+                let other = session.table(table(other)).await.map_err(map_error)?;
+                let other: SchemaRef = Arc::new(other.schema().as_arrow().clone());
+                let verdict = guard(&self.kind, "judging the schemas", || Ok(verdict(schema, &other)))?;
+                Ok(CheckResult { rows_scanned: 0, ..self.result(&verdict, total) })
+            }
             Evaluation::Violations { query } => {
                 let query = over_this(query);
                 let frame = session.sql(&query).await.map_err(map_error)?;
@@ -103,7 +109,8 @@ impl Check {
                 match show.as_ref().map(over_this) {
                     Some(show) => {
                         result.of_rows = true;
-                        if result.outcome == CheckOutcome::Failed {
+                        // What is tolerated is shown too.
+                        if result.outcome == CheckOutcome::Failed || result.violations > 0 {
                             result.sample = self.sampled(session.sql(&show).await.map_err(map_error)?).await?;
                         }
                         result.sql = Some(self.reproduced(&show));
@@ -148,6 +155,11 @@ impl Check {
         let rows = show.limit(0, Some(self.sample)).map_err(map_error)?.collect().await.map_err(map_error)?;
         Ok(self.shown(&rows))
     }
+}
+
+/// An asset's table as SQL names it.
+pub(super) fn table(key: &str) -> String {
+    key.split('.').map(quote).collect::<Vec<_>>().join(".")
 }
 
 /// The queries that count surplus rows, and those without a complete key if every row must have one, and show such keys. Counting
