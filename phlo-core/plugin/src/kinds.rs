@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use phlo_spec::project::ScheduleSpec;
 use phlo_spec::service::ServiceSpec;
-use phlo_spec::{AssetKey, AssetSpec};
+use phlo_spec::{AssetKey, AssetSpec, Code, Cron, InvalidCron};
 
 use crate::context::{AnyPlugin, Plugin};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 macro_rules! object_safe {
     ($(#[$meta:meta])* $any:ident for $kind:ident { $(fn $name:ident(&self $(, $arg:ident: $ty:ty)*) -> $out:ty;)+ }) => {
@@ -125,6 +125,25 @@ pub enum OrchestratorOutput {
     Steps(Vec<(AssetKey, Vec<AssetKey>)>),
     /// Files for another orchestrator: relative path and content.
     Files(Vec<(String, String)>),
+}
+
+/// Five cron fields of which all programs for cron mean the same, for definitions that another program reads.
+///
+/// # Errors
+/// [`Code::InvalidValue`] if the fields are none, or programs for cron disagree on what they mean.
+pub fn agreed_cron(cron: &str) -> Result<Cron> {
+    let fields = Cron::parse(cron).map_err(|err| {
+        let why = match err {
+            InvalidCron::Text(why, _) => why,
+            InvalidCron::Never => "no such day ever comes".to_owned(),
+        };
+        Error::new(Code::InvalidValue, why).with("cron", cron).hint("write five cron fields, e.g. `0 2 * * *`")
+    })?;
+    if fields.disputed() {
+        return Err(Error::new(Code::InvalidValue, format!("programs for cron disagree on which days `{cron}` means"))
+            .hint("list the days, e.g. `1,3,5` in place of `*/2`, or give only one of the two fields for days"));
+    }
+    Ok(fields)
 }
 
 /// Kind `orchestrator`: translates the specs into an orchestrator's own definitions.

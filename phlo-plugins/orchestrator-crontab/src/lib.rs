@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Component, Path, PathBuf};
 
+use phlo_plugin::kinds::agreed_cron;
 use phlo_plugin::prelude::*;
+use phlo_spec::Cron;
 use phlo_spec::project::ScheduleSpec;
-use phlo_spec::{Cron, InvalidCron};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -110,17 +111,7 @@ impl Crontab {
 
 /// The fields in numbers, which every cron reads.
 fn fields(cron: &str) -> Result<String> {
-    let fields = Cron::parse(cron).map_err(|err| {
-        let why = match err {
-            InvalidCron::Text(why, _) => why,
-            InvalidCron::Never => "no such day ever comes".to_owned(),
-        };
-        Error::new(Code::InvalidValue, why).with("cron", cron).hint("write five cron fields, e.g. `0 2 * * *`")
-    })?;
-    if fields.disputed() {
-        return Err(Error::new(Code::InvalidValue, format!("programs for cron disagree on which days `{cron}` means"))
-            .hint("list the days, e.g. `1,3,5` in place of `*/2`, or give only one of the two fields for days"));
-    }
+    let fields = agreed_cron(cron)?;
     let set = |set: u64, all: bool| if all { "*".to_owned() } else { Cron::list(set, 1, "-") };
     Ok([
         set(fields.minutes, fields.minutes == (1 << 60) - 1),

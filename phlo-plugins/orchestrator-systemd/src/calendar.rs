@@ -1,7 +1,8 @@
 //! Five cron fields as systemd's calendar events.
 
-use phlo_plugin::{Error, Result};
-use phlo_spec::{Code, Cron, InvalidCron};
+use phlo_plugin::Result;
+use phlo_plugin::kinds::agreed_cron;
+use phlo_spec::Cron;
 
 /// In systemd's order, each with its number in cron.
 const WEEKDAYS: [(&str, u32); 7] = [("Mon", 1), ("Tue", 2), ("Wed", 3), ("Thu", 4), ("Fri", 5), ("Sat", 6), ("Sun", 0)];
@@ -9,19 +10,9 @@ const WEEKDAYS: [(&str, u32); 7] = [("Mon", 1), ("Tue", 2), ("Wed", 3), ("Thu", 
 /// The values of `OnCalendar` that together mean what the cron fields mean: two where either of two kinds of days will do.
 ///
 /// # Errors
-/// [`Code::InvalidValue`] if the fields are none, or programs for cron disagree on what they mean.
+/// `P1004` if the fields are none, or programs for cron disagree on what they mean.
 pub fn on_calendar(cron: &str, timezone: Option<&str>) -> Result<Vec<String>> {
-    let fields = Cron::parse(cron).map_err(|err| {
-        let why = match err {
-            InvalidCron::Text(why, _) => why,
-            InvalidCron::Never => "no such day ever comes".to_owned(),
-        };
-        Error::new(Code::InvalidValue, why).with("cron", cron).hint("write five cron fields, e.g. `0 2 * * *`")
-    })?;
-    if fields.disputed() {
-        return Err(Error::new(Code::InvalidValue, format!("programs for cron disagree on which days `{cron}` means"))
-            .hint("list the days, e.g. `1,3,5` in place of `*/2`, or give only one of the two fields for days"));
-    }
+    let fields = agreed_cron(cron)?;
     let zone = timezone.unwrap_or("UTC");
     let set = |set: u64, all: bool, width: usize| if all { "*".to_owned() } else { Cron::list(set, width, "..") };
     let months = set(fields.months, fields.months == 0x1ffe, 2);
