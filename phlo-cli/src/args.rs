@@ -268,6 +268,9 @@ pub(crate) enum Quality {
     Show {
         /// The asset
         asset: Option<String>,
+        /// How it is written, and where to
+        #[command(flatten)]
+        report: Report,
         /// Show the failing rows too
         #[arg(long, requires = "asset")]
         rows: bool,
@@ -280,7 +283,57 @@ pub(crate) enum Quality {
         /// The assets, by name or as a selection; all unless given
         #[arg(value_name = "SELECT")]
         select: Vec<String>,
+        /// How it is written, and where to
+        #[command(flatten)]
+        report: Report,
     },
+    /// How an asset's checks are found out: what rides on the write, what statistics answer, what shares a pass
+    Explain {
+        /// The asset
+        asset: String,
+    },
+    /// How an asset's checks ended, run by run, and when each passed last
+    History {
+        /// The asset
+        asset: String,
+        /// One of its checks, by its name or id: then each result is told, newest first
+        check: Option<String>,
+        /// At most so many runs of each check, the newest
+        #[arg(long, default_value_t = 20, value_name = "N", value_parser = some)]
+        limit: usize,
+    },
+    /// What a table holds, column by column, found in one pass
+    Profile {
+        /// The table
+        table: String,
+        /// Print checks for the asset's file instead, as YAML; each of them passes on the table as it is
+        #[arg(long)]
+        suggest: bool,
+    },
+}
+
+/// How results of checks are written, and where to.
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    /// How results are written
+    #[arg(long, short, conflicts_with = "json")]
+    pub(crate) format: Option<ReportFormat>,
+    /// Write them to this file instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// How results of checks are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// For people; this unless given
+    Table,
+    /// As --json
+    Json,
+    /// JUnit's XML, which CI servers read
+    Junit,
+    /// One page for a browser, which needs nothing beside itself
+    Html,
 }
 
 /// `phlo semantic`.
@@ -507,6 +560,8 @@ mod tests {
             &["run", "--tag", "x"],
             &["init", "-t", "nope"],
             &["quality", "show", "a.b", "--limit", "3"],
+            &["quality", "show", "a.b", "--format", "html", "--json"],
+            &["quality", "history", "a.b", "--limit", "0"],
             &["runs", "--limit", "0"],
             &["lineage", "a.b", "--format", "dot", "--json"],
             &["rnu"],

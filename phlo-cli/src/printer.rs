@@ -120,9 +120,19 @@ impl Printer {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub(crate) fn document(&self, mut document: Value) -> io::Result<()> {
+    pub(crate) fn document(&self, document: Value) -> io::Result<()> {
+        self.clean_data(&self.document_text(document))
+    }
+
+    /// A JSON document as text, without secrets.
+    pub(crate) fn document_text(&self, mut document: Value) -> String {
         self.redactor.read().unwrap_or_else(PoisonError::into_inner).clean_json(&mut document);
-        io::stdout().lock().write_all(format!("{document:#}\n").as_bytes())
+        format!("{document:#}\n")
+    }
+
+    /// The text without secrets and colours, for a file.
+    pub(crate) fn plain(&self, text: &str) -> String {
+        strip_str(&self.clean(text)).to_string()
     }
 
     /// Writes the JSON document or the text for people, whichever is wanted.

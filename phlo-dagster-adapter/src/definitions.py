@@ -77,8 +77,12 @@ def check_result(asset: dict, check: dict, result: dict | None) -> dg.AssetCheck
     if result is None:
         # A check that did not run counts as failed.
         result = {"outcome": "errored", "error": "phlo did not report this check; write the Dagster definitions again"}
-    warns = check["severity"] == "warn" and result["outcome"] != "errored"
-    metadata: dict[str, Any] = {key: result[key] for key in ("violations", "total", "tolerance") if key in result}
+    # The result's own: a check with a limit for each level warns at one and fails at the other.
+    warns = result.get("severity", check["severity"]) == "warn" and result["outcome"] != "errored"
+    kept = ("id", "violations", "total", "tolerance", "rows_scanned", "duration_ms")
+    metadata: dict[str, Any] = {key: result[key] for key in kept if key in result}
+    if result.get("total"):
+        metadata["violation_rate"] = result["violations"] / result["total"]
     for key in ("expected", "observed", "error"):
         if result.get(key):
             metadata[key] = dg.MetadataValue.text(result[key])
@@ -102,7 +106,7 @@ def failure(asset: dict, code: int, report: Any, part: dict | None, said: str) -
     status = (part or report).get("status", "no report")
     error = (part or report).get("error") or {}
     lines = [f"{asset['phlo_key']}: {status} (phlo ended with code {code})", *error.get("messages", []), *error.get("hints", [])]
-    broken = [check["name"] for check in (part or {}).get("checks", []) if check["outcome"] != "passed" and check["severity"] == "error"]
+    broken = [check["name"] for check in (part or {}).get("checks", []) if check["outcome"] == "errored" or check["outcome"] == "failed" and check["severity"] == "error"]
     if broken:
         lines.append("failed checks: " + ", ".join(broken))
     if error.get("code"):

@@ -50,6 +50,23 @@ fn a_mistake_in_a_file_is_told_at_its_place() {
         "P1002",
         "did you mean `path`?",
     );
+    check(
+        yaml,
+        "source: { plugin: files, path: data.csv }\nsensitive: [idd]\n",
+        "assets/raw/x.yaml:2:13",
+        "P5003",
+        "did you mean `id`?",
+    );
+    for (tolerance, place) in [
+        ("{ warn: 0.5, error: 0.1 }", "assets/raw/x.yaml:3:43"),
+        ("2", "assets/raw/x.yaml:3:43"),
+        ("{ warn: 0.1, error: 0.5 }, severity: warn", "assets/raw/x.yaml:3:79"),
+    ] {
+        let text = format!(
+            "source: {{ plugin: files, path: data.csv }}\nchecks:\n  - not_null: {{ columns: [id], tolerance: {tolerance} }}\n"
+        );
+        check(yaml, &text, place, "P1004", "");
+    }
     for (inert, place) in [
         ("row_count: { min: 1, tolerance: 0.1 }", "assets/raw/x.yaml:3:5"),
         ("schema: { columns: { id: int64 }, tolerance: 0.1 }", "assets/raw/x.yaml:3:5"),

@@ -35,14 +35,14 @@ enum Step {
     Doc,
     /// The interface of phlo-plugin is the pinned one
     Api,
-    /// Each plugin compiles without the others; when a manifest changed, and only where asked for
-    Features,
-    /// What would be published builds from what is packed; only where asked for
-    Package,
     /// The tests pass
     Test,
     /// Licences, sources and bans of the dependencies
     Deny,
+    /// Each plugin compiles without the others, when a manifest changed
+    Features,
+    /// What would be published builds from what is packed
+    Package,
     /// Known vulnerabilities of the dependencies; only where asked for, since what is known changes without a commit
     Advisories,
 }
@@ -69,7 +69,7 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
 impl Step {
     /// Whether it runs only where it is asked for: what changes without a commit, and what compiles everything once more.
     fn is_asked_for(self) -> bool {
-        matches!(self, Self::Advisories | Self::Features | Self::Package)
+        matches!(self, Self::Advisories)
     }
 
     fn run(self, root: &Path) -> Result<()> {

@@ -1,35 +1,106 @@
 //! `phlo quality`: the results of checks, and audits of published tables.
 
+mod explain;
+mod history;
+mod profile;
+
 use arrow_array::RecordBatch;
+use arrow_schema::ArrowError;
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use phlo_plugin::Error;
 use phlo_plugin::resource::RunHistory;
-use phlo_runtime::Platform;
+use phlo_runtime::{Audited, Platform};
 use phlo_spec::run::ErrorRecord;
-use phlo_spec::{AssetKey, CheckResult};
+use phlo_spec::{AssetKey, CheckResult, Code};
 use serde_json::{Value, json};
 
 use crate::app::{App, asset as named};
-use crate::args::Quality;
+use crate::args::{Quality, Report as Args, ReportFormat};
 use crate::exit::{Exit, Failure};
-use crate::render::rows::{grid, json_lines};
+use crate::render::junit::junit;
+use crate::render::page::page;
+use crate::render::report::{Asset, Checked, Report};
+use crate::render::rows::{MASKED, grid, json_lines, masked};
 use crate::render::run::{failed_check, found};
 use crate::render::table::{Cell, Table};
 use crate::render::{Tone, check_outcome, indent, number};
+use history::{Histories, Passed};
 
-/// More results than one run can have of an asset.
+/// More results than one run can have of an asset, and as many as are looked through for one that passed.
 const RESULTS: usize = 10_000;
 
 pub(crate) fn run(app: &App, args: &Quality) -> Result<Exit, Failure> {
     match args {
-        Quality::Show { asset: Some(asset), rows, limit } => show(app, asset, rows.then_some(*limit)),
-        Quality::Show { asset: None, .. } => overview(app),
-        Quality::Run { select } => audit(app, select),
+        Quality::Show { asset: Some(asset), report, rows, limit } => show(app, report, asset, rows.then_some(*limit)),
+        Quality::Show { asset: None, report, .. } => overview(app, report),
+        Quality::Run { select, report } => audit(app, report, select),
+        Quality::Explain { asset } => explain::run(app, asset),
+        Quality::History { asset, check, limit } => history::run(app, asset, check.as_deref(), *limit),
+        Quality::Profile { table, suggest } => profile::run(app, table, *suggest),
     }
 }
 
-fn audit(app: &App, select: &[String]) -> Result<Exit, Failure> {
+/// Writes results in the format that is wanted, where they are wanted.
+fn answer(
+    app: &App,
+    args: &Args,
+    document: impl FnOnce() -> Value,
+    text: impl FnOnce() -> String,
+    report: impl FnOnce() -> Report,
+) -> Result<(), Failure> {
+    let printer = &app.printer;
+    let format = args.format.unwrap_or(if printer.json() { ReportFormat::Json } else { ReportFormat::Table });
+    let Some(file) = &args.output else {
+        match format {
+            ReportFormat::Table => printer.out(&text())?,
+            ReportFormat::Json => printer.document(document())?,
+            ReportFormat::Junit => printer.clean_data(&junit(printer, &report()))?,
+            ReportFormat::Html => printer.clean_data(&page(printer, &report()))?,
+        }
+        return Ok(());
+    };
+    let written = match format {
+        ReportFormat::Table => printer.plain(&text()),
+        ReportFormat::Json => printer.document_text(document()),
+        ReportFormat::Junit => junit(printer, &report()),
+        ReportFormat::Html => page(printer, &report()),
+    };
+    std::fs::write(file, written).map_err(|err| {
+        Error::new(Code::UnreadableFile, "the report cannot be written")
+            .because(err)
+            .with("path", file.display())
+            .hint("check that the folder is there, its permissions and the disk")
+    })?;
+    printer.talk(&format!("Wrote {}", file.display()));
+    Ok(())
+}
+
+/// An asset in a report.
+fn reported(platform: &Platform, key: &AssetKey) -> Asset {
+    let description = platform.asset(key).and_then(|spec| spec.description.clone());
+    Asset { key: key.to_string(), description, run: None, at: None, checks: Vec::new(), error: None }
+}
+
+fn report(platform: &Platform, at: DateTime<Utc>, assets: Vec<Asset>) -> Report {
+    Report { project: platform.project().file.name.clone(), at, assets }
+}
+
+/// The columns that are not to be shown.
+fn sensitive(platform: &Platform, key: &AssetKey) -> Vec<String> {
+    platform.asset(key).map(|spec| spec.sensitive.clone()).unwrap_or_default()
+}
+
+/// Masks a sample that was kept before a column became sensitive.
+fn mask(result: &mut CheckResult, sensitive: &[String]) {
+    for row in result.sample.iter_mut().filter_map(Value::as_object_mut) {
+        for (_, value) in row.iter_mut().filter(|(name, value)| !value.is_null() && sensitive.contains(name)) {
+            *value = MASKED.into();
+        }
+    }
+}
+
+fn audit(app: &App, args: &Args, select: &[String]) -> Result<Exit, Failure> {
     let open = app.open_to_work()?;
     let keys = open.platform.select(select).map_err(|problems| Failure::in_files(problems, &open.texts))?;
     let runtime = app.runtime()?;
@@ -39,16 +110,19 @@ fn audit(app: &App, select: &[String]) -> Result<Exit, Failure> {
         let results = runtime.block_on(open.platform.quality(&key)).map_err(|err| err.record());
         all.push((key, results));
     }
+    let at = Utc::now();
     let blocks = |results: &[CheckResult]| results.iter().any(CheckResult::blocks);
-    let blocked = all.iter().any(|(_, results)| results.as_ref().is_ok_and(|results| blocks(results)));
+    let blocked = all.iter().any(|(_, audited)| audited.as_ref().is_ok_and(|audited| blocks(&audited.results)));
     let failed = || all.iter().filter_map(|(key, results)| Some((key.as_str(), results.as_ref().err()?)));
-    app.printer.answer(
+    answer(
+        app,
+        args,
         || {
             let assets = all.iter().map(|(key, results)| match results {
-                Ok(results) => {
+                Ok(Audited { results, audit_ms }) => {
                     let checks: Vec<_> = results.iter().map(document).collect();
                     let status = if blocks(results) { "blocked" } else { "ok" };
-                    json!({ "asset": key, "status": status, "checks": checks })
+                    json!({ "asset": key, "status": status, "checks": checks, "audit_ms": audit_ms })
                 }
                 Err(error) => json!({ "asset": key, "status": "error", "checks": [], "error": error }),
             });
@@ -60,8 +134,8 @@ fn audit(app: &App, select: &[String]) -> Result<Exit, Failure> {
             json!({ "status": status, "assets": assets.collect::<Vec<_>>() })
         },
         || {
-            let text = |(key, results): &(AssetKey, Result<Vec<CheckResult>, ErrorRecord>)| {
-                let Ok(results) = results else { return None };
+            let text = |(key, audited): &(AssetKey, Result<Audited, ErrorRecord>)| {
+                let Ok(Audited { results, .. }) = audited else { return None };
                 if results.is_empty() {
                     return Some(format!("{key} has no checks\n"));
                 }
@@ -71,6 +145,18 @@ fn audit(app: &App, select: &[String]) -> Result<Exit, Failure> {
                 Some(heading + &table(app, &results.iter().collect::<Vec<_>>()) + &failed)
             };
             all.iter().filter_map(text).collect::<Vec<_>>().join("\n")
+        },
+        || {
+            let assets = all.iter().map(|(key, results)| {
+                let asset = Asset { at: Some(at), ..reported(&open.platform, key) };
+                match results {
+                    Ok(audited) => {
+                        Asset { checks: audited.results.iter().cloned().map(Checked::from).collect(), ..asset }
+                    }
+                    Err(error) => Asset { error: Some(error.clone()), ..asset },
+                }
+            });
+            report(&open.platform, at, assets.collect())
         },
     )?;
     let codes: Vec<_> = failed().map(|(_, error)| error.code).collect();
@@ -84,27 +170,39 @@ fn audit(app: &App, select: &[String]) -> Result<Exit, Failure> {
     })
 }
 
-fn show(app: &App, asset: &str, rows: Option<usize>) -> Result<Exit, Failure> {
+fn show(app: &App, args: &Args, asset: &str, rows: Option<usize>) -> Result<Exit, Failure> {
     let platform = app.open_to_look()?.platform;
     let key = named(&platform, asset)?;
-    let (latest, results) = match latest(platform.history()?.as_ref(), &key)? {
+    let history = platform.history()?;
+    let (latest, results) = match latest(&platform, history.as_ref(), &key)? {
         Some(Latest { run, at, results }) => (Some((run, at)), results),
         None => (None, Vec::new()),
     };
-    let mut shown: Vec<Shown> = results.into_iter().map(|result| Shown { result, rows: None }).collect();
+    let failed: Vec<_> = results.iter().filter(|result| !result.passed()).collect();
+    let histories = Histories::read(history.as_ref(), &key, |all| failed.iter().all(|result| all.knows_pass(result)))?;
+    let mut shown: Vec<Shown> =
+        results.into_iter().map(|result| Shown { last: histories.last_passed(&result), result, rows: None }).collect();
     if let Some(limit) = rows {
-        let runtime = app.runtime()?;
+        let (runtime, sensitive) = (app.runtime()?, sensitive(&platform, &key));
         for one in shown.iter_mut().filter(|s| s.result.violations > 0) {
-            one.rows = one.result.sql.clone().map(|sql| runtime.block_on(failing(&platform, &sql, limit)));
+            let rows = |sql: String| runtime.block_on(failing(&platform, &sql, limit, &sensitive));
+            one.rows = one.result.sql.clone().map(rows);
         }
     }
-    app.printer.answer(
+    answer(
+        app,
+        args,
         || {
             let checks: Vec<_> = shown.iter().map(Shown::document).collect();
             let (run, at) = latest.clone().unzip();
             json!({ "status": "ok", "asset": key, "run_id": run, "at": at, "checks": checks })
         },
         || text(app, key.as_str(), latest.as_ref(), &shown),
+        || {
+            let (run, at) = latest.clone().unzip();
+            let checks = shown.iter().map(Shown::checked).collect();
+            report(&platform, Utc::now(), vec![Asset { run, at, checks, ..reported(&platform, &key) }])
+        },
     )?;
     Ok(Exit::Done)
 }
@@ -116,12 +214,12 @@ struct Latest {
     results: Vec<CheckResult>,
 }
 
-fn latest(history: &dyn RunHistory, key: &AssetKey) -> Result<Option<Latest>, Error> {
+fn latest(platform: &Platform, history: &dyn RunHistory, key: &AssetKey) -> Result<Option<Latest>, Error> {
     // Newest first: the first one's run is the latest that had any.
     let Some((run, at, _)) = history.checks(key, 1)?.into_iter().next() else { return Ok(None) };
     let record = history.run(&run)?;
     let asset_run = record.and_then(|record| record.assets.into_iter().find(|a| a.asset == *key));
-    let results = match asset_run.map(|run| run.checks) {
+    let mut results = match asset_run.map(|run| run.checks) {
         Some(checks) if !checks.is_empty() => checks,
         // The run has not ended the asset, or never will.
         _ => {
@@ -129,18 +227,22 @@ fn latest(history: &dyn RunHistory, key: &AssetKey) -> Result<Option<Latest>, Er
             all.filter(|(of, ..)| *of == run).map(|(_, _, result)| result).collect()
         }
     };
+    let sensitive = sensitive(platform, key);
+    results.iter_mut().for_each(|result| mask(result, &sensitive));
     Ok(Some(Latest { run, at, results }))
 }
 
 /// Every asset that has checks, a line each.
-fn overview(app: &App) -> Result<Exit, Failure> {
+fn overview(app: &App, args: &Args) -> Result<Exit, Failure> {
     let platform = app.open_to_look()?.platform;
     let history = platform.history()?;
     let (graph, _) = platform.graph();
     let checked = graph.nodes().filter(|node| !node.spec.checks.is_empty()).map(|node| &node.spec.key);
     let all: Vec<(&AssetKey, Option<Latest>)> =
-        checked.map(|key| Ok((key, latest(history.as_ref(), key)?))).collect::<Result<_, Error>>()?;
-    app.printer.answer(
+        checked.map(|key| Ok((key, latest(&platform, history.as_ref(), key)?))).collect::<Result<_, Error>>()?;
+    answer(
+        app,
+        args,
         || {
             let assets = all.iter().map(|(key, latest)| {
                 let checks: Vec<_> = latest.iter().flat_map(|l| &l.results).map(document).collect();
@@ -171,6 +273,14 @@ fn overview(app: &App) -> Result<Exit, Failure> {
             }
             if all.is_empty() { "no asset has checks\n".to_owned() } else { table.text() }
         },
+        || {
+            let assets = all.iter().map(|(key, latest)| {
+                let (run, at) = latest.as_ref().map(|l| (l.run.clone(), l.at)).unzip();
+                let checks = latest.iter().flat_map(|l| l.results.iter().cloned().map(Checked::from)).collect();
+                Asset { run, at, checks, ..reported(&platform, key) }
+            });
+            report(&platform, Utc::now(), assets.collect())
+        },
     )?;
     Ok(Exit::Done)
 }
@@ -179,16 +289,17 @@ fn overview(app: &App) -> Result<Exit, Failure> {
 struct Shown {
     result: CheckResult,
     rows: Option<Result<Vec<RecordBatch>, Error>>,
+    last: Passed,
 }
 
 impl Shown {
     fn document(&self) -> Value {
         let mut document = document(&self.result);
+        document["last_passed"] = self.last.document();
         match &self.rows {
             Some(Ok(batches)) => {
-                let lines = batches.iter().filter_map(|b| json_lines(b).ok()).collect::<String>();
                 document["rows_from"] = json!("table");
-                document["rows"] = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).collect();
+                document["rows"] = json!(as_json(batches));
             }
             // The stage that held them is swept after a time; the sample stays.
             Some(Err(err)) => {
@@ -202,6 +313,24 @@ impl Shown {
     }
 }
 
+impl Shown {
+    fn checked(&self) -> Checked {
+        let mut checked = Checked::from(self.result.clone());
+        if let Some(Ok(batches)) = &self.rows {
+            checked.rows = as_json(batches);
+        }
+        if !self.result.passed() {
+            checked.last_passed = Some(self.last.text(Utc::now()));
+        }
+        checked
+    }
+}
+
+fn as_json(batches: &[RecordBatch]) -> Vec<Value> {
+    let lines = batches.iter().filter_map(|b| json_lines(b).ok()).collect::<String>();
+    lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).collect()
+}
+
 fn document(result: &CheckResult) -> Value {
     let mut document = json!(result);
     document["violation_rate"] = json!(result.violation_rate());
@@ -209,7 +338,13 @@ fn document(result: &CheckResult) -> Value {
     document
 }
 
-async fn failing(platform: &Platform, sql: &str, limit: usize) -> Result<Vec<RecordBatch>, Error> {
+async fn failing(
+    platform: &Platform,
+    sql: &str,
+    limit: usize,
+    sensitive: &[String],
+) -> Result<Vec<RecordBatch>, Error> {
+    let hidden = |err: ArrowError| Error::internal("sensitive values cannot be masked").because(err);
     let mut stream = platform.sql(sql).await?.stream;
     let (mut batches, mut left) = (Vec::new(), limit);
     while left > 0
@@ -218,7 +353,7 @@ async fn failing(platform: &Platform, sql: &str, limit: usize) -> Result<Vec<Rec
         let batch = batch?;
         let batch = batch.slice(0, batch.num_rows().min(left));
         left -= batch.num_rows();
-        batches.push(batch);
+        batches.push(if sensitive.is_empty() { batch } else { masked(&batch, sensitive).map_err(hidden)? });
     }
     Ok(batches)
 }
@@ -245,6 +380,7 @@ fn text(app: &App, asset: &str, latest: Option<&(String, DateTime<Utc>)>, shown:
             }
             _ => text.push_str(&failed_check(&app.printer, &one.result)),
         }
+        text.push_str(&format!("  {}: {}\n", Tone::Dim.paint("last passed"), one.last.text(Utc::now())));
         if let Some(Err(err)) = &one.rows {
             text.push_str(&format!(
                 "  {}\n",
@@ -269,8 +405,10 @@ fn own_columns(batch: &RecordBatch) -> RecordBatch {
 }
 
 fn table(app: &App, results: &[&CheckResult]) -> String {
-    let mut table =
-        Table::list(&app.printer, &["check", "kind", "result", ">violations", ">rows", ">rate", "wanted", "found"]);
+    let mut table = Table::list(
+        &app.printer,
+        &["check", "kind", "result", ">violations", ">rows", ">rate", ">read", "wanted", "found"],
+    );
     for result in results {
         // What failed as a whole has no rows to count.
         let of_rows = |text: String| Cell::maybe((result.passed() || result.is_of_rows()).then_some(text));
@@ -281,6 +419,7 @@ fn table(app: &App, results: &[&CheckResult]) -> String {
             of_rows(number::count(result.violations)),
             of_rows(number::count(result.total)),
             of_rows(number::rate(result.violation_rate())),
+            number::count(result.rows_scanned).into(),
             Cell::maybe(result.expected.clone()),
             Cell::maybe(found(result)),
         ]);

@@ -1,8 +1,11 @@
 //! Words, colours and shapes. Everything here answers text with colours in it; the printer takes them out where they do not belong.
 
+pub(crate) mod junit;
 pub(crate) mod lineage;
 pub(crate) mod number;
+pub(crate) mod page;
 pub(crate) mod progress;
+pub(crate) mod report;
 pub(crate) mod rows;
 pub(crate) mod run;
 pub(crate) mod schema;

@@ -132,6 +132,26 @@ fn with_texts(
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
 }
 
+/// Stands for a value that is not shown.
+pub(crate) const MASKED: &str = "***";
+
+/// The batch with the values of these columns masked; nulls stay.
+///
+/// # Errors
+/// None that is known.
+pub(crate) fn masked(batch: &RecordBatch, sensitive: &[String]) -> Result<RecordBatch, ArrowError> {
+    let schema = batch.schema();
+    with_texts(batch, |at, column| {
+        if !sensitive.contains(schema.field(at).name()) {
+            return Ok(None);
+        }
+        let nulls = column.logical_nulls();
+        let shown =
+            (0..column.len()).map(|row| nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)).then_some(MASKED));
+        Ok(Some(Arc::new(shown.collect::<StringArray>()) as ArrayRef))
+    })
+}
+
 /// The batch as JSON objects, one a line; nulls are written.
 ///
 /// # Errors
@@ -230,6 +250,15 @@ mod tests {
         printer.redact_with(redactor);
         let clean = csv(&printer, &batch, false).unwrap();
         assert!(clean.starts_with("1301,\"[\"\"***\"\",\"\"x***\"\"]\"\n"), "{clean}");
+    }
+
+    #[test]
+    fn a_sensitive_column_shows_where_it_has_a_value_and_not_which() {
+        let masked = masked(&batch(), &["carrier".to_owned(), "delay".to_owned()]).unwrap();
+        insta::assert_snapshot!(json_lines(&masked).unwrap(), @r#"
+        {"carrier":"***","delay":"***","share":0.25,"at":"1970-01-01T00:00:00Z"}
+        {"carrier":null,"delay":"***","share":null,"at":"1970-01-01T00:00:01.500Z"}
+        "#);
     }
 
     #[test]

@@ -78,9 +78,10 @@ pub(crate) fn details(printer: &Printer, run: &RunRecord, notes: bool) -> (Strin
             asset.checks.iter().filter(|c| c.outcome == CheckOutcome::Failed && c.severity == CheckSeverity::Warn)
         {
             let wanted = check.expected.as_ref().map(|e| format!("; wanted {e}")).unwrap_or_default();
+            let limits = by_tolerance(check).map(|why| format!("; {why}")).unwrap_or_default();
             let _ = writeln!(
                 text,
-                "{}: {}: {}: {}{wanted}",
+                "{}: {}: {}: {}{wanted}{limits}",
                 Tone::Warn.paint("warning"),
                 asset.asset,
                 check.name,
@@ -134,10 +135,7 @@ pub(crate) fn failed_check(printer: &Printer, check: &CheckResult) -> String {
         let _ = write!(text, ": {}", broken(check));
     }
     text.push('\n');
-    let tolerated = (!check.tolerance.is_none()).then(|| {
-        let warned = check.tolerance.warn.map(|warn| format!(", more than {} is told", number::percent(warn)));
-        format!("up to {} may fail{}", number::percent(check.tolerance.error), warned.unwrap_or_default())
-    });
+    let tolerated = by_tolerance(check).or_else(|| limits(check));
     // What stands there already.
     let found = found(check).filter(|_| check.is_of_rows() || check.outcome != CheckOutcome::Failed);
     for (title, value) in [
@@ -158,6 +156,25 @@ pub(crate) fn failed_check(printer: &Printer, check: &CheckResult) -> String {
         let _ = writeln!(text, "  {}: phlo sql {}", Tone::Dim.paint("all of them"), quoted(sql));
     }
     text
+}
+
+/// How much may fail, where something may.
+pub(crate) fn limits(check: &CheckResult) -> Option<String> {
+    let warned = check.tolerance.warn.map(|warn| format!(", more than {} warns", number::percent(warn)));
+    let error = number::percent(check.tolerance.error);
+    (!check.tolerance.is_none()).then(|| format!("up to {error} may fail{}", warned.unwrap_or_default()))
+}
+
+/// Why a check warned that would have blocked, had more failed.
+pub(crate) fn by_tolerance(check: &CheckResult) -> Option<String> {
+    let warn = check.tolerance.warn?;
+    // As the engine compares them.
+    let beyond = |limit: f64| check.violations as f64 > limit * check.total as f64 * (1.0 + 1e-12);
+    let warned = check.outcome == CheckOutcome::Failed && check.severity == CheckSeverity::Warn;
+    (warned && beyond(warn) && !beyond(check.tolerance.error)).then(|| {
+        let (warn, error) = (number::percent(warn), number::percent(check.tolerance.error));
+        format!("more than {warn} failed, so it warns; more than {error} would block")
+    })
 }
 
 /// What was found, where that is more than the count of rows, which is shown in its own words.
@@ -181,17 +198,23 @@ fn quoted(sql: &str) -> String {
     text + "\""
 }
 
-// Some failing rows: the columns that the check is about first, and as many of the others as a line holds.
-fn sample(printer: &Printer, check: &CheckResult) -> Option<String> {
-    let rows: Vec<_> = check.sample.iter().filter_map(Value::as_object).take(SAMPLE).collect();
+/// The columns of sample rows: those that the check is about first, those that phlo adds left out.
+pub(crate) fn sample_columns<'a>(check: &CheckResult, row: &'a serde_json::Map<String, Value>) -> Vec<&'a String> {
     let about = [check.sql.as_deref(), check.expected.as_deref(), Some(&check.name)]
         .into_iter()
         .flatten()
         .collect::<Vec<_>>()
         .join(" ");
     let words: BTreeSet<_> = about.split(|c: char| !(c.is_alphanumeric() || c == '_')).collect();
-    let mut columns: Vec<_> = rows.first()?.keys().filter(|name| !name.starts_with("_phlo_")).collect();
+    let mut columns: Vec<_> = row.keys().filter(|name| !name.starts_with("_phlo_")).collect();
     columns.sort_by_key(|name| !words.contains(name.as_str()));
+    columns
+}
+
+// Some failing rows: the columns that the check is about first, and as many of the others as a line holds.
+fn sample(printer: &Printer, check: &CheckResult) -> Option<String> {
+    let rows: Vec<_> = check.sample.iter().filter_map(Value::as_object).take(SAMPLE).collect();
+    let columns = sample_columns(check, rows.first()?);
     let value = |row: &serde_json::Map<String, Value>, name: &str| match row.get(name) {
         None | Some(Value::Null) => "null".to_owned(),
         Some(Value::String(text)) => printable(&printer.clean(text)),
@@ -291,6 +314,26 @@ mod tests {
           = help: check that the system runs
         "#);
         assert_eq!(codes.into_iter().map(Code::as_str).collect::<Vec<_>>(), ["P3001", "P5001"]);
+    }
+
+    #[test]
+    fn a_check_that_warns_because_of_its_limits_says_so() {
+        let printer = Printer::new(Wishes::default());
+        let check = |violations: u64, severity: &str, tolerance: Value| -> CheckResult {
+            serde_json::from_value(json!({ "name": "range(x)", "kind": "range", "outcome": "failed", "severity": severity, "violations": violations,
+                "total": 100, "tolerance": tolerance, "sample": [{ "x": 1 }] }))
+            .unwrap()
+        };
+        let levels = json!({ "warn": 0.01, "error": 0.05 });
+        let text = |check: &CheckResult| strip_str(&failed_check(&printer, check)).to_string();
+        insta::assert_snapshot!(text(&check(3, "warn", levels.clone())), @"
+        range(x) warned: 3 of 100 rows (3.0 %)
+          tolerance: more than 1 % failed, so it warns; more than 5 % would block
+          x
+          1
+        ");
+        assert!(text(&check(6, "error", levels)).contains("tolerance: up to 5 % may fail, more than 1 % warns\n"));
+        assert!(text(&check(6, "warn", json!(0.05))).contains("tolerance: up to 5 % may fail\n"));
     }
 
     #[test]

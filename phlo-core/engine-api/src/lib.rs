@@ -5,6 +5,7 @@
 
 pub mod guarded;
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,6 +71,8 @@ pub struct TableInfo {
     pub run_id: Option<String>,
     /// When it was committed.
     pub committed_at: Option<DateTime<Utc>>,
+    /// What was committed with this very version: see [`CommitRequest::metadata`].
+    pub facts: BTreeMap<String, serde_json::Value>,
 }
 
 /// One commit of a table.
@@ -253,7 +256,7 @@ pub struct StageSummary {
 pub struct CommitRequest {
     /// The source's cursor; `None` keeps the old one.
     pub cursor: Option<serde_json::Value>,
-    /// Facts for the table's history.
+    /// Facts for the table's history, by keys that begin with `phlo.`.
     pub metadata: Vec<(String, serde_json::Value)>,
 }
 

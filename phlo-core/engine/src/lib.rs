@@ -5,6 +5,8 @@
 pub mod check;
 pub mod conform;
 pub mod error;
+pub mod other;
+pub mod profile;
 pub mod session;
 pub mod sql;
 pub mod stream;

@@ -61,7 +61,9 @@ pub struct CheckPlan {
 pub struct OtherTable {
     /// Its name in the check's queries: one that the asset's own are not likely to have, e.g. `_phlo_other`.
     pub name: String,
-    /// Where its rows come from: what an asset's `source:` holds, a plugin or a connection and its config.
+    /// Where its rows come from: what an asset's `source:` holds, a plugin or a connection and its config. It must stand in the check's
+    /// parameters as it is (a field of type [`Node`]): a map with `plugin` or `connection` there is known as a source, so that its
+    /// secrets are kept and its plugin is linked.
     pub source: Node,
 }
 
@@ -123,6 +125,14 @@ pub enum Evaluation {
         /// The showing query.
         show: String,
     },
+    /// No two rows of the table as it would be after the commit have the same key; a key with a null in it equals nothing. Violations
+    /// are surplus rows: a key that three rows share makes two.
+    Unique {
+        /// What makes the key together.
+        key: Vec<KeyPart>,
+        /// Whether every row must have a key: then one with a null in it is a violation too.
+        complete: bool,
+    },
     /// A query over the same and a verdict on the rows that it answers, 10,000 at most: for what groups, sorts or joins before it is
     /// judged.
     Query {
@@ -138,6 +148,23 @@ pub enum Evaluation {
         /// Judges the columns.
         verdict: SchemaFn,
     },
+}
+
+/// A part of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyPart {
+    /// An SQL expression over one row.
+    pub expression: String,
+    /// Its name where keys are shown.
+    pub name: String,
+}
+
+impl KeyPart {
+    /// A column as it is.
+    pub fn column(name: impl Into<String>) -> Self {
+        let name = name.into();
+        Self { expression: quote(&name), name }
+    }
 }
 
 /// From a batch to a mask.
@@ -185,6 +212,9 @@ impl fmt::Debug for Evaluation {
             }
             Self::Violations { query } => f.debug_struct("Violations").field("query", query).finish(),
             Self::Count { count, show } => f.debug_struct("Count").field("count", count).field("show", show).finish(),
+            Self::Unique { key, complete } => {
+                f.debug_struct("Unique").field("key", key).field("complete", complete).finish()
+            }
             Self::Query { query, show, .. } => {
                 f.debug_struct("Query").field("query", query).field("show", show).finish_non_exhaustive()
             }

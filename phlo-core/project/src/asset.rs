@@ -1,5 +1,7 @@
 //! Assets: from a file's text to a spec with every default filled in.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use phlo_spec::asset::{AssetBody, AssetHeader, InlineSql, SqlSpec, TextOrigin};
 use phlo_spec::{
     AssetKey, AssetSpec, CheckSpec, Code, Diagnostic, Node, NodeKind, Place, PublishInput, PublishSpec, Severity,
@@ -9,7 +11,7 @@ use phlo_spec::{
 use crate::PROJECT_FILE;
 use crate::check::{checks, transforms};
 use crate::file::CONNECTED;
-use crate::load::Context;
+use crate::load::{Context, with_hint};
 use crate::read::{expect_map, keys_of, map_at, nearest_or_known, read_all, refuse_unknown_keys};
 use crate::validate;
 
@@ -189,6 +191,9 @@ fn common(node: &mut Node, strategy: WriteStrategy, context: &mut Context<'_>) -
     let problems = &mut context.problems;
     let before = problems.len();
     let checks = node.take("checks").map(|(_, node)| checks(&node, problems)).unwrap_or_default();
+    for source in checks.iter().flat_map(|check| sources_within(&check.params)) {
+        context.used.extend(source.get("connection").and_then(Node::as_str).map(str::to_owned));
+    }
     let transforms = node.take("transforms").map(|(_, node)| transforms(&node, problems)).unwrap_or_default();
     let known: Vec<_> = keys_of::<AssetHeader>().iter().copied().chain(SECTIONS).collect();
     refuse_unknown_keys(node, &known, problems);
@@ -252,8 +257,46 @@ struct Section {
 }
 
 /// The `source:` or `target:` section, joined with the connection that it names. The asset's entries win, each as a whole.
-fn section(what: &str, mut node: Node, context: &mut Context<'_>) -> Option<Section> {
-    let problems = &mut context.problems;
+fn section(what: &str, node: Node, context: &mut Context<'_>) -> Option<Section> {
+    let Context { connections, refused_connections, used, problems, .. } = context;
+    joined(what, node, *connections, refused_connections, used, problems)
+}
+
+/// A source that stands elsewhere than in `source:`, e.g. the other side of a check, joined with the connection that it names.
+///
+/// # Errors
+/// Each mistake at its place: an unknown connection, neither a plugin nor a connection.
+pub fn source_of(node: &Node, connections: &BTreeMap<String, Node>) -> Result<SourceSpec, Vec<Diagnostic>> {
+    let mut problems = Vec::new();
+    let (none, mut used) = (BTreeSet::new(), BTreeSet::new());
+    let section = joined("source", node.clone(), Some(connections), &none, &mut used, &mut problems);
+    match section {
+        Some(Section { plugin, plugin_place, config }) => Ok(SourceSpec { plugin, plugin_place, config }),
+        None => Err(problems.into_iter().map(with_hint).collect()),
+    }
+}
+
+/// The sources within a check's parameters: maps that name a `plugin` or a `connection`.
+pub fn sources_within(params: &Node) -> Vec<&Node> {
+    let named = |key: &str| params.get(key).is_some_and(|name| name.as_str().is_some());
+    if named("plugin") || named("connection") {
+        return vec![params];
+    }
+    match &params.kind {
+        NodeKind::Map(entries) => entries.iter().flat_map(|(_, value)| sources_within(value)).collect(),
+        NodeKind::Seq(items) => items.iter().flat_map(sources_within).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn joined(
+    what: &str,
+    mut node: Node,
+    connections: Option<&BTreeMap<String, Node>>,
+    refused: &BTreeSet<String>,
+    used: &mut BTreeSet<String>,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<Section> {
     let hint = format!("write `{what}: {{plugin: NAME, …}}` or `{what}: {{connection: NAME, …}}`");
     if !expect_map(&node, &format!("`{what}`"), &hint, problems) {
         return None;
@@ -278,11 +321,11 @@ fn section(what: &str, mut node: Node, context: &mut Context<'_>) -> Option<Sect
         };
         return Some(Section { plugin, plugin_place: place.place(), config: node });
     };
-    context.used.insert(name.clone());
+    used.insert(name.clone());
     // Without a readable phlo.yaml there is nothing to say about its connections.
-    let connections = context.connections?;
+    let connections = connections?;
     let Some(shared) = connections.get(&name) else {
-        if !context.refused_connections.contains(&name) {
+        if !refused.contains(&name) {
             let known: Vec<_> = connections.keys().map(String::as_str).collect();
             let hint = match known.as_slice() {
                 [] => format!("add it to `connections:` of {PROJECT_FILE}"),

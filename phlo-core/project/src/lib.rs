@@ -20,6 +20,7 @@ mod validate;
 
 use std::path::{Path, PathBuf};
 
+pub use asset::{source_of, sources_within};
 pub use environment::Environment;
 pub use load::{Loaded, Project, Texts, load};
 pub use secrets::is_secret_key;

@@ -304,7 +304,7 @@ impl Platform {
         }
     }
 
-    fn require(&self, spec: &AssetSpec, schema: &SchemaRef, column: &str, setting: &str) -> Result<()> {
+    pub(crate) fn require(&self, spec: &AssetSpec, schema: &SchemaRef, column: &str, setting: &str) -> Result<()> {
         if schema.column_with_name(column).is_some() {
             return Ok(());
         }
@@ -350,6 +350,7 @@ impl Platform {
             wanted.push((&partitions.column, "partitions.column"));
         }
         wanted.extend(spec.columns.keys().map(|c| (c.as_str(), "columns")));
+        wanted.extend(spec.sensitive.iter().map(|c| (c.as_str(), "sensitive")));
         let missing =
             wanted.into_iter().filter_map(|(column, setting)| self.require(spec, incoming, column, setting).err());
         missing.chain(self.check_partition_column(spec, incoming)).collect()
@@ -442,8 +443,21 @@ impl Analysis<'_> {
         let schema = self.known.get(&node.spec.key).cloned();
         let (checks, problems) = audit::checks(&self.platform.inner.registry, &node.spec, schema.as_ref());
         self.diagnostics.extend(problems);
-        let Some(schema) = schema else { return };
+        let mut unread = BTreeSet::new();
         for check in &checks {
+            match self.platform.know_others(&self.session, &node.spec, check).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    unread.insert(check.name.clone());
+                }
+                Err(problems) => {
+                    unread.insert(check.name.clone());
+                    self.diagnostics.extend(problems);
+                }
+            }
+        }
+        let Some(schema) = schema else { return };
+        for check in checks.iter().filter(|check| !unread.contains(&check.name)) {
             match self.can_plan(node, check).await {
                 Ok(true) => {
                     if let Err(err) = check.verify(&self.session, &schema).await {

@@ -10,9 +10,11 @@ mod frontier;
 mod graph;
 mod health;
 mod materialize;
+mod other;
 mod partition;
 mod platform;
 pub mod process;
+mod profile;
 mod publish;
 mod query;
 mod report;
@@ -23,13 +25,16 @@ mod semantic;
 mod stores;
 mod used;
 
+pub use phlo_engine::profile::{ColumnProfile, Distinct, Numbers, Quantiles, TableProfile, Texts};
 pub use phlo_engine_api::{TableInfo, TableVersion};
 
 pub use bus::Bus;
 pub use check::CheckReport;
 pub use graph::{Graph, Node as GraphNode};
+pub use phlo_engine::check::{Explained, Way};
 pub use platform::{Opened, Platform};
-pub use query::SqlAnswer;
+pub use profile::Profile;
+pub use query::{Audited, QualityPlan, SqlAnswer};
 pub use report::{
     AssetState, ConnectionHealth, Freshness, Lineage, PlanStep, PluginCheck, PluginDetails, PluginHealth, PluginRow,
     TableRow,

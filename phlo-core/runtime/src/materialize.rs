@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use arrow_schema::SchemaRef;
 use chrono::Utc;
 use futures::StreamExt;
-use phlo_engine::check::{ROWS, TABLE, audit_table};
+use phlo_engine::check::{Grown, ROWS, Scope, States, TABLE, audit as audit_table};
 use phlo_engine::conform::Metadata;
 use phlo_engine::session::register;
 use phlo_engine::stream::{Rows, execute, extend_plan, transform};
@@ -40,6 +40,8 @@ const MAX_MOVES: usize = 5;
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
 /// More results than an asset has checks.
 const RESULTS: usize = 1000;
+/// The key of a commit's aggregates, as JSON in a text: other readers of the log take nothing else for granted.
+const STATES: &str = "phlo.quality";
 /// Rows per batch.
 const BATCH_ROWS: usize = 8192;
 
@@ -68,6 +70,7 @@ pub(crate) fn empty_run(key: &AssetKey, status: AssetStatus, partition: Option<&
         bytes: 0,
         version: None,
         duration_ms: 0,
+        audit_ms: 0,
         checks: Vec::new(),
         error: None,
         notes: Vec::new(),
@@ -253,7 +256,7 @@ impl Work<'_> {
                 &mut stage,
                 incoming.rows,
                 metadata.as_ref(),
-                info.is_some(),
+                info.as_ref(),
                 &mode,
                 cursor.as_ref(),
                 checkpoint.as_ref(),
@@ -349,7 +352,7 @@ impl Work<'_> {
         stage: &mut Box<dyn Stage>,
         rows: Rows,
         metadata: Option<&Metadata>,
-        exists: bool,
+        base: Option<&TableInfo>,
         mode: &WriteMode,
         cursor: Option<&serde_json::Value>,
         checkpoint: Option<&Checkpoint>,
@@ -366,14 +369,17 @@ impl Work<'_> {
         let tallies = self.write(stage.as_ref(), rows, metadata, &audit).await?;
         let cursor_now = checkpoint.filter(|_| self.partition.is_none()).and_then(Checkpoint::get);
         if self.run.rows_in == 0
-            && exists
+            && base.is_some()
             && *mode != WriteMode::Overwrite
             && cursor_now.as_ref().is_none_or(|now| Some(now) == cursor)
         {
             return Ok(Verdict::Unchanged);
         }
         stage.notes().into_iter().for_each(|note| self.note(note));
+        let mut took: Duration = tallies.iter().map(RowTally::took).sum();
         let row_results = audit.results(&checks, tallies);
+        // Only an append leaves the rows that were there as they were.
+        let before = base.filter(|_| *mode == WriteMode::Append).and_then(states);
         for _ in 0..MAX_MOVES {
             let cancel = &self.job.options.cancel;
             // The other tables as they are now, not as they were when the write began.
@@ -381,19 +387,30 @@ impl Work<'_> {
             let summary = unless(cancel, stage.resolve(session)).await?;
             self.count(&summary);
             let candidate = stage.candidate(session).await?;
-            let (_, table_results) = unless(cancel, audit_table(session, &candidate, &checks)).await?;
+            // Somebody else's commit has other aggregates, and they are not known here.
+            let added = match &before {
+                Some(before) if stage.base_version() == base.map(|base| base.version) => {
+                    Some((before, stage.staged(session).await?))
+                }
+                _ => None,
+            };
+            let grown = added.as_ref().map(|(before, added)| Grown { before, added });
+            let audited = unless(cancel, audit_table(session, &candidate, &checks, Scope::Table, grown)).await?;
+            took += audited.took;
+            self.run.audit_ms = took.as_millis() as u64;
             let mut results = row_results.clone();
-            results.extend(table_results);
+            results.extend(audited.results);
             results.sort_by_key(|(at, _)| *at);
             self.gate(&checks, results.into_iter().map(|(_, r)| r).collect())?;
             if self.run.checks.iter().any(CheckResult::blocks) {
                 return Ok(Verdict::Blocked);
             }
             self.interrupted()?;
-            let request = CommitRequest {
-                cursor: cursor_now.clone(),
-                metadata: vec![("phlo.asset".to_owned(), spec.key.as_str().into())],
-            };
+            let mut metadata = vec![("phlo.asset".to_owned(), spec.key.as_str().into())];
+            if !audited.states.is_empty() {
+                metadata.push((STATES.to_owned(), serde_json::json!(serde_json::json!(audited.states).to_string())));
+            }
+            let request = CommitRequest { cursor: cursor_now.clone(), metadata };
             match stage.commit(request).await? {
                 CommitOutcome::Committed { version } => return Ok(Verdict::Committed(version)),
                 CommitOutcome::Moved { version } => {
@@ -434,10 +451,14 @@ impl Work<'_> {
             if due.is_empty() {
                 return Ok(());
             }
-            audit_table(session, &table, &due).await?.1.into_iter().map(|(_, result)| result).collect()
+            let audited = audit_table(session, &table, &due, Scope::Table, None).await?;
+            self.run.audit_ms = audited.took.as_millis() as u64;
+            audited.results.into_iter().map(|(_, result)| result).collect()
         } else {
             self.note("its checks changed; the published table was audited".to_owned());
-            platform.quality(&spec.key).await?
+            let audited = platform.quality(&spec.key).await?;
+            self.run.audit_ms = audited.audit_ms;
+            audited.results
         };
         self.gate(&[], results)?;
         self.point_results(None, &WriteMode::Append, true);
@@ -554,6 +575,11 @@ impl Work<'_> {
             check.sql = check.sql.take().map(|sql| sql.replace(ROWS, &rows).replace(TABLE, &whole));
         }
     }
+}
+
+/// The aggregates that were committed with a version; none if they cannot be read, and then they are computed anew.
+fn states(info: &TableInfo) -> Option<States> {
+    serde_json::from_str(info.facts.get(STATES)?.as_str()?).ok()
 }
 
 /// What the work answers, unless the run is interrupted before.

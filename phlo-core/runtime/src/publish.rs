@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
-use phlo_engine::check::{ROWS, TABLE, audit_rows, audit_table};
+use phlo_engine::check::{self, ROWS, Scope, TABLE};
 use phlo_engine::session::register;
 use phlo_engine::sql::is_repeatable;
 use phlo_engine::stream::{execute_merged, view};
@@ -228,13 +228,14 @@ impl Platform {
         }
         self.register_published(session, spec).await?;
         let schema = table.schema();
+        for column in &spec.sensitive {
+            self.require(spec, &schema, column, "sensitive")?;
+        }
         for check in checks {
             check.verify(session, &schema).await?;
         }
-        let mut results = audit_rows(session, &table, checks).await?;
-        results.extend(audit_table(session, &table, checks).await?.1);
-        results.sort_by_key(|(at, _)| *at);
-        let mut results: Vec<_> = results.into_iter().map(|(_, result)| result).collect();
+        let audit = check::audit(session, &table, checks, Scope::All, None).await?;
+        let mut results: Vec<_> = audit.results.into_iter().map(|(_, result)| result).collect();
         point_results(publish, &mut results);
         Ok(results)
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Instant;
 
 use arrow_schema::SchemaRef;
 use chrono::Utc;
@@ -14,6 +15,7 @@ use phlo_engine_api::{TableInfo, TableVersion};
 use phlo_plugin::source::BatchStream;
 use phlo_plugin::{Error, Result};
 use phlo_spec::{AssetBody, AssetKey, CheckResult, Code, Diagnostics};
+use serde::Serialize;
 
 use crate::platform::Platform;
 use crate::publish;
@@ -26,6 +28,30 @@ pub struct SqlAnswer {
     pub schema: SchemaRef,
     /// The rows.
     pub stream: BatchStream,
+}
+
+/// What an audit of a published table found.
+#[derive(Debug)]
+pub struct Audited {
+    /// Each check's result, in the order of the asset's file.
+    pub results: Vec<CheckResult>,
+    /// Milliseconds that the checks took.
+    pub audit_ms: u64,
+}
+
+/// How the checks of an asset are found out.
+#[derive(Debug, Serialize)]
+pub struct QualityPlan {
+    /// The asset.
+    pub asset: AssetKey,
+    /// The table's rows, if known without reading data.
+    pub rows: Option<u64>,
+    /// Each check, in the order of the asset's file.
+    pub checks: Vec<check::Explained>,
+    /// What the shared pass over the table as it would be reads, after a write other than an append.
+    pub write_columns: Vec<String>,
+    /// What the shared pass over the table as it stands reads.
+    pub audit_columns: Vec<String>,
 }
 
 impl Platform {
@@ -122,7 +148,7 @@ impl Platform {
         Ok(tables)
     }
 
-    async fn store_of(&self, table: &AssetKey) -> Result<std::sync::Arc<dyn phlo_engine_api::TableStore>> {
+    pub(crate) async fn store_of(&self, table: &AssetKey) -> Result<std::sync::Arc<dyn phlo_engine_api::TableStore>> {
         Ok(self.table_store(self.asset(table), None)?.0)
     }
 
@@ -176,30 +202,53 @@ impl Platform {
     ///
     /// # Errors
     /// The asset or its table is unknown, or its checks are wrong.
-    pub async fn quality(&self, asset: &AssetKey) -> Result<Vec<CheckResult>> {
+    pub async fn quality(&self, asset: &AssetKey) -> Result<Audited> {
+        let started = Instant::now();
         let spec = self.asset(asset).ok_or_else(|| self.no_asset(asset))?;
         if let Some(publish) = publish::of(spec) {
-            return self.quality_of_publish(spec, publish).await;
+            let results = self.quality_of_publish(spec, publish).await?;
+            return Ok(Audited { results, audit_ms: started.elapsed().as_millis() as u64 });
         }
+        self.quality_of(spec).await
+    }
+
+    /// Audits an asset's table with the checks that this says it has.
+    pub(crate) async fn quality_of(&self, spec: &phlo_spec::AssetSpec) -> Result<Audited> {
+        let asset = &spec.key;
         let (store, _) = self.table_store(Some(spec), None)?;
         let Some(table) = store.provider(asset, None).await? else { return Err(self.no_table(asset).await) };
         let session = self.engine(Some(spec), None)?.session()?;
         let checks = audit::checks_or_first(&self.inner.registry, spec, Some(&table.schema()))?;
         self.register_published(&session, spec).await?;
-        let mut results = check::audit_rows(&session, &table, &checks).await?;
-        results.extend(check::audit_table(&session, &table, &checks).await?.1);
-        results.sort_by_key(|(at, _)| *at);
+        let audit = check::audit(&session, &table, &checks, check::Scope::All, None).await?;
         let name = asset.as_str();
-        Ok(results
+        let results = audit
+            .results
             .into_iter()
             .map(|(_, mut result)| {
                 result.sql = result.sql.map(|sql| sql.replace(check::ROWS, name).replace(check::TABLE, name));
                 result
             })
-            .collect())
+            .collect();
+        Ok(Audited { results, audit_ms: audit.took.as_millis() as u64 })
     }
 
-    /// The published tables that an asset's checks read beside its own.
+    /// How an asset's checks are found out, on its published table.
+    ///
+    /// # Errors
+    /// The asset or its table is unknown, or its checks are wrong.
+    pub async fn quality_plan(&self, asset: &AssetKey) -> Result<QualityPlan> {
+        let spec = self.asset(asset).ok_or_else(|| self.no_asset(asset))?;
+        let (store, _) = self.table_store(Some(spec), None)?;
+        let Some(table) = store.provider(asset, None).await? else { return Err(self.no_table(asset).await) };
+        let session = self.engine(Some(spec), None)?.session()?;
+        let checks = audit::checks_or_first(&self.inner.registry, spec, Some(&table.schema()))?;
+        let (checks, [write_columns, audit_columns]) = check::explain(&session, &table, &checks)?;
+        let rows = store.describe(asset, None).await?.and_then(|info| info.rows);
+        Ok(QualityPlan { asset: asset.clone(), rows, checks, write_columns, audit_columns })
+    }
+
+    /// The published tables that an asset's checks read beside its own, and what they read through sources.
     ///
     /// # Errors
     /// One does not exist, told at the check.
@@ -220,7 +269,7 @@ impl Platform {
                 register(session, &table, provider)?;
             }
         }
-        Ok(())
+        self.register_others(session, spec, &checks).await
     }
 
     pub(crate) fn no_asset(&self, key: &AssetKey) -> Error {

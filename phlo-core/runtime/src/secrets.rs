@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use phlo_plugin::Registry;
-use phlo_project::Project;
+use phlo_project::{Project, sources_within};
 use phlo_spec::{AssetBody, AssetSpec, Node, NodeKind, PluginKind};
 use serde_json::Value;
 
@@ -33,6 +33,17 @@ pub(crate) fn learn(project: &Project, registry: &Registry) {
 pub(crate) fn learn_of(assets: &[AssetSpec], project: &Project, registry: &Registry) {
     let learn = &mut |_: &str, node: &Node, of_many: bool| tell(project, node, of_many);
     for asset in assets {
+        // The other side of a check is a source, too.
+        for node in asset.checks.iter().flat_map(|check| sources_within(&check.params)) {
+            let named = |node: &Node, key: &str| node.get(key).and_then(Node::as_str).map(str::to_owned);
+            let plugin = named(node, "plugin").or_else(|| {
+                let connection = project.connections.get(&named(node, "connection")?)?;
+                named(connection, "source")
+            });
+            if let Some(schema) = plugin.and_then(|plugin| config(registry, "source", &plugin)) {
+                Walk { root: &schema, see: learn }.visit(&schema, node, "", false, DEPTH);
+            }
+        }
         let (schema, node) = match &asset.body {
             AssetBody::Ingest(source) => (config(registry, "source", &source.plugin), &source.config),
             AssetBody::Publish(publish) => (config(registry, "target", &publish.target.plugin), &publish.target.config),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use phlo_plugin::{Error, KnownPlugin, Registry};
-use phlo_project::{Environment, Loaded, Opening, Project, SecretSource};
+use phlo_project::{Environment, Loaded, Opening, Project, SecretSource, sources_within};
 use phlo_spec::{AssetBody, AssetSpec, CapabilityRef, CapabilityType, Place, PluginKind, Secret};
 
 use crate::stores::Stores;
@@ -58,6 +58,9 @@ impl Uses {
             }
             for check in &spec.checks {
                 uses.plugin(PluginKind::Quality, &check.kind, key, check.place.clone());
+                for plugin in sources_within(&check.params).into_iter().filter_map(|source| source.get("plugin")) {
+                    uses.plugin(PluginKind::Source, plugin.as_str().unwrap_or_default(), key, plugin.place());
+                }
             }
             for transform in &spec.transforms {
                 uses.plugin(PluginKind::Transform, &transform.name, key, transform.place.clone());

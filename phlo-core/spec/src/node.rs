@@ -293,6 +293,33 @@ impl fmt::Debug for Node {
     }
 }
 
+/// The name by which a node, read as a part of a typed value, asks for itself: with its places, not yet understood.
+const WHOLE: &str = "$phlo::Node";
+
+thread_local! {
+    // Serde's visitors take no foreign values: the node is handed over beside them, within one call.
+    static HANDED: std::cell::RefCell<Option<Node>> = const { std::cell::RefCell::new(None) };
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Whole;
+        impl<'de> Visitor<'de> for Whole {
+            type Value = Node;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value")
+            }
+            fn visit_unit<E: de::Error>(self) -> Result<Node, E> {
+                HANDED.with(std::cell::RefCell::take).ok_or_else(|| E::custom("nothing was handed over"))
+            }
+            fn visit_newtype_struct<D: Deserializer<'de>>(self, other: D) -> Result<Node, D::Error> {
+                Ok(Node::from_json(&serde_json::Value::deserialize(other)?))
+            }
+        }
+        deserializer.deserialize_newtype_struct(WHOLE, Whole)
+    }
+}
+
 /// What serde-saphyr deserializes into; each child carries its own span.
 enum Raw {
     Null,
@@ -679,7 +706,15 @@ impl<'de> Deserializer<'de> for &'de Node {
         .map_err(|err| err.or_at(self))
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, ReadError> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, ReadError> {
+        if name == WHOLE {
+            HANDED.with(|handed| handed.replace(Some(self.clone())));
+            return visitor.visit_unit();
+        }
         visitor.visit_newtype_struct(self)
     }
 

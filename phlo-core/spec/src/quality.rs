@@ -148,7 +148,7 @@ pub struct CheckResult {
     /// Why it errored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// SQL that shows the failing rows.
+    /// SQL that finds out the same: the failing rows, or the values that were judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sql: Option<String>,
     /// Some failing rows, each a JSON object.
@@ -160,6 +160,9 @@ pub struct CheckResult {
     /// Rows that were read for it; 0 when statistics answered.
     #[serde(default)]
     pub rows_scanned: u64,
+    /// Whether violations are rows, which `sql` shows; otherwise `sql` answers what was judged.
+    #[serde(default)]
+    pub of_rows: bool,
 }
 
 impl CheckResult {
@@ -182,6 +185,7 @@ impl CheckResult {
             sample,
             duration_ms: _,
             rows_scanned: _,
+            of_rows: _,
         } = self;
         let texts = [description, expected, observed, error, sql].into_iter().flatten();
         texts.chain([name]).for_each(|text| *text = redactor.clean(text));
@@ -200,7 +204,7 @@ impl CheckResult {
 
     /// Whether rows failed it, and not the table as a whole: then they can be shown.
     pub fn is_of_rows(&self) -> bool {
-        self.violations > 0 && (self.sql.is_some() || !self.sample.is_empty())
+        self.violations > 0 && (self.of_rows || !self.sample.is_empty())
     }
 
     /// Violations per row looked at; 0 for none.

@@ -112,6 +112,9 @@ pub struct AssetRun {
     /// Milliseconds from start to end.
     #[serde(default)]
     pub duration_ms: u64,
+    /// Milliseconds that its checks took: of the writing streams, taken together, and of the audit after them.
+    #[serde(default)]
+    pub audit_ms: u64,
     /// Results of the checks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<CheckResult>,
@@ -138,6 +141,7 @@ impl AssetRun {
             bytes: _,
             version: _,
             duration_ms: _,
+            audit_ms: _,
             checks,
             error,
             notes,

@@ -155,9 +155,8 @@ impl Case {
         let table = MemTable::try_new(schema, vec![rows]).map_err(phlo_engine::map_error);
         let table: Arc<dyn datafusion::catalog::TableProvider> = Arc::new(findings.expect(table, "the rows")?);
         let checks = [check];
-        let of_rows = findings.expect(check::audit_rows(&session, &table, &checks).await, what)?;
-        let of_table = findings.expect(check::audit_table(&session, &table, &checks).await, what)?.1;
-        let mut results = of_rows.into_iter().chain(of_table).map(|(_, result)| result);
+        let audited = check::audit(&session, &table, &checks, check::Scope::All, None).await;
+        let mut results = findings.expect(audited, what)?.results.into_iter().map(|(_, result)| result);
         let result = results.next();
         findings.hold(result.is_some() && results.next().is_none(), format_args!("{what}: it has not one result"));
         result

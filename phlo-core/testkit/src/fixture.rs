@@ -153,6 +153,7 @@ pub fn asset_run(asset: &str, status: AssetStatus, checks: Vec<CheckResult>) -> 
         bytes: 100,
         version: Some(0),
         duration_ms: 5,
+        audit_ms: 1,
         checks,
         error: None,
         notes: Vec::new(),
@@ -178,6 +179,7 @@ pub fn check_result(name: &str, outcome: CheckOutcome) -> CheckResult {
         sample: Vec::new(),
         duration_ms: 0,
         rows_scanned: 0,
+        of_rows: true,
     }
 }
 

@@ -59,6 +59,9 @@ fn evaluation(name: &str, plan: &CheckPlan, findings: &mut Findings) {
         Evaluation::Count { count, show } => {
             findings.hold(!count.trim().is_empty() && !show.trim().is_empty(), "a query of it is empty");
         }
+        Evaluation::Unique { key, .. } => {
+            findings.hold(!key.is_empty() && key.iter().all(|part| sql(&part.expression)), "it has no key");
+        }
         Evaluation::Query { query, verdict, show } => {
             let empty = [Some(query), show.as_ref()].into_iter().flatten().any(|query| query.trim().is_empty());
             findings.hold(!empty, "a query of it is empty");

@@ -1,17 +1,17 @@
 //! `accepted_values`.
 
 use phlo_plugin::prelude::*;
-use phlo_plugin::quality::quote;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::params::{self, invalid};
+use crate::params;
+use crate::row::{is_in, shown};
 use crate::scalar::Scalar;
 
 /// A column holds only these values.
 ///
 /// Texts are compared exactly, upper and lower case included. Null passes (add `not_null` to refuse it); NaN is never accepted. An
-/// empty table passes.
+/// empty table passes. A value of another type than the column's is refused. A violation is a row.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AcceptedValuesParams {
@@ -30,20 +30,11 @@ impl Quality for AcceptedValues {
 
     fn check(&self, params: AcceptedValuesParams, target: &CheckTarget) -> Result<CheckPlan> {
         let AcceptedValuesParams { column, values } = params;
-        let Some(first) = values.first() else {
-            return Err(invalid("`values` is empty").hint("list at least one value"));
-        };
-        if let Some(other) = values.iter().find(|value| value.kind() != first.kind()) {
-            let message = format!("`values` mixes the {} `{first}` with the {} `{other}`", first.kind(), other.kind());
-            return Err(invalid(message).hint("put values that are meant as text in quotes"));
-        }
-        let data_type = params::column_type(target, &column);
-        let literals = values.iter().map(|value| value.literal(&column, data_type)).collect::<Result<Vec<_>>>()?;
-        let list = values.iter().map(Scalar::to_string).collect::<Vec<_>>().join(", ");
+        let (found, list) = (is_in(target, &column, &values)?, shown(&values));
         Ok(CheckPlan::new(
             params::name("accepted_values", &format!("{column}: {list}")),
             format!("{column} one of {list}"),
-            Evaluation::rows(format!("{} IN ({})", quote(&column), literals.join(", "))),
+            Evaluation::rows(found),
         )
         .on(vec![column]))
     }

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use crate::params::{self, invalid};
 use crate::scalar::moment;
+use crate::table::age::duration;
 
 /// The newest moment in a column is not too old.
 ///
@@ -22,8 +23,12 @@ use crate::scalar::moment;
 pub struct FreshnessParams {
     /// The column, of dates or timestamps.
     pub column: String,
-    /// How old the newest value may be, in hours.
-    pub max_age_hours: f64,
+    /// How old the newest value may be, in hours; excludes `max_age`.
+    #[serde(default)]
+    pub max_age_hours: Option<f64>,
+    /// How old the newest value may be: a number with s, min, h, d or w, e.g. `36h` or `2d`.
+    #[serde(default)]
+    pub max_age: Option<String>,
     /// The moment that age is measured at, e.g. `2013-02-01T00:00:00Z`; when the check is made unless set.
     #[serde(default)]
     pub now: Option<String>,
@@ -38,7 +43,23 @@ impl Quality for Freshness {
     const TOLERANCE: bool = false;
 
     fn check(&self, params: FreshnessParams, target: &CheckTarget) -> Result<CheckPlan> {
-        let FreshnessParams { column, max_age_hours, now } = params;
+        let FreshnessParams { column, max_age_hours, max_age, now } = params;
+        let max_age_hours = match (max_age_hours, max_age) {
+            (Some(hours), None) => hours,
+            (None, Some(text)) => duration(&text).filter(|age| age.num_seconds() > 0).map_or_else(
+                || {
+                    Err(invalid(format!("`max_age` is `{text}`, which is no duration above 0"))
+                        .hint("write e.g. 30min, 36h or 2d"))
+                },
+                |age| Ok(age.num_seconds() as f64 / 3600.0),
+            )?,
+            (Some(_), Some(_)) => {
+                return Err(invalid("`max_age` excludes `max_age_hours`").hint("keep one of them"));
+            }
+            (None, None) => {
+                return Err(invalid("`max_age` is not given").hint("write how old the newest value may be, e.g. 24h"));
+            }
+        };
         if !(max_age_hours > 0.0 && max_age_hours.is_finite()) {
             return Err(invalid(format!("`max_age_hours` is {max_age_hours}, which is not a positive number"))
                 .hint("write how many hours old the newest value may be, e.g. 24"));

@@ -9,22 +9,32 @@ use serde::Deserialize;
 use crate::params::{self, invalid};
 use crate::scalar::{Scalar, moment};
 
-/// Values lie between bounds.
+/// Values lie between bounds, or with `outside` beyond them.
 ///
-/// Both bounds are themselves allowed. Null passes (add `not_null` to refuse it). NaN is out of every range; infinity is compared as a
-/// number. An empty table passes.
+/// `min` and `max` are themselves allowed, `above` and `below` are not. Null passes (add `not_null` to refuse it). NaN is out of every
+/// range; infinity is compared as a number. An empty table passes. A bound of another type than the column's is refused. A violation is
+/// a row.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RangeParams {
     /// The column: of numbers, dates or timestamps.
     pub column: String,
     /// The lowest value allowed: a number, or a date or timestamp such as `2013-01-01` or `2013-01-01T06:00:00Z` (UTC unless it has an
-    /// offset). At least one of `min` and `max` is needed.
+    /// offset). At least one bound is needed.
     #[serde(default)]
     pub min: Option<Scalar>,
     /// The highest value allowed, written like `min`.
     #[serde(default)]
     pub max: Option<Scalar>,
+    /// Values have to be above this, written like `min`, which it excludes.
+    #[serde(default)]
+    pub above: Option<Scalar>,
+    /// Values have to be below this, written like `min`; excludes `max`.
+    #[serde(default)]
+    pub below: Option<Scalar>,
+    /// Whether values have to lie outside the range instead.
+    #[serde(default)]
+    pub outside: bool,
 }
 
 /// Makes `range` checks.
@@ -35,20 +45,40 @@ impl Quality for Range {
     type Params = RangeParams;
 
     fn check(&self, params: RangeParams, target: &CheckTarget) -> Result<CheckPlan> {
-        let RangeParams { column, min, max } = params;
-        let bounds = [("min", ">=", &min), ("max", "<=", &max)];
-        for (field, _, bound) in bounds {
+        let RangeParams { column, min, max, above, below, outside } = params;
+        let given = [("min", ">=", min), ("above", ">", above), ("max", "<=", max), ("below", "<", below)];
+        for (field, _, bound) in &given {
             acceptable(field, bound.as_ref())?;
         }
-        let (shown, expected) = match (&min, &max) {
-            (Some(min), Some(max)) => {
-                in_order(min, max)?;
-                (format!("{min}..{max}"), format!("from {min} to {max}"))
+        let [min, above, max, below] = given;
+        let (low, high) = (one(min, above)?, one(max, below)?);
+        // An exclusive bound is told by its sign.
+        let sign = |(_, comparison, bound): &Bound| {
+            if comparison.len() == 1 { format!("{comparison}{bound}") } else { bound.to_string() }
+        };
+        let word = |(field, _, bound): &Bound| match *field {
+            "min" => format!("at least {bound}"),
+            "max" => format!("at most {bound}"),
+            field => format!("{field} {bound}"),
+        };
+        let (mut shown, mut expected) = match (&low, &high) {
+            (Some(low), Some(high)) => {
+                in_order(low, high)?;
+                let expected = if (low.1, high.1) == (">=", "<=") {
+                    format!("from {} to {}", low.2, high.2)
+                } else {
+                    format!("{} and {}", word(low), word(high))
+                };
+                (format!("{}..{}", sign(low), sign(high)), expected)
             }
-            (Some(min), None) => (format!("{min}.."), format!("at least {min}")),
-            (None, Some(max)) => (format!("..{max}"), format!("at most {max}")),
+            (Some(low), None) => (format!("{}..", sign(low)), word(low)),
+            (None, Some(high)) => (format!("..{}", sign(high)), word(high)),
             (None, None) => return Err(invalid("neither `min` nor `max` is given").hint("give one of them, or both")),
         };
+        if outside {
+            shown.push_str(" outside");
+            expected = format!("not {expected}");
+        }
 
         let data_type = params::column_type(target, &column);
         if let Some(other) = data_type.filter(|t| !t.is_numeric() && !t.is_temporal()) {
@@ -57,21 +87,21 @@ impl Quality for Range {
             ));
         }
         let quoted = quote(&column);
+        let bounds: Vec<&Bound> = [&low, &high].into_iter().flatten().collect();
         let mut parts = Vec::new();
-        for (_, comparison, bound) in bounds {
-            if let Some(bound) = bound {
-                parts.push(format!("{quoted} {comparison} {}", bound.literal(&column, data_type)?));
-            }
+        for (_, comparison, bound) in &bounds {
+            parts.push(format!("{quoted} {comparison} {}", bound.literal(&column, data_type)?));
         }
         // NaN is above and below everything, by its sign: two bounds keep it out, one does not.
-        let numbers = [&min, &max].iter().any(|bound| bound.as_ref().is_some_and(|b| b.kind() == "number"));
+        let numbers = bounds.iter().any(|(_, _, bound)| bound.kind() == "number");
         if parts.len() == 1 && numbers && data_type.is_none_or(arrow_schema::DataType::is_floating) {
             parts.push(format!("NOT isnan({quoted})"));
         }
+        let inside = parts.join(" AND ");
         Ok(CheckPlan::new(
             params::name("range", &format!("{column}, {shown}")),
             format!("{column} {expected}"),
-            Evaluation::rows(parts.join(" AND ")),
+            Evaluation::rows(if outside { format!("NOT ({inside})") } else { inside }),
         )
         .on(vec![column]))
     }
@@ -90,20 +120,49 @@ fn acceptable(field: &str, bound: Option<&Scalar>) -> Result<()> {
     }
 }
 
-fn in_order(min: &Scalar, max: &Scalar) -> Result<()> {
-    let too_high = match (min, max) {
-        (Scalar::Int(min), Scalar::Int(max)) => min > max,
-        (Scalar::Text(min), Scalar::Text(max)) => moment(min) > moment(max),
-        (Scalar::Text(_), _) | (_, Scalar::Text(_)) => {
-            return Err(invalid(format!("`min` is the {} `{min}` and `max` the {} `{max}`", min.kind(), max.kind()))
-                .hint("write both alike"));
+/// The field, its comparison and its value.
+type Bound = (&'static str, &'static str, Scalar);
+
+/// At most one of two fields for the same bound.
+fn one(
+    a: (&'static str, &'static str, Option<Scalar>),
+    b: (&'static str, &'static str, Option<Scalar>),
+) -> Result<Option<Bound>> {
+    match (a, b) {
+        ((a, _, Some(_)), (b, _, Some(_))) => {
+            Err(invalid(format!("`{b}` excludes `{a}`")).hint("keep the one that is meant"))
         }
-        _ => number(min) > number(max),
+        ((field, comparison, Some(bound)), _) | (_, (field, comparison, Some(bound))) => {
+            Ok(Some((field, comparison, bound)))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn in_order((low, above, min): &Bound, (high, below, max): &Bound) -> Result<()> {
+    use std::cmp::Ordering;
+    let order = match (min, max) {
+        (Scalar::Int(min), Scalar::Int(max)) => Some(min.cmp(max)),
+        (Scalar::Text(min), Scalar::Text(max)) => moment(min).partial_cmp(&moment(max)),
+        (Scalar::Text(_), _) | (_, Scalar::Text(_)) => {
+            return Err(invalid(format!(
+                "`{low}` is the {} `{min}` and `{high}` the {} `{max}`",
+                min.kind(),
+                max.kind()
+            ))
+            .hint("write both alike"));
+        }
+        _ => number(min).partial_cmp(&number(max)),
     };
-    if too_high {
-        Err(invalid(format!("`min` is {min}, above `max`, which is {max}")).hint("swap them"))
-    } else {
-        Ok(())
+    match order {
+        Some(Ordering::Greater) => {
+            Err(invalid(format!("`{low}` is {min}, above `{high}`, which is {max}")).hint("swap them"))
+        }
+        Some(Ordering::Equal) if *above == ">" || *below == "<" => {
+            Err(invalid(format!("`{low}` and `{high}` are both {min}, and nothing lies between"))
+                .hint("use `min` and `max`"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -83,11 +83,17 @@ impl fmt::Display for Scalar {
     }
 }
 
-/// The literal in the column's own unit: DataFusion would compare a plain text in nanoseconds, which end in the year 2262.
+/// The literal in the column's own unit: DataFusion would compare a plain text in nanoseconds, which end in the year 2262. A cast, since
+/// the engine does not simplify the predicates of rows, which `arrow_cast` needs.
 fn timestamp(moment: DateTime<Utc>, unit: TimeUnit, zoned: bool) -> String {
     let text = moment.to_rfc3339_opts(SecondsFormat::AutoSi, true);
-    let zone = if zoned { "Some(\"UTC\")" } else { "None" };
-    format!("arrow_cast('{text}', 'Timestamp({unit:?}, {zone})')")
+    let digits = match unit {
+        TimeUnit::Second => 0,
+        TimeUnit::Millisecond => 3,
+        TimeUnit::Microsecond => 6,
+        TimeUnit::Nanosecond => 9,
+    };
+    format!("CAST('{text}' AS TIMESTAMP({digits}){})", if zoned { " WITH TIME ZONE" } else { "" })
 }
 
 /// A text as a date.

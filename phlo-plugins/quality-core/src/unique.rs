@@ -1,21 +1,28 @@
 //! `unique`.
 
 use phlo_plugin::prelude::*;
+use phlo_plugin::quality::KeyPart;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::params;
+use crate::params::{self, invalid};
+use crate::row::key;
 
 /// No two rows have the same key.
 ///
 /// Violations are the surplus rows: a key that three rows share makes two. As in SQL, null equals nothing: a row with a null in any of
-/// the columns is never a duplicate (add `not_null` to refuse it). NaN equals NaN. An empty table passes. The whole table is looked at,
+/// the columns is never a duplicate (`primary_key` refuses it). NaN equals NaN. An empty table passes. The whole table is looked at,
 /// as it would be after the commit.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UniqueParams {
-    /// The columns that make the key together; also written on their own: `unique: [a, b]`.
+    /// The columns that make the key together; also written on their own: `unique: [a, b]`. At least one of these and `expressions` is
+    /// needed.
+    #[serde(default)]
     pub columns: Vec<String>,
+    /// SQL expressions over one row that make the key with them, e.g. `[lower(email)]`.
+    #[serde(default)]
+    pub expressions: Vec<String>,
 }
 
 /// Makes `unique` checks.
@@ -26,23 +33,29 @@ impl Quality for Unique {
     type Params = UniqueParams;
     const SHORTHAND: Option<&'static str> = Some("columns");
 
-    fn check(&self, params: UniqueParams, _: &CheckTarget) -> Result<CheckPlan> {
-        params::distinct(&params.columns)?;
-        let list = params.columns.join(", ");
-        let columns = params::quoted(&params.columns);
-        let (key, complete) = (columns.join(", "), columns.join(" IS NOT NULL AND "));
-        // Counting distinct keys would hold all of them in memory; a GROUP BY spills.
-        let groups = format!("FROM this WHERE {complete} IS NOT NULL GROUP BY {key} HAVING count(*) > 1");
+    fn check(&self, params: UniqueParams, target: &CheckTarget) -> Result<CheckPlan> {
+        let UniqueParams { columns, expressions } = params;
+        if expressions.is_empty() || !columns.is_empty() {
+            params::distinct(&columns)?;
+        }
+        for (at, expression) in expressions.iter().enumerate() {
+            if expression.trim().is_empty() || expression.contains("--") || expression.contains(';') {
+                return Err(invalid(format!("`expressions` holds `{expression}`, which is no expression"))
+                    .hint("write SQL over one row, e.g. `lower(email)`"));
+            }
+            if expressions[..at].contains(expression) {
+                return Err(invalid(format!("`expressions` holds `{expression}` twice")).hint("remove one of them"));
+            }
+        }
+        let list = columns.iter().chain(&expressions).map(|part| params::one_line(part)).collect::<Vec<_>>().join(", ");
+        let of_column = |column: &String| KeyPart { expression: key(target, column), name: column.clone() };
+        let of_sql = |sql: &String| KeyPart { expression: format!("({sql})"), name: params::one_line(sql) };
+        let key = columns.iter().map(of_column).chain(expressions.iter().map(of_sql)).collect();
         Ok(CheckPlan::new(
             params::name("unique", &list),
             format!("no two rows with the same {list}"),
-            Evaluation::Count {
-                count: format!(
-                    "SELECT coalesce(sum(\"_phlo_rows\" - 1), 0) FROM (SELECT count(*) AS \"_phlo_rows\" {groups})"
-                ),
-                show: format!("SELECT {key}, count(*) AS \"_phlo_rows\" {groups} ORDER BY \"_phlo_rows\" DESC, {key}"),
-            },
+            Evaluation::Unique { key, complete: false },
         )
-        .on(params.columns))
+        .on(columns))
     }
 }

@@ -4,6 +4,7 @@
 mod adapt;
 mod config;
 mod error;
+mod exact;
 mod folder;
 mod lock;
 mod log;

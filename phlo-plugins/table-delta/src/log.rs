@@ -1,7 +1,7 @@
 //! Delta's log: reading a table's state and its commits, composing a commit, landing it, and the view of a commit that has
 //! not landed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::fs;
 use std::io::{ErrorKind, Write as _};
@@ -71,13 +71,21 @@ pub(crate) async fn snapshot(folder: &Folder, at: Option<u64>) -> Result<Option<
 
 /// A table's state with its files; `None` if there is no such table.
 pub(crate) async fn state(folder: &Folder) -> Result<Option<EagerSnapshot>> {
+    state_at(folder, None).await
+}
+
+/// A table's state with its files, now or at a version; `None` if there is no such table.
+pub(crate) async fn state_at(folder: &Folder, at: Option<u64>) -> Result<Option<EagerSnapshot>> {
     if !folder.may_be_table() {
         return Ok(None);
     }
-    match EagerSnapshot::try_new(folder.log.as_ref(), None).await {
+    match EagerSnapshot::try_new(folder.log.as_ref(), at).await {
         Ok(state) => Ok(Some(state)),
-        Err(DeltaTableError::NotATable(_)) => Ok(None),
-        Err(e) => Err(error::delta("reading the table's log", e)),
+        // Why it cannot be read is found out where files are left alone.
+        Err(e) => match snapshot(folder, at).await? {
+            None => Ok(None),
+            Some(_) => Err(error::delta("reading the table's log", e)),
+        },
     }
 }
 
@@ -93,6 +101,12 @@ pub(crate) struct Facts(CommitInfo);
 impl Facts {
     fn text(&self, key: &str) -> Option<&str> {
         self.0.info.get(key)?.as_str()
+    }
+
+    /// What phlo committed beside the data.
+    pub(crate) fn own(&self) -> BTreeMap<String, serde_json::Value> {
+        let own = self.0.info.iter().filter(|(key, _)| key.starts_with("phlo."));
+        own.map(|(key, value)| (key.clone(), value.clone())).collect()
     }
 
     pub(crate) fn stage(&self) -> Option<&str> {

@@ -28,6 +28,7 @@ use phlo_spec::Code;
 use serde_json::json;
 
 use crate::config::Settings;
+use crate::exact::Exact;
 use crate::folder::Folder;
 use crate::lock::TableLock;
 use crate::log::{self, CURSOR, Landing};
@@ -513,7 +514,8 @@ impl Stage for DeltaStage {
         let metadata = resolved.metadata_changed.then(|| resolved.metadata.clone());
         let commit = self.compose(resolved, metadata, HashMap::new())?;
         let state = log::state_with(&self.shared.folder, self.next_version(), commit).await?;
-        scan(&self.shared.folder, state).await.map_err(|e| error::query("reading the table as it would be", e))
+        let table = scan(&self.shared.folder, state.clone()).await;
+        Ok(Exact::table(table.map_err(|e| error::query("reading the table as it would be", e))?, state))
     }
 
     async fn commit(&mut self, commit: CommitRequest) -> Result<CommitOutcome> {

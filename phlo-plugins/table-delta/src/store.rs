@@ -6,7 +6,6 @@ use arrow_schema::Schema;
 use async_trait::async_trait;
 use chrono::Utc;
 use datafusion::catalog::TableProvider;
-use deltalake_core::delta_datafusion::{DeltaScanNext, TableProviderBuilder};
 use deltalake_core::kernel::engine::arrow_conversion::TryIntoArrow as _;
 use futures::TryStreamExt as _;
 use phlo_engine_api::{Stage, StageRequest, TableInfo, TableStore, TableSupport, TableVersion};
@@ -15,11 +14,12 @@ use phlo_spec::{AssetKey, Code};
 
 use crate::config::Settings;
 use crate::error;
+use crate::exact::Exact;
 use crate::folder::Root;
 use crate::lock::TableLock;
 use crate::log::{self, CURSOR};
 use crate::marker;
-use crate::stage::{DeltaStage, live_rows};
+use crate::stage::{DeltaStage, live_rows, scan};
 
 /// Delta tables below the storage's root: the table `bronze.flights` lies in `bronze/flights`.
 #[derive(Debug, Clone)]
@@ -87,6 +87,7 @@ impl TableStore for DeltaStore {
             cursor,
             run_id,
             committed_at: facts.committed_at(),
+            facts: facts.own(),
         }))
     }
 
@@ -125,12 +126,12 @@ impl TableStore for DeltaStore {
 
     async fn provider(&self, table: &AssetKey, at: Option<u64>) -> Result<Option<Arc<dyn TableProvider>>> {
         let folder = self.root.table(table)?;
-        let Some(snapshot) = log::snapshot(&folder, at).await.map_err(|e| e.with("table", table))? else {
+        let Some(state) = log::state_at(&folder, at).await.map_err(|e| e.with("table", table))? else {
             return Ok(None);
         };
-        let builder: TableProviderBuilder = DeltaScanNext::builder();
-        let provider = builder.with_log_store(folder.log).with_snapshot(snapshot).await;
-        Ok(Some(provider.map_err(|e| error::query("reading the table", e).with("table", table))?))
+        let provider = scan(&folder, state.clone()).await;
+        let provider = provider.map_err(|e| error::query("reading the table", e).with("table", table))?;
+        Ok(Some(Exact::table(provider, state)))
     }
 
     async fn begin(&self, request: StageRequest) -> Result<Box<dyn Stage>> {

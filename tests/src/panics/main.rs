@@ -1,5 +1,6 @@
 //! The binary whose plugins panic where they are told to: every plugin of the repository beside a saboteur of each kind.
 
+mod gatekeeper;
 mod saboteurs;
 mod store;
 

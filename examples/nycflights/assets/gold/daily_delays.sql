@@ -2,6 +2,10 @@
 description: Delays by day and origin
 checks:
   - unique: [flight_date, origin]
+  - reconcile_aggregates:
+      with: silver.departures
+      by: [origin]
+      aggregate: { this: "sum(flights)", other: "count(*)" }
   - business_rule: { rule: "cancelled <= flights", name: cancelled_are_flights }
 */
 select

@@ -3,6 +3,10 @@ description: Departures with the carrier's name, the plane and the destination
 checks:
   - unique: [flight_date, carrier, flight, origin, sched_dep_time]
   - not_null: [flight_date, carrier_name]
+  # Reconciliation: no flight is lost or doubled by the joins.
+  - reconcile_keys:
+      with: bronze.flights
+      key: [carrier, flight, origin, sched_dep_time, time_hour]
   - business_rule: { rule: "air_time > 0", name: flown_flights_take_time, tolerance: 0.001 }
 */
 select

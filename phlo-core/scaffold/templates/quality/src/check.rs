@@ -52,7 +52,12 @@ impl Quality for {{Type}}Check {
         let clean = |column: &String| format!(r"NOT regexp_like({}, '^\s|\s$')", quote(column));
         let predicate = columns.iter().map(clean).collect::<Vec<_>>().join(" AND ");
         let listed = columns.join(", ");
-        Ok(CheckPlan::new(format!("{{plugin}}({listed})"), format!("no white space around {listed}"), Evaluation::rows(predicate)).on(columns))
+        Ok(CheckPlan::new(
+            format!("{{plugin}}({listed})"),
+            format!("no white space around {listed}"),
+            Evaluation::rows(predicate),
+        )
+        .on(columns))
     }
 }
 

@@ -1,0 +1,315 @@
+//! Checks, compiled and executed: row-level ones ride on the write, the others look at the table as it would be.
+
+mod atoms;
+mod audit;
+mod explain;
+mod keys;
+mod known;
+mod pass;
+mod query;
+mod rows;
+mod states;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Float64Type;
+use arrow_schema::{DataType, SchemaRef};
+use datafusion::common::DFSchema;
+use datafusion::common::tree_node::TreeNode as _;
+use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::simplify::SimplifyContext;
+use datafusion::optimizer::simplify_expressions::ExprSimplifier;
+use datafusion::physical_plan::PhysicalExpr;
+use datafusion::prelude::SessionContext;
+use phlo_plugin::quality::{CheckPlan, Evaluation, Verdict};
+use phlo_plugin::{Error, Result};
+use phlo_spec::{AssetKey, CheckOutcome, CheckResult, CheckSeverity, Code, Place, Tolerance};
+
+use crate::error::map_error;
+use crate::session::register_bare;
+
+pub use audit::{Audit, Grown, Scope, audit};
+pub use explain::{Explained, Way, explain};
+pub use rows::{RowAudit, RowTally};
+pub use states::States;
+
+/// Stands for the new rows in the `sql` of a row-level check's result, until the runtime knows where people find them.
+pub const ROWS: &str = "{rows}";
+/// Stands for the table in the `sql` of another check's result.
+pub const TABLE: &str = "{table}";
+
+/// Stands for a value that is not shown.
+const MASKED: &str = "***";
+
+/// A check with what the asset's file says about it.
+#[derive(Debug, Clone)]
+pub struct Check {
+    /// Unique within the asset.
+    pub name: String,
+    /// See [`CheckResult::id`].
+    pub id: String,
+    /// The quality plugin's name for it.
+    pub kind: String,
+    /// For people.
+    pub description: Option<String>,
+    /// What a failure does.
+    pub severity: CheckSeverity,
+    /// How much may fail.
+    pub tolerance: Tolerance,
+    /// Only rows for which this holds.
+    pub filter: Option<String>,
+    /// Failing rows that the result keeps.
+    pub sample: usize,
+    /// Columns whose values are masked in them.
+    pub sensitive: Arc<BTreeSet<String>>,
+    /// What is to be found out.
+    pub plan: CheckPlan,
+    /// Where it is written.
+    pub place: Option<Place>,
+}
+
+impl Check {
+    /// Whether the same rows may pass today and fail tomorrow.
+    pub fn depends_on_time(&self) -> bool {
+        // Only a verdict can look at the clock; all such are cheap.
+        matches!(self.plan.evaluation, Evaluation::Aggregates { .. })
+    }
+
+    /// Whether it rides on the write and sees new rows only.
+    pub fn is_row_level(&self) -> bool {
+        matches!(self.plan.evaluation, Evaluation::Rows { .. } | Evaluation::Mask { .. })
+    }
+
+    /// Compares it with a table's columns, without data: its columns must be there and its SQL must plan.
+    ///
+    /// # Errors
+    /// [`Code::UnknownColumn`] with the nearest name, or [`Code::SqlError`], at the check's place.
+    pub async fn verify(&self, session: &SessionContext, schema: &SchemaRef) -> Result<()> {
+        for column in &self.plan.columns {
+            if schema.column_with_name(column).is_none() {
+                let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
+                let error = Error::new(
+                    Code::UnknownColumn,
+                    format!("the check `{}` names the column `{column}`, which is not there", self.name),
+                );
+                let error = error.suggest(column, names.iter().copied(), format!("columns: {}", names.join(", ")));
+                return Err(error.at(self.place.clone()));
+            }
+        }
+        let planned = async {
+            if let Some(filter) = &self.filter {
+                compile(session, schema, filter)?;
+            }
+            register_bare(session, "this", crate::session::empty(schema.clone()))?;
+            match &self.plan.evaluation {
+                Evaluation::Rows { predicate } => compile(session, schema, predicate),
+                Evaluation::Mask { .. } | Evaluation::Schema { .. } => Ok(()),
+                Evaluation::Aggregates { expressions, .. } => {
+                    plan(session, &format!("SELECT {} FROM this", expressions.join(", "))).await
+                }
+                Evaluation::Violations { query } => plan(session, &query.replace("{table}", "this")).await,
+                Evaluation::Count { count, show } => {
+                    plan(session, &count.replace("{table}", "this")).await?;
+                    plan(session, &show.replace("{table}", "this")).await
+                }
+                Evaluation::Unique { key, complete } => {
+                    let (count, show) = query::duplicates(key, *complete);
+                    plan(session, &count).await?;
+                    plan(session, &show).await
+                }
+                Evaluation::Query { query, show, .. } => {
+                    plan(session, &query.replace("{table}", "this")).await?;
+                    match show {
+                        Some(show) => plan(session, &show.replace("{table}", "this")).await,
+                        None => Ok(()),
+                    }
+                }
+            }
+        };
+        planned.await.map_err(|err| {
+            let message = format!("the check `{}` does not plan: {}", self.name, err.chain().join(": "));
+            let error = Error::new(Code::SqlError, message).at(self.place.clone());
+            err.hints().iter().fold(error, |error, hint| error.hint(hint.clone()))
+        })
+    }
+
+    /// The tables that its SQL names, itself as `this` left out. SQL that does not parse names none here; [`Check::verify`] tells.
+    pub fn tables(&self) -> BTreeSet<AssetKey> {
+        let mut texts: Vec<String> = match &self.plan.evaluation {
+            Evaluation::Rows { predicate } => vec![format!("SELECT 1 FROM this WHERE {predicate}")],
+            Evaluation::Aggregates { expressions, .. } => {
+                vec![format!("SELECT {} FROM this", expressions.join(", "))]
+            }
+            Evaluation::Violations { query } => vec![query.replace("{table}", "this")],
+            Evaluation::Count { count, show } => [count, show].map(|sql| sql.replace("{table}", "this")).to_vec(),
+            Evaluation::Unique { key, complete } => vec![query::duplicates(key, *complete).0],
+            Evaluation::Query { query, show, .. } => {
+                [Some(query), show.as_ref()].into_iter().flatten().map(|sql| sql.replace("{table}", "this")).collect()
+            }
+            Evaluation::Mask { .. } | Evaluation::Schema { .. } => Vec::new(),
+        };
+        texts.extend(self.filter.iter().map(|filter| format!("SELECT 1 FROM this WHERE {filter}")));
+        texts.iter().flat_map(|sql| crate::sql::tables(sql)).collect()
+    }
+
+    fn result(&self, verdict: &Verdict, total: u64) -> CheckResult {
+        let total = verdict.total.unwrap_or(total);
+        // 29 of 100 are within 0.29, though the product in floating point is a little less than 29.
+        let beyond = |limit: f64| verdict.violations as f64 > limit * total as f64 * (1.0 + 1e-12);
+        let (outcome, severity) = if !verdict.passed || beyond(self.tolerance.error) {
+            (CheckOutcome::Failed, self.severity)
+        } else if self.tolerance.warn.is_some_and(beyond) {
+            (CheckOutcome::Failed, CheckSeverity::Warn)
+        } else {
+            (CheckOutcome::Passed, self.severity)
+        };
+        CheckResult {
+            name: self.name.clone(),
+            id: self.id.clone(),
+            kind: self.kind.clone(),
+            description: self.description.clone(),
+            outcome,
+            severity,
+            violations: verdict.violations,
+            total,
+            tolerance: self.tolerance,
+            expected: Some(self.plan.expected.clone()),
+            observed: verdict.observed.clone(),
+            error: None,
+            sql: None,
+            sample: Vec::new(),
+            duration_ms: 0,
+            rows_scanned: total,
+            of_rows: false,
+        }
+    }
+
+    /// Failing rows as JSON, as many as are kept.
+    fn shown(&self, batches: &[RecordBatch]) -> Vec<serde_json::Value> {
+        let mut rows = to_json(batches, self.sample);
+        for row in rows.iter_mut().filter_map(serde_json::Value::as_object_mut) {
+            for (_, value) in row.iter_mut().filter(|(name, value)| !value.is_null() && self.sensitive.contains(*name))
+            {
+                *value = MASKED.into();
+            }
+        }
+        rows
+    }
+
+    /// A query of the check, as it can be run by itself: `this` is the table's rows that the filter leaves.
+    fn reproduced(&self, query: &str) -> String {
+        let filter = self.filter.as_ref().map(|f| format!(" WHERE {f}")).unwrap_or_default();
+        format!("WITH this AS (SELECT * FROM {TABLE}{filter}) {query}")
+    }
+
+    /// A query for the rows of a table that break a predicate.
+    fn violations_of(&self, table: &str, predicate: &str) -> String {
+        let filter = self.filter.as_ref().map(|f| format!("({f}) AND ")).unwrap_or_default();
+        format!("SELECT * FROM {table} WHERE {filter}NOT ({predicate})")
+    }
+
+    /// The result of a check that could not run.
+    pub fn errored(&self, error: &Error) -> CheckResult {
+        CheckResult {
+            outcome: CheckOutcome::Errored,
+            error: Some(error.chain().join(": ")),
+            ..self.result(&Verdict { passed: false, violations: 0, total: Some(0), observed: None }, 0)
+        }
+    }
+}
+
+async fn plan(session: &SessionContext, sql: &str) -> Result<()> {
+    session.state().create_logical_plan(sql).await.map(drop).map_err(map_error)
+}
+
+/// A boolean expression over one row.
+fn predicate(session: &SessionContext, schema: &DFSchema, sql: &str) -> Result<Expr> {
+    let logical = session.state().create_logical_expr(sql, schema).map_err(map_error)?;
+    let looks_further = |e: &Expr| {
+        use Expr::{AggregateFunction, Exists, InSubquery, ScalarSubquery, WindowFunction};
+        matches!(e, AggregateFunction(_) | WindowFunction(_) | ScalarSubquery(_) | InSubquery(_) | Exists(_))
+    };
+    if logical.exists(|e| Ok(looks_further(e))).map_err(map_error)? {
+        return Err(Error::new(Code::SqlError, format!("`{sql}` looks at more than its own row"))
+            .hint("use the check `sql`, whose query returns the rows that are wrong"));
+    }
+    Ok(logical)
+}
+
+/// An expression with what is constant in it computed, once and not for each batch, and negations moved to where they are decided.
+fn simplified(session: &SessionContext, schema: &DFSchema, expr: Expr) -> Result<Expr> {
+    let state = session.state();
+    let context = SimplifyContext::builder()
+        .with_schema(Arc::new(schema.clone()))
+        .with_config_options(state.config_options().clone())
+        .with_query_execution_start_time(state.execution_props().query_execution_start_time)
+        .build();
+    let simplifier = ExprSimplifier::new(context);
+    simplifier.coerce(expr, schema).and_then(|expr| simplifier.simplify(expr)).map_err(map_error)
+}
+
+/// A predicate, ready for batches of this schema.
+fn executable(session: &SessionContext, schema: &DFSchema, logical: Expr, sql: &str) -> Result<Arc<dyn PhysicalExpr>> {
+    let logical = simplified(session, schema, logical)?;
+    let physical = session.state().create_physical_expr(logical, schema).map_err(map_error)?;
+    match physical.data_type(schema.as_arrow()).map_err(map_error)? {
+        DataType::Boolean | DataType::Null => Ok(physical),
+        other => Err(Error::new(Code::SqlError, format!("`{sql}` is {other}, not true or false"))),
+    }
+}
+
+fn compile(session: &SessionContext, schema: &SchemaRef, sql: &str) -> Result<()> {
+    let schema = DFSchema::try_from(schema.as_ref().clone()).map_err(map_error)?;
+    executable(session, &schema, predicate(session, &schema, sql)?, sql).map(drop)
+}
+
+fn to_json(batches: &[RecordBatch], limit: usize) -> Vec<serde_json::Value> {
+    let mut rows = Vec::new();
+    for batch in batches {
+        let mut buffer = Vec::new();
+        let mut writer = arrow_json::WriterBuilder::new()
+            .with_explicit_nulls(true)
+            .build::<_, arrow_json::writer::JsonArray>(&mut buffer);
+        if writer.write(batch).and_then(|()| writer.finish()).is_ok()
+            && let Ok(serde_json::Value::Array(mut items)) = serde_json::from_slice(&buffer)
+        {
+            tell_what_is_not_finite(batch, &mut items);
+            rows.extend(items);
+        }
+    }
+    rows.truncate(limit);
+    rows
+}
+
+// JSON has no NaN and no infinity: null would tell of a row that is not there.
+fn tell_what_is_not_finite(batch: &RecordBatch, rows: &mut [serde_json::Value]) {
+    for (column, field) in batch.columns().iter().zip(batch.schema().fields()) {
+        if !field.data_type().is_floating() {
+            continue;
+        }
+        let Ok(values) = arrow_cast::cast(column, &DataType::Float64) else { continue };
+        for (row, value) in values.as_primitive::<Float64Type>().iter().enumerate() {
+            if let (Some(value), Some(row)) = (value.filter(|value| !value.is_finite()), rows.get_mut(row)) {
+                row[field.name()] = value.to_string().into();
+            }
+        }
+    }
+}
+
+/// Checks that two checks of one asset do not share a name.
+///
+/// # Errors
+/// [`Code::InvalidValue`] at the second one.
+pub fn unique_names(checks: &[Check]) -> Result<()> {
+    for (i, check) in checks.iter().enumerate() {
+        if checks[..i].iter().any(|c| c.name == check.name) {
+            return Err(Error::new(Code::InvalidValue, format!("two checks are named `{}`", check.name))
+                .at(check.place.clone())
+                .hint("give one of them a `name`"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,344 @@
+//! Profiles of tables, and the checks that they suggest: each was run on the table before anybody sees it.
+
+use std::collections::BTreeSet;
+
+use arrow_schema::DataType;
+use phlo_engine::profile::{ColumnProfile, TableProfile, profile};
+use phlo_engine_api::TableInfo;
+use phlo_plugin::{Error, Result};
+use phlo_spec::{AssetKey, AssetSpec, CheckSeverity, CheckSpec, Node, Tolerance};
+use serde_json::Value;
+
+use crate::audit;
+use crate::platform::Platform;
+
+/// Texts that an `accepted_values` lists at most.
+const TEXTS: usize = 30;
+/// Whole numbers that it lists at most, where they are no range.
+const CODES: usize = 10;
+/// How often each value has to occur in the mean before a few are taken for all.
+const OFTEN: u64 = 5;
+/// A span up to which whole numbers' bounds are taken as they are: hours, days, months, minutes.
+const NARROW: i128 = 60;
+/// The part of rows that an approximate count of distinct values has to reach before uniqueness is looked at exactly.
+const UNIQUE: f64 = 0.97;
+
+/// A table and what it holds.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    /// The table, at the version that was read.
+    pub table: TableInfo,
+    /// What it holds.
+    pub content: TableProfile,
+}
+
+impl Platform {
+    /// Profiles a published table in one scan. Values of the asset's `sensitive` columns are not told.
+    ///
+    /// # Errors
+    /// There is no such table, or it cannot be read.
+    pub async fn profile(&self, key: &AssetKey) -> Result<Profile> {
+        let table = self.table(key, None).await?;
+        // The version that was described, whatever is committed meanwhile.
+        let Some(provider) = self.store_of(key).await?.provider(key, Some(table.version)).await? else {
+            return Err(self.no_table(key).await);
+        };
+        let spec = self.asset(key);
+        let sensitive: BTreeSet<String> = spec.iter().flat_map(|spec| spec.sensitive.iter().cloned()).collect();
+        let session = self.engine(spec, None)?.session()?;
+        let content = profile(&session, provider, &sensitive).await?;
+        Ok(Profile { table, content })
+    }
+
+    /// Checks for a table as items of `checks:` in YAML. All of them pass on the table as it is now, and none is one that the asset
+    /// has.
+    ///
+    /// # Errors
+    /// The asset's own checks are wrong, or the table cannot be read.
+    pub async fn suggestions(&self, profile: &Profile) -> Result<Vec<String>> {
+        let own = self.asset(&profile.table.table);
+        let mut spec = match own {
+            Some(own) => own.clone(),
+            None => AssetSpec::of_sql(profile.table.table.clone(), ""),
+        };
+        let had = std::mem::take(&mut spec.checks);
+        let known: BTreeSet<String> = match own {
+            Some(own) => audit::checks(&self.inner.registry, own, Some(&profile.table.schema))
+                .0
+                .into_iter()
+                .map(|c| c.id)
+                .collect(),
+            None => BTreeSet::new(),
+        };
+        let mut items = Vec::new();
+        for item in candidates(&profile.content, &Had::of(&had)) {
+            spec.checks = vec![check(&item)?];
+            // A kind that is not linked, or refuses this column, is not suggested.
+            let (made, problems) = audit::checks(&self.inner.registry, &spec, Some(&profile.table.schema));
+            if !problems.has_errors() && made.iter().all(|check| !known.contains(&check.id)) {
+                items.push((item, spec.checks.remove(0)));
+            }
+        }
+        spec.checks = items.iter().map(|(_, check)| check.clone()).collect();
+        if items.is_empty() {
+            return Ok(Vec::new());
+        }
+        let results = self.quality_of(&spec).await?.results;
+        let passed = items.into_iter().zip(results).filter(|(_, result)| result.passed());
+        Ok(passed.map(|((item, _), _)| item).collect())
+    }
+}
+
+// What is run is what is printed.
+fn check(item: &str) -> Result<CheckSpec> {
+    let node = Node::parse(item, "suggested", 1).map_err(|problem| Error::from(*problem))?;
+    let [(kind, params)] = node.entries().unwrap_or_default() else {
+        return Err(Error::internal("a suggested check is no map").with("check", item));
+    };
+    Ok(CheckSpec {
+        kind: kind.as_str().unwrap_or_default().to_owned(),
+        name: None,
+        description: None,
+        severity: CheckSeverity::Error,
+        tolerance: Tolerance::default(),
+        filter: None,
+        sample: 0,
+        params: params.clone(),
+        place: None,
+    })
+}
+
+/// The checks that an asset has, by what they are about. One that looks at some of the rows leaves the others unchecked.
+struct Had(Vec<(String, BTreeSet<String>)>);
+
+impl Had {
+    fn of(checks: &[CheckSpec]) -> Self {
+        let columns = |check: &CheckSpec| {
+            let params = &check.params;
+            let listed = params.get("columns").or(params.get("column")).unwrap_or(params);
+            let texts = listed.items().unwrap_or(std::slice::from_ref(listed)).iter();
+            texts.filter_map(|name| name.as_str().map(str::to_owned)).collect()
+        };
+        let whole = checks.iter().filter(|check| check.filter.is_none());
+        Self(whole.map(|check| (check.kind.clone(), columns(check))).collect())
+    }
+
+    fn kind(&self, kind: &str) -> bool {
+        self.0.iter().any(|(had, _)| had == kind)
+    }
+
+    /// Whether a check of this kind is about this column, among others perhaps.
+    fn about(&self, kind: &str, column: &str) -> bool {
+        self.0.iter().any(|(had, columns)| had == kind && columns.contains(column))
+    }
+
+    /// Whether a check of this kind is about this column alone.
+    fn alone(&self, kind: &str, column: &str) -> bool {
+        self.0.iter().any(|(had, columns)| had == kind && columns.len() == 1 && columns.contains(column))
+    }
+}
+
+/// Checks that may hold, as YAML.
+fn candidates(profile: &TableProfile, had: &Had) -> Vec<String> {
+    if profile.rows == 0 {
+        return Vec::new();
+    }
+    let mut items = Vec::new();
+    let whole = profile.columns.iter().filter(|column| column.nulls == 0 && !had.about("not_null", &column.name));
+    let whole: Vec<_> = whole.map(|column| scalar(&column.name)).collect();
+    if !whole.is_empty() {
+        items.push(format!("not_null: [{}]", whole.join(", ")));
+    }
+    for column in &profile.columns {
+        let name = scalar(&column.name);
+        if is_key(column, profile.rows) && !had.alone("unique", &column.name) {
+            items.push(format!("unique: [{name}]"));
+        }
+    }
+    for column in profile.columns.iter().filter(|column| !column.sensitive) {
+        let name = scalar(&column.name);
+        let lacks = |kind: &str| !had.about(kind, &column.name);
+        if let Some(values) = accepted(column, profile.rows) {
+            if lacks("accepted_values") {
+                items.push(format!("accepted_values: {{ column: {name}, values: [{}] }}", values.join(", ")));
+            }
+        } else if let Some(bounds) = bounds(column, profile.rows) {
+            if lacks("range") {
+                items.push(format!("range: {{ column: {name}, {bounds} }}"));
+            }
+        } else if let Some(pattern) = column.texts.as_ref().and_then(|texts| texts.pattern.as_ref())
+            && lacks("pattern")
+        {
+            items.push(format!("pattern: {{ column: {name}, pattern: '{}' }}", pattern.replace('\'', "''")));
+        }
+    }
+    if !had.kind("row_count") {
+        items.push(format!("row_count: {{ min: {} }}", leading(profile.rows)));
+    }
+    items
+}
+
+/// Fewer rows, of which but the first digit is 0: a table that shrinks a little is none that lost its rows.
+fn leading(rows: u64) -> u64 {
+    let below = rows.saturating_sub(1).max(1);
+    let unit = 10u64.pow(below.ilog10());
+    below / unit * unit
+}
+
+fn is_key(column: &ColumnProfile, rows: u64) -> bool {
+    let DataType::Dictionary(_, plain) = &column.data_type else { return is_key_of(column, &column.data_type, rows) };
+    is_key_of(column, plain, rows)
+}
+
+// A measure or a moment that happens to be different in each row is no key.
+fn is_key_of(column: &ColumnProfile, plain: &DataType, rows: u64) -> bool {
+    let can = plain.is_integer() || matches!(plain, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
+    let Some(distinct) = column.distinct else { return false };
+    let many = if distinct.exact { distinct.count == rows } else { distinct.count as f64 >= rows as f64 * UNIQUE };
+    can && rows > 1 && column.nulls == 0 && many
+}
+
+// All values of a column, as YAML, where there are few and each is there often.
+fn accepted(column: &ColumnProfile, rows: u64) -> Option<Vec<String>> {
+    let distinct = column.distinct.filter(|distinct| distinct.exact)?.count;
+    let values = &column.common;
+    let often = (rows - column.nulls) / distinct.max(1) >= OFTEN;
+    if distinct as usize != values.len() || values.is_empty() || !often {
+        return None;
+    }
+    if column.texts.as_ref().is_some_and(|texts| texts.max_length <= 100) && values.len() <= TEXTS {
+        let mut texts: Vec<_> = values.iter().filter_map(|(value, _)| value.as_str()).collect();
+        texts.sort_unstable();
+        return Some(texts.into_iter().map(scalar).collect());
+    }
+    if column.numbers.is_some() && (2..=CODES).contains(&values.len()) {
+        let mut codes = values.iter().map(|(value, _)| value.as_i64()).collect::<Option<Vec<_>>>()?;
+        codes.sort_unstable();
+        // 1, 2, 3 is a range; 200, 404, 500 are codes.
+        let gap = codes.windows(2).any(|pair| pair[1].checked_sub(pair[0]).is_none_or(|gap| gap > 1));
+        return gap.then(|| codes.iter().map(i64::to_string).collect());
+    }
+    None
+}
+
+// `min: …, max: …`, rounded outwards.
+fn bounds(column: &ColumnProfile, rows: u64) -> Option<String> {
+    let (min, max) = (column.min.as_ref()?, column.max.as_ref()?);
+    if let Some(numbers) = &column.numbers {
+        // A column of one value tells no range, and NaN lies in none.
+        if numbers.nans > 0 || numbers.infinite > 0 || min == max {
+            return None;
+        }
+        // Keys grow.
+        if is_key(column, rows) {
+            return min.as_i64().filter(|min| *min >= 0).map(|min| format!("min: {}", min.min(1)));
+        }
+        if let (Some(min), Some(max)) = (min.as_i64(), max.as_i64()) {
+            let (min, max) = whole(i128::from(min), i128::from(max));
+            return (i64::try_from(min).is_ok() && i64::try_from(max).is_ok())
+                .then(|| format!("min: {min}, max: {max}"));
+        }
+        let number = |value: &Value| value.as_f64().or_else(|| value.as_str()?.parse().ok());
+        let (min, max) = fractions(number(min)?, number(max)?)?;
+        return Some(format!("min: {min}, max: {max}"));
+    }
+    // Tomorrow's rows are later.
+    let dated = matches!(column.data_type, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..));
+    let month = min.as_str().filter(|_| dated)?.get(..7)?;
+    let is_month = month.bytes().enumerate().all(|(at, b)| if at == 4 { b == b'-' } else { b.is_ascii_digit() });
+    is_month.then(|| format!("min: '{month}-01'"))
+}
+
+// Whole bounds: as they are where they are near each other, otherwise to two digits of their distance.
+fn whole(min: i128, max: i128) -> (i128, i128) {
+    let span = max - min;
+    if span <= NARROW {
+        return (min, max);
+    }
+    let step = 10i128.pow(span.ilog10() - 1);
+    (min.div_euclid(step) * step, -(-max).div_euclid(step) * step)
+}
+
+// Bounds as decimal texts, to two digits of their distance.
+fn fractions(min: f64, max: f64) -> Option<(String, String)> {
+    let span = max - min;
+    if !(span > 0.0 && span.is_finite()) {
+        return None;
+    }
+    let power = span.log10().floor() as i32 - 1;
+    // Counted in steps, so that 0.3 does not become 0.30000000000000004.
+    let text = |steps: f64| match power {
+        0.. => format!("{:.1}", steps * 10f64.powi(power)),
+        _ => {
+            let text = format!("{:.*}", power.unsigned_abs() as usize, steps * 10f64.powi(power));
+            let short = text.trim_end_matches('0');
+            if short.ends_with('.') { format!("{short}0") } else { short.to_owned() }
+        }
+    };
+    let step = 10f64.powi(power);
+    let sign = |text: String| {
+        if text.trim_start_matches('-').chars().all(|c| "0.".contains(c)) { "0.0".to_owned() } else { text }
+    };
+    Some((sign(text((min / step).floor())), sign(text((max / step).ceil()))))
+}
+
+/// A text in YAML: bare where nobody can take it for anything else.
+fn scalar(text: &str) -> String {
+    let lower = text.to_ascii_lowercase();
+    let word = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && !["y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf", "infinity"]
+            .contains(&lower.as_str());
+    if word { text.to_owned() } else { Value::from(text).to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_are_rounded_outwards_to_what_people_would_write() {
+        for (min, max, want) in
+            [(1, 12, (1, 12)), (0, 59, (0, 59)), (-43, 1301, (-100, 1400)), (3, 98, (3, 98)), (17, 4983, (0, 5000))]
+        {
+            assert_eq!(whole(min, max), want);
+        }
+        for (min, max, want) in [
+            (0.1, 0.7, ("0.1", "0.7")),
+            (-1.234, 17.9, ("-2.0", "18.0")),
+            (0.0012, 0.0198, ("0.001", "0.02")),
+            (1234.5, 98_765.4, ("1000.0", "99000.0")),
+            (-0.001, 5.0, ("-0.1", "5.0")),
+        ] {
+            let (low, high) = fractions(min, max).unwrap();
+            assert_eq!((low.as_str(), high.as_str()), want, "{min}..{max}");
+            assert!(low.parse::<f64>().unwrap() <= min && high.parse::<f64>().unwrap() >= max);
+        }
+        assert_eq!([1, 2, 10, 600, 27_004, 999_999].map(leading), [1, 1, 9, 500, 20_000, 900_000]);
+    }
+
+    #[test]
+    fn texts_stay_texts_in_yaml() {
+        for text in [
+            "EWR",
+            "a b",
+            "no",
+            "12",
+            "1e5",
+            "",
+            "null",
+            "it's \"x\"",
+            "- a",
+            "ä",
+            "x: y",
+            "2013-01-01",
+            "a\nb",
+            "~",
+            "#x",
+        ] {
+            let node = Node::parse(&format!("[{}]", scalar(text)), "f", 1).unwrap();
+            assert_eq!(node.items().unwrap()[0].as_str(), Some(text));
+        }
+        assert_eq!(scalar("EWR"), "EWR");
+    }
+}

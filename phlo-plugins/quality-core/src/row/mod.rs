@@ -1,0 +1,135 @@
+//! Checks of rows, keys, sets and texts, and what they share.
+
+pub mod cardinality;
+pub mod compare;
+pub mod format;
+pub mod missing;
+pub mod overlap;
+pub mod sets;
+pub mod texts;
+pub mod uniqueness;
+
+use arrow_schema::DataType;
+use phlo_plugin::prelude::*;
+use phlo_plugin::quality::quote;
+use phlo_plugin::schema::type_name;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::params::{self, invalid};
+use crate::scalar::Scalar;
+
+/// A text, or several.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Texts {
+    /// One.
+    One(String),
+    /// A list of them.
+    Many(Vec<String>),
+}
+
+impl Default for Texts {
+    fn default() -> Self {
+        Self::Many(Vec::new())
+    }
+}
+
+impl Texts {
+    /// As a list.
+    pub(crate) fn list(&self) -> &[String] {
+        match self {
+            Self::One(text) => std::slice::from_ref(text),
+            Self::Many(texts) => texts,
+        }
+    }
+}
+
+/// What can be compared with what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Class {
+    Bool,
+    Number,
+    Text,
+    Moment,
+    Other,
+}
+
+pub(crate) fn class(data_type: &DataType) -> Class {
+    match data_type {
+        DataType::Boolean => Class::Bool,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Class::Text,
+        DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) => Class::Moment,
+        DataType::Dictionary(_, value) => class(value),
+        number if number.is_numeric() => Class::Number,
+        _ => Class::Other,
+    }
+}
+
+/// Refuses a column that is known not to be of texts.
+pub(crate) fn of_texts(target: &CheckTarget, column: &str) -> Result<()> {
+    match params::column_type(target, column) {
+        Some(other) if class(other) != Class::Text => {
+            Err(invalid(format!("`column` is `{column}`, whose type {} is not text", type_name(other)))
+                .hint("use `range`, `compare` or `accepted_values`, or a `business_rule` that casts it"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The column as a key that equals itself: without it, -0.0 and 0.0 are two groups, and so are NaNs of other bits.
+pub(crate) fn key(target: &CheckTarget, column: &str) -> String {
+    let quoted = quote(column);
+    match params::column_type(target, column) {
+        Some(DataType::Float64) => {
+            format!("CASE WHEN isnan({quoted}) THEN CAST('NaN' AS DOUBLE) ELSE {quoted} + 0 END")
+        }
+        Some(DataType::Float32 | DataType::Float16) => {
+            format!("CASE WHEN isnan({quoted}) THEN CAST('NaN' AS REAL) ELSE CAST({quoted} + 0 AS REAL) END")
+        }
+        _ => quoted,
+    }
+}
+
+/// The column as a side of a comparison with another column: without it, -0.0 is less than 0.0, and a date and a timestamp meet in
+/// nanoseconds, which end in the year 2262.
+pub(crate) fn side(target: &CheckTarget, column: &str, other: &str) -> String {
+    let quoted = quote(column);
+    match (params::column_type(target, column), params::column_type(target, other)) {
+        (Some(number), _) if number.is_floating() => format!("({quoted} + 0)"),
+        (Some(one), Some(other)) if class(one) == Class::Moment && one != other => {
+            format!("CAST({quoted} AS TIMESTAMP(6))")
+        }
+        _ => quoted,
+    }
+}
+
+/// Values of one kind, as SQL of the column's type.
+pub(crate) fn literals(target: &CheckTarget, column: &str, values: &[Scalar]) -> Result<Vec<String>> {
+    let Some(first) = values.first() else {
+        return Err(invalid("`values` is empty").hint("list at least one value"));
+    };
+    if let Some(other) = values.iter().find(|value| value.kind() != first.kind()) {
+        let message = format!("`values` mixes the {} `{first}` with the {} `{other}`", first.kind(), other.kind());
+        return Err(invalid(message).hint("put values that are meant as text in quotes"));
+    }
+    let data_type = params::column_type(target, column);
+    values.iter().map(|value| value.literal(column, data_type)).collect()
+}
+
+/// Whether the column holds one of these values; NULL for null.
+pub(crate) fn is_in(target: &CheckTarget, column: &str, values: &[Scalar]) -> Result<String> {
+    let list = literals(target, column, values)?.join(", ");
+    let quoted = quote(column);
+    let zero = values.iter().any(|value| matches!(value, Scalar::Int(0)) || *value == Scalar::Float(0.0));
+    // -0.0 equals 0, and is not found in a list by its bits.
+    if zero && params::column_type(target, column).is_some_and(DataType::is_floating) {
+        return Ok(format!("({quoted} IN ({list}) OR {quoted} = 0)"));
+    }
+    Ok(format!("{quoted} IN ({list})"))
+}
+
+/// Values for people: `a, b`.
+pub(crate) fn shown(values: &[Scalar]) -> String {
+    values.iter().map(Scalar::to_string).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,328 @@
+//! `primary_key`, `unique_within_row`, `uniqueness`, `duplicate_rows`, `consistent_casing`.
+
+use phlo_plugin::prelude::*;
+use phlo_plugin::quality::{KeyPart, Value, quote};
+use phlo_plugin::schema::type_name;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{class, key, of_texts, side};
+use crate::params::{self, invalid};
+
+/// Keys as SQL, `key AS name` and `key` alone.
+fn keys(target: &CheckTarget, columns: &[String]) -> (String, String) {
+    let keys: Vec<String> = columns.iter().map(|column| key(target, column)).collect();
+    let named = keys.iter().zip(columns).map(|(key, column)| format!("{key} AS {}", quote(column)));
+    (named.collect::<Vec<_>>().join(", "), keys.join(", "))
+}
+
+/// A key identifies each row: no nulls in it, and no two rows with the same.
+///
+/// Violations are the rows with a null in any of the columns and the surplus rows of each key: one that three rows share makes two. NaN
+/// and the empty text are values, and NaN equals NaN. An empty table passes. Every type that can be grouped will do; what cannot is
+/// refused when the check is planned. The whole table is looked at, as it would be after the commit.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PrimaryKeyParams {
+    /// The columns that make the key together; also written on their own: `primary_key: [a, b]`.
+    pub columns: Vec<String>,
+}
+
+/// Makes `primary_key` checks.
+#[derive(Debug)]
+pub struct PrimaryKey;
+
+impl Quality for PrimaryKey {
+    type Params = PrimaryKeyParams;
+    const SHORTHAND: Option<&'static str> = Some("columns");
+
+    fn check(&self, params: PrimaryKeyParams, target: &CheckTarget) -> Result<CheckPlan> {
+        params::distinct(&params.columns)?;
+        let list = params.columns.join(", ");
+        let part = |column: &String| KeyPart { expression: key(target, column), name: column.clone() };
+        let key = params.columns.iter().map(part).collect();
+        Ok(CheckPlan::new(
+            params::name("primary_key", &list),
+            format!("{list} in every row, and no two rows with the same"),
+            Evaluation::Unique { key, complete: true },
+        )
+        .on(params.columns))
+    }
+}
+
+/// The values of several columns differ within each row.
+///
+/// A row in which two of the columns hold the same value is one violation. Null equals nothing; NaN equals NaN. An empty table passes.
+/// Columns whose types cannot be compared, such as a text and a number, are refused.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UniqueWithinRowParams {
+    /// The columns, two or more; also written on their own: `unique_within_row: [origin, dest]`.
+    pub columns: Vec<String>,
+}
+
+/// Makes `unique_within_row` checks.
+#[derive(Debug)]
+pub struct UniqueWithinRow;
+
+impl Quality for UniqueWithinRow {
+    type Params = UniqueWithinRowParams;
+    const SHORTHAND: Option<&'static str> = Some("columns");
+
+    fn check(&self, params: UniqueWithinRowParams, target: &CheckTarget) -> Result<CheckPlan> {
+        let columns = params.columns;
+        params::distinct(&columns)?;
+        if let [only] = &columns[..] {
+            return Err(invalid(format!("`columns` names `{only}` alone")).hint("name at least two columns"));
+        }
+        let mut pairs = Vec::new();
+        for (at, one) in columns.iter().enumerate() {
+            for other in &columns[at + 1..] {
+                comparable(target, one, other)?;
+                let against = |one: &str, other: &str| {
+                    let float = params::column_type(target, one).is_some_and(|it| it.is_floating());
+                    if float { key(target, one) } else { side(target, one, other) }
+                };
+                pairs.push(format!("{} <> {}", against(one, other), against(other, one)));
+            }
+        }
+        let list = columns.join(", ");
+        Ok(CheckPlan::new(
+            params::name("unique_within_row", &list),
+            format!("{list} all different in a row"),
+            Evaluation::rows(pairs.join(" AND ")),
+        )
+        .on(columns))
+    }
+}
+
+/// Refuses two columns whose types are known and cannot be compared.
+pub(crate) fn comparable(target: &CheckTarget, one: &str, other: &str) -> Result<()> {
+    match (params::column_type(target, one), params::column_type(target, other)) {
+        (Some(a), Some(b)) if class(a) != class(b) => Err(invalid(format!(
+            "`{one}` is {} and `{other}` is {}, which cannot be compared",
+            type_name(a),
+            type_name(b)
+        ))
+        .hint("compare columns of one kind, or cast one in a `business_rule`")),
+        _ => Ok(()),
+    }
+}
+
+/// What is divided by what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// Different keys, of all rows with one (distinctness).
+    #[default]
+    Distinct,
+    /// Keys that one row alone has, of all rows with one (uniqueness).
+    Unique,
+    /// Keys that one row alone has, of the different keys (unique value ratio).
+    UniqueOfDistinct,
+}
+
+/// How many of a key's values are different, or unique, lies between bounds: a fraction from 0 to 1.
+///
+/// A row with a null in any of the columns is left out. NaN equals NaN. Without any key, in an empty table or among nulls, there is no
+/// fraction and the check passes. A failure is one violation, and `tolerance` is refused. Counts are 64-bit, so nothing overflows. The
+/// whole table is looked at, as it would be after the commit.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UniquenessParams {
+    /// The columns that make the key together.
+    pub columns: Vec<String>,
+    /// `distinct` for different keys of all, `unique` for keys of one row alone of all, `unique_of_distinct` for those of the different
+    /// ones.
+    #[serde(default)]
+    pub measure: Measure,
+    /// The lowest fraction allowed. At least one of `min` and `max` is needed.
+    #[serde(default)]
+    pub min: Option<f64>,
+    /// The highest fraction allowed.
+    #[serde(default)]
+    pub max: Option<f64>,
+}
+
+/// Makes `uniqueness` checks.
+#[derive(Debug)]
+pub struct Uniqueness;
+
+impl Quality for Uniqueness {
+    type Params = UniquenessParams;
+    const TOLERANCE: bool = false;
+
+    fn check(&self, params: UniquenessParams, target: &CheckTarget) -> Result<CheckPlan> {
+        let UniquenessParams { columns, measure, min, max } = params;
+        params::distinct(&columns)?;
+        for (field, bound) in [("min", min), ("max", max)] {
+            if let Some(bound) = bound.filter(|bound| !(0.0..=1.0).contains(bound)) {
+                return Err(
+                    invalid(format!("`{field}` is {bound}, which is no fraction")).hint("write a number from 0 to 1")
+                );
+            }
+        }
+        let between = match (min, max) {
+            (None, None) => return Err(invalid("neither `min` nor `max` is given").hint("give one of them, or both")),
+            (Some(min), Some(max)) if min > max => {
+                return Err(invalid(format!("`min` is {min}, above `max`, which is {max}")).hint("swap them"));
+            }
+            (Some(min), Some(max)) => format!("{min}..{max}"),
+            (Some(min), None) => format!("{min}.."),
+            (None, Some(max)) => format!("..{max}"),
+        };
+        let (list, complete) = (columns.join(", "), params::quoted(&columns).join(" IS NOT NULL AND "));
+        let (_, group) = keys(target, &columns);
+        let query = format!(
+            "SELECT count(*), coalesce(sum(CASE WHEN \"_phlo_rows\" = 1 THEN 1 ELSE 0 END), 0), coalesce(sum(\"_phlo_rows\"), 0) \
+             FROM (SELECT count(*) AS \"_phlo_rows\" FROM this WHERE {complete} IS NOT NULL GROUP BY {group}) AS \"_phlo_groups\""
+        );
+        let what = match measure {
+            Measure::Distinct => "distinct",
+            Measure::Unique => "unique",
+            Measure::UniqueOfDistinct => "unique of distinct",
+        };
+        Ok(CheckPlan::new(
+            params::name("uniqueness", &format!("{list}, {what}, {between}")),
+            format!("{what} fraction of {list} within {between}"),
+            Evaluation::query(query, move |rows| fraction(rows, measure, min, max)),
+        )
+        .on(columns))
+    }
+}
+
+fn fraction(rows: &[Vec<Value>], measure: Measure, min: Option<f64>, max: Option<f64>) -> Verdict {
+    let Some([Value::Int(distinct), Value::Int(unique), Value::Int(all)]) = rows.first().map(Vec::as_slice) else {
+        return Verdict::whole(false, "no counts");
+    };
+    let (part, whole) = match measure {
+        Measure::Distinct => (distinct, all),
+        Measure::Unique => (unique, all),
+        Measure::UniqueOfDistinct => (unique, distinct),
+    };
+    if *whole == 0 {
+        return Verdict::whole(true, "no values");
+    }
+    let found = *part as f64 / *whole as f64;
+    let passed = min.is_none_or(|min| found >= min) && max.is_none_or(|max| found <= max);
+    Verdict::whole(passed, format!("{found} ({part} of {whole})"))
+}
+
+/// No row is there twice.
+///
+/// Violations are the surplus rows: three rows that are the same make two; `tolerance` says how many percent may be. Nulls are the same,
+/// and so are NaNs. An empty table passes. Columns of a type that cannot be grouped are refused when the check is planned. The whole
+/// table is looked at, as it would be after the commit.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DuplicateRowsParams {
+    /// The columns that are compared; all but those that phlo adds, `_phlo_…`, unless set.
+    #[serde(default)]
+    pub columns: Vec<String>,
+    /// Columns that are not compared; excludes `columns`.
+    #[serde(default)]
+    pub except: Vec<String>,
+}
+
+/// Makes `duplicate_rows` checks.
+#[derive(Debug)]
+pub struct DuplicateRows;
+
+impl Quality for DuplicateRows {
+    type Params = DuplicateRowsParams;
+
+    fn check(&self, params: DuplicateRowsParams, target: &CheckTarget) -> Result<CheckPlan> {
+        let DuplicateRowsParams { columns, except } = params;
+        if !columns.is_empty() && !except.is_empty() {
+            return Err(invalid("`except` excludes `columns`").hint("keep one of them"));
+        }
+        for listed in [&columns, &except] {
+            if let Some((_, twice)) = listed.iter().enumerate().find(|(at, column)| listed[..*at].contains(column)) {
+                let field = if columns.is_empty() { "except" } else { "columns" };
+                return Err(invalid(format!("`{field}` names `{twice}` twice")).hint("remove one of them"));
+            }
+        }
+        let compared: Vec<String> = match &target.schema {
+            _ if !columns.is_empty() => columns.clone(),
+            Some(schema) => {
+                let names = schema.fields().iter().map(|field| field.name().clone());
+                names.filter(|name| !name.starts_with("_phlo_") && !except.contains(name)).collect()
+            }
+            None => Vec::new(),
+        };
+        let (what, expected) = match (&columns[..], &except[..]) {
+            ([], []) => (String::new(), "no row twice".to_owned()),
+            ([], except) => {
+                (format!("except {}", except.join(", ")), format!("no row twice, {} apart", except.join(", ")))
+            }
+            (columns, _) => (columns.join(", "), format!("no row twice in {}", columns.join(", "))),
+        };
+        let evaluation = if compared.is_empty() {
+            if target.schema.is_some() {
+                return Err(invalid("`except` leaves no column").hint("name fewer columns"));
+            }
+            // The columns are not known yet: before data is looked at, the check is made again.
+            Evaluation::Count {
+                count:
+                    "SELECT count(*) - (SELECT count(*) FROM (SELECT DISTINCT * FROM this) AS \"_phlo_rows\") FROM this"
+                        .to_owned(),
+                show: "SELECT DISTINCT * FROM this".to_owned(),
+            }
+        } else {
+            let (named, group) = keys(target, &compared);
+            let groups = format!("FROM this GROUP BY {group} HAVING count(*) > 1");
+            Evaluation::Count {
+                count: format!(
+                    "SELECT coalesce(sum(\"_phlo_rows\" - 1), 0) FROM (SELECT count(*) AS \"_phlo_rows\" {groups}) AS \"_phlo_groups\""
+                ),
+                show: format!("SELECT {named}, count(*) AS \"_phlo_rows\" {groups} ORDER BY \"_phlo_rows\" DESC"),
+            }
+        };
+        let plan = CheckPlan::new(params::name("duplicate_rows", &what), expected, evaluation);
+        Ok(plan.on(columns).on(except))
+    }
+}
+
+/// No two values of a column differ by upper and lower case alone.
+///
+/// Violations are the spellings beside the first of each text: `Paris`, `PARIS` and `paris` make two, however many rows hold them;
+/// `tolerance` is refused. Null is ignored. An empty table passes. A column that is not of texts is refused. The whole table is looked
+/// at, as it would be after the commit.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConsistentCasingParams {
+    /// The column, of texts; also written on its own: `consistent_casing: city`.
+    pub column: String,
+}
+
+/// Makes `consistent_casing` checks.
+#[derive(Debug)]
+pub struct ConsistentCasing;
+
+impl Quality for ConsistentCasing {
+    type Params = ConsistentCasingParams;
+    const SHORTHAND: Option<&'static str> = Some("column");
+    const TOLERANCE: bool = false;
+
+    fn check(&self, params: ConsistentCasingParams, target: &CheckTarget) -> Result<CheckPlan> {
+        let column = params.column;
+        of_texts(target, &column)?;
+        let name = quote(&column);
+        let groups =
+            format!("FROM this WHERE {name} IS NOT NULL GROUP BY lower({name}) HAVING count(DISTINCT {name}) > 1");
+        Ok(CheckPlan::new(
+            params::name("consistent_casing", &column),
+            format!("one case for each {column}"),
+            Evaluation::Count {
+                count: format!(
+                    "SELECT coalesce(sum(\"_phlo_spellings\" - 1), 0) FROM (SELECT count(DISTINCT {name}) AS \"_phlo_spellings\" {groups}) \
+                     AS \"_phlo_groups\""
+                ),
+                show: format!(
+                    "SELECT min({name}) AS {name}, max({name}) AS \"_phlo_also\", count(DISTINCT {name}) AS \"_phlo_spellings\" {groups}"
+                ),
+            },
+        )
+        .on(vec![column]))
+    }
+}

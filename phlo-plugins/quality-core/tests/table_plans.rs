@@ -1,0 +1,136 @@
+//! Checks of the table as a whole: what their parameters become and what is refused.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, Schema};
+use phlo_plugin::prelude::*;
+use phlo_plugin::quality::Value;
+use phlo_plugin::{Policy, Registry};
+use phlo_quality_core as _;
+use phlo_spec::Node;
+
+fn plan(text: &str) -> Result<CheckPlan, String> {
+    let registry = Registry::linked(&[]).unwrap().activate(Policy::default(), InitContext::at("/nowhere")).unwrap();
+    let node = Node::parse(text, "a.yaml", 1).unwrap();
+    let (kind, params) = &node.entries().unwrap()[0];
+    let columns = [("i", DataType::Int64), ("f", DataType::Float64), ("s", DataType::Utf8), ("d", DataType::Date32)];
+    let fields = columns.map(|(name, data_type)| Field::new(name, data_type, true)).to_vec();
+    let target = CheckTarget { asset: AssetKey::new("a.b").unwrap(), schema: Some(Arc::new(Schema::new(fields))) };
+    let made = registry.quality(kind.as_str().unwrap()).unwrap().check(params, &target);
+    made.map_err(|err| format!("{}{}", err.message(), if err.hints().is_empty() { "" } else { " [hint]" }))
+}
+
+#[test]
+fn aggregates_that_statistics_answer_are_written_bare() {
+    for (text, want) in [
+        ("aggregate: { function: min, column: i, min: 0 }", r#"min("i")"#),
+        ("aggregate: { function: max, column: d, min: 2020-01-01 }", r#"max("d")"#),
+        ("aggregate: { function: count, column: s, min: 1 }", r#"count("s")"#),
+        ("aggregate: { function: mean, column: i, min: 0 }", r#"avg("i")"#),
+        ("aggregate: { function: sum, column: f, min: 0 }", r#"sum("f")"#),
+        ("aggregate: { function: sum, column: i, min: 0 }", r#"sum(CAST("i" AS DECIMAL(38, 0)))"#),
+    ] {
+        let Evaluation::Aggregates { expressions, .. } = plan(text).unwrap().evaluation else { panic!("{text}") };
+        assert_eq!(expressions, [want], "{text}");
+    }
+}
+
+#[test]
+fn bounds_hold_to_their_edges() {
+    for (bounds, value, passed) in [
+        ("min: 1, max: 2", Value::Int(1), true),
+        ("min: 1, max: 2", Value::Int(3), false),
+        ("above: 1", Value::Int(1), false),
+        ("below: 2.5", Value::Float(2.5), false),
+        ("below: 2.5", Value::Float(f64::NAN), false),
+        ("max: 9223372036854775806", Value::Int(i64::MAX), false),
+        ("min: 9223372036854775807", Value::Text("9223372036854775808".to_owned()), true),
+        ("equal: 10, abs_tolerance: 1", Value::Float(11.0), true),
+        ("equal: 10, rel_tolerance: 0.05", Value::Float(10.6), false),
+        ("equal: 0.1", Value::Text("0.10".to_owned()), true),
+        ("min: 0", Value::Float(-0.0), true),
+        ("min: 0", Value::Null, false),
+        ("min: 0, allow_empty: true", Value::Null, true),
+    ] {
+        let text = format!("metric: {{ expression: sum(i), {bounds} }}");
+        let Evaluation::Aggregates { verdict, .. } = plan(&text).unwrap().evaluation else { panic!("{text}") };
+        assert_eq!(verdict(std::slice::from_ref(&value)).passed, passed, "{text} of {value:?}");
+    }
+}
+
+#[test]
+fn contradictory_parameters_are_refused_and_named() {
+    for (text, field) in [
+        ("aggregate: { function: mean, column: i }", "`min`"),
+        ("aggregate: { function: mean, column: i, min: 2, max: 1 }", "`min`"),
+        ("aggregate: { function: mean, column: i, above: 1, below: 1 }", "`above`"),
+        ("aggregate: { function: mean, column: i, min: 1, above: 1 }", "`above` excludes `min`"),
+        ("aggregate: { function: mean, column: i, equal: 1, max: 1 }", "`equal` excludes"),
+        ("aggregate: { function: mean, column: i, min: 1, abs_tolerance: 1 }", "`abs_tolerance`"),
+        ("aggregate: { function: mean, column: i, equal: 1, rel_tolerance: -1 }", "`rel_tolerance`"),
+        ("aggregate: { function: mean, column: s, min: 1 }", "`column` is `s`"),
+        ("aggregate: { function: max, column: d, min: 1 }", "`column` is `d`"),
+        ("aggregate: { function: mean, column: i, min: 2020-01-01 }", "moments"),
+        ("aggregate: { function: mean, min: 1 }", "`column` or `expression`"),
+        ("aggregate: { function: mean, column: i, q: 0.5, min: 1 }", "`q`"),
+        ("aggregate: { function: quantile, column: i, q: 1.5, min: 1 }", "`q`"),
+        ("aggregate: { function: mean, column: i, approximate: true, min: 1 }", "`approximate`"),
+        ("aggregate: { function: correlation, columns: [i], min: 0 }", "`columns`"),
+        ("metric: { min: 1 }", "`expression` nor `query`"),
+        ("metric: { expression: sum(i), query: select 1, min: 1 }", "`expression` excludes `query`"),
+        ("no_gaps: { column: i, every: 0 }", "`every`"),
+        ("no_gaps: { column: i, every: day }", "`column`"),
+        ("no_gaps: { column: d, every: 1 }", "`column`"),
+        ("no_gaps: { column: i, every: 1, from: 3, to: 2 }", "`from`"),
+        ("no_gaps: { column: d, every: 2 fortnights }", "`every`"),
+        ("ordered: { column: i, by: [] }", "`by`"),
+        ("ordered: { column: i, by: [i] }", "`by`"),
+        ("accepted_combinations: { columns: [i], values: [[1]] }", "`columns`"),
+        ("accepted_combinations: { columns: [i, s], values: [] }", "`values`"),
+        ("accepted_combinations: { columns: [i, s], values: [[1]] }", "`values`"),
+        ("accepted_combinations: { columns: [i, s], values: [[a, a]] }", "column `i`"),
+        ("multicolumn_sum: { columns: [i, f] }", "`equal`"),
+        ("multicolumn_sum: { columns: [i, f], equal: 1, equal_column: f }", "`equal` excludes"),
+        ("multicolumn_sum: { columns: [i, s], equal: 1 }", "`s`"),
+        ("multicolumn_sum: { columns: [i, f], equal: 1, abs_tolerance: -1 }", "`abs_tolerance`"),
+        ("foreign_key: { columns: [i], references: a.b, to: [x, y] }", "`to`"),
+        ("foreign_key: { columns: [i], references: 'a b' }", "`references`"),
+        ("age: { column: d }", "`min`"),
+        ("age: { column: d, min: 3 d, max: 2d }", "`min`"),
+        ("age: { column: d, min: soon }", "`min`"),
+        ("age: { column: i, min: 0h }", "`column`"),
+        ("age: { column: d, min: 0h, now: then }", "`now`"),
+        ("freshness: { column: d }", "`max_age`"),
+        ("freshness: { column: d, max_age: 1d, max_age_hours: 24 }", "`max_age`"),
+        ("freshness: { column: d, max_age: 0h }", "`max_age`"),
+        ("any_of: [i > 1]", "`checks`"),
+        ("any_of: [i > 1, { unique: i }]", "`unique`"),
+        ("all_of: [i > 1, 2]", "`checks`"),
+    ] {
+        let err = plan(text).map(|plan| plan.name).unwrap_err();
+        assert!(err.contains(field) && err.ends_with("[hint]"), "{text}: {err}");
+    }
+}
+
+#[test]
+fn ages_are_bounds_on_the_moment_and_dates_are_midnights() {
+    for (text, want) in [
+        ("age: { column: d, min: 0h, now: '2020-01-02T06:00' }", "\"d\" <= DATE '2020-01-02'"),
+        ("age: { column: d, max: 1d, now: '2020-01-02T06:00' }", "\"d\" >= DATE '2020-01-02'"),
+        ("age: { column: d, max: 1d, now: 2020-01-02 }", "\"d\" >= DATE '2020-01-01'"),
+    ] {
+        let Evaluation::Rows { predicate } = plan(text).unwrap().evaluation else { panic!("{text}") };
+        assert_eq!(predicate, want, "{text}");
+    }
+    let (hours, days) = ("freshness: { column: d, max_age_hours: 48 }", "freshness: { column: d, max_age: 2d }");
+    assert_eq!(plan(hours).unwrap().name, plan(days).unwrap().name);
+}
+
+#[test]
+fn composites_hold_the_predicates_of_their_checks() {
+    let plan = plan("any_of: [i > 1 -- why, { not_null: s }]").unwrap();
+    assert_eq!(plan.columns, ["s"]);
+    let Evaluation::Rows { predicate } = plan.evaluation else { panic!() };
+    assert_eq!(predicate, "(\n(\ni > 1 -- why\n)\n) OR (\"s\" IS NOT NULL)");
+}

@@ -1,0 +1,286 @@
+//! `chi_square`, `kl_divergence` and `cramers_v`: how often values occur.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use phlo_plugin::prelude::*;
+use phlo_plugin::quality::{Value, quote};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::math::chi_square_tail;
+use crate::params::{self, invalid};
+
+/// Categories are as frequent as expected, by a chi-square test.
+///
+/// Compares with weights that are given (goodness of fit) or with a column of another asset (homogeneity), k - 1 degrees of freedom for k
+/// categories. Fails if the p-value is below `p_value`; a category that is not expected at all makes it 0. The violation is the verdict:
+/// one. Values are compared as text, so NaN is a category; nulls are left out. Without any value nothing speaks against what is expected,
+/// and it passes. More than 10,000 categories are an error. The test is rough where a category is expected less than five times.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChiSquareParams {
+    /// The column.
+    pub column: String,
+    /// How frequent each category is expected to be, in any unit: `{EWR: 36, JFK: 33, LGA: 31}`. Either this or `with`.
+    #[serde(default)]
+    pub expected: BTreeMap<String, f64>,
+    /// The asset whose column it is compared with.
+    #[serde(default)]
+    pub with: Option<AssetKey>,
+    /// The other asset's column; called the same unless set.
+    #[serde(default)]
+    pub other_column: Option<String>,
+    /// The least p-value allowed; 0.05 unless set.
+    #[serde(default)]
+    pub p_value: Option<f64>,
+}
+
+/// Categories diverge little from what is expected: the Kullback-Leibler divergence of this column's frequencies from the expected ones, in
+/// nats.
+///
+/// Fails if it is above `max`; a category that is not expected at all makes it infinite. The violation is the verdict: one. Values are
+/// compared as text, so NaN is a category; nulls are left out; without any value the divergence is 0. More than 10,000 categories are an
+/// error.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KlParams {
+    /// The column.
+    pub column: String,
+    /// How frequent each category is expected to be, in any unit. Either this or `with`.
+    #[serde(default)]
+    pub expected: BTreeMap<String, f64>,
+    /// The asset whose column it is compared with.
+    #[serde(default)]
+    pub with: Option<AssetKey>,
+    /// The other asset's column; called the same unless set.
+    #[serde(default)]
+    pub other_column: Option<String>,
+    /// The greatest divergence allowed.
+    pub max: f64,
+}
+
+/// Two columns are associated as much as expected: Cramér's V (phi for two columns of two values), from 0, nothing, to 1, one determines
+/// the other; without a correction for bias.
+///
+/// The violation is the verdict: one. Values are compared as text, so NaN is a category; rows with a null in either column are left out.
+/// A column of one value, and a table without rows, are associated with nothing: 0. More than 10,000 pairs are an error.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CramersVParams {
+    /// The two columns.
+    pub columns: Vec<String>,
+    /// The least association allowed. At least one of `min` and `max` is needed.
+    #[serde(default)]
+    pub min: Option<f64>,
+    /// The greatest association allowed.
+    #[serde(default)]
+    pub max: Option<f64>,
+}
+
+/// Makes `chi_square` checks.
+#[derive(Debug)]
+pub struct ChiSquare;
+
+/// Makes `kl_divergence` checks.
+#[derive(Debug)]
+pub struct KlDivergence;
+
+/// Makes `cramers_v` checks.
+#[derive(Debug)]
+pub struct CramersV;
+
+/// What a column is compared with.
+struct Compared {
+    query: String,
+    what: String,
+    expected: BTreeMap<String, f64>,
+}
+
+fn compared(
+    column: &str,
+    expected: BTreeMap<String, f64>,
+    with: Option<AssetKey>,
+    other: Option<String>,
+) -> Result<Compared> {
+    let counts = |from: &str, column: &str, here: &str, there: &str| {
+        format!(
+            "SELECT CAST({c} AS VARCHAR) AS \"c\", {here} AS \"h\", {there} AS \"t\" FROM {from} WHERE {c} IS NOT NULL",
+            c = quote(column)
+        )
+    };
+    let here = counts("this", column, "1", "0");
+    let group =
+        |from: &str| format!("SELECT \"c\", sum(\"h\") AS \"h\", sum(\"t\") AS \"t\" FROM ({from}) GROUP BY \"c\"");
+    match (with, expected.is_empty()) {
+        (Some(_), false) => Err(invalid("`with` excludes `expected`").hint("keep one of the two")),
+        (None, true) => Err(invalid("neither `expected` nor `with` is given")
+            .hint("write weights, e.g. `expected: {a: 1, b: 2}`, or name an asset")),
+        (Some(with), true) => {
+            let other = other.unwrap_or_else(|| column.to_owned());
+            let there = counts(&params::table(&with), &other, "0", "1");
+            let what = format!("{column} as {other} of {with}");
+            Ok(Compared { query: group(&format!("{here} UNION ALL {there}")), what, expected })
+        }
+        (None, false) => {
+            if other.is_some() {
+                return Err(invalid("`other_column` has no say without `with`").hint("remove `other_column`"));
+            }
+            if let Some((category, weight)) = expected.iter().find(|(_, w)| !w.is_finite() || **w <= 0.0) {
+                let message = format!("the weight of `{category}` in `expected` is {weight}, which is not above 0");
+                return Err(invalid(message).hint("leave out what is not expected"));
+            }
+            let weights: Vec<_> = expected.iter().map(|(category, weight)| format!("{category}: {weight}")).collect();
+            Ok(Compared { query: group(&here), what: format!("{column} as {}", weights.join(", ")), expected })
+        }
+    }
+}
+
+/// How often each category is there, and its weight in what is expected; 0 for what is not.
+fn frequencies(rows: &[Vec<Value>], expected: &BTreeMap<String, f64>) -> Option<Vec<(f64, f64)>> {
+    let mut weights = expected.clone();
+    let mut found = Vec::new();
+    for row in rows {
+        let Some(Value::Text(category)) = row.first() else { return None };
+        let (here, there) = (params::number(row, 1)?, params::number(row, 2)?);
+        found.push((here, if expected.is_empty() { there } else { weights.remove(category).unwrap_or(0.0) }));
+    }
+    found.extend(weights.into_values().map(|weight| (0.0, weight)));
+    Some(found)
+}
+
+impl Quality for ChiSquare {
+    type Params = ChiSquareParams;
+    const TOLERANCE: bool = false;
+
+    fn check(&self, params: ChiSquareParams, _: &CheckTarget) -> Result<CheckPlan> {
+        let ChiSquareParams { column, expected, with, other_column, p_value } = params;
+        let least = p_value.unwrap_or(0.05);
+        params::limit("p_value", least, 1.0)?;
+        let Compared { query, what, expected } = compared(&column, expected, with, other_column)?;
+        let judge = move |rows: &[Vec<Value>]| {
+            let Some(found) = frequencies(rows, &expected) else { return params::unexpected(rows) };
+            let (n, m) = found.iter().fold((0.0, 0.0), |(n, m), (here, there)| (n + here, m + there));
+            if n == 0.0 || m == 0.0 {
+                return Verdict::whole(true, "no values to compare");
+            }
+            let part = |observed: f64, wanted: f64| match observed - wanted {
+                0.0 => 0.0,
+                off => off * off / wanted,
+            };
+            let statistic: f64 = if expected.is_empty() {
+                // Both samples' counts against what they are together.
+                let cells = found.iter().map(|(here, there)| {
+                    let both = here + there;
+                    part(*here, both * n / (n + m)) + part(*there, both * m / (n + m))
+                });
+                cells.sum()
+            } else {
+                found.iter().map(|(here, weight)| part(*here, weight / m * n)).sum()
+            };
+            let p = chi_square_tail(statistic, found.len() - 1);
+            Verdict::whole(p >= least, format!("chi-square = {statistic:.6}, {} categories, p = {p:.6}", found.len()))
+        };
+        let shown = p_value.map(|p| format!("; p {p}")).unwrap_or_default();
+        let name = params::name("chi_square", &format!("{what}{shown}"));
+        Ok(CheckPlan::new(name, format!("{what}, p at least {least}"), Evaluation::query(query, judge)).on([column]))
+    }
+}
+
+impl Quality for KlDivergence {
+    type Params = KlParams;
+    const TOLERANCE: bool = false;
+
+    fn check(&self, params: KlParams, _: &CheckTarget) -> Result<CheckPlan> {
+        let KlParams { column, expected, with, other_column, max } = params;
+        params::limit("max", max, f64::INFINITY)?;
+        let Compared { query, what, expected } = compared(&column, expected, with, other_column)?;
+        let judge = move |rows: &[Vec<Value>]| {
+            let Some(found) = frequencies(rows, &expected) else { return params::unexpected(rows) };
+            let (n, m) = found.iter().fold((0.0, 0.0), |(n, m), (here, there)| (n + here, m + there));
+            let part = |(here, there): &(f64, f64)| {
+                let (p, q) = (here / n, there / m);
+                if *here == 0.0 {
+                    0.0
+                } else if *there == 0.0 {
+                    f64::INFINITY
+                } else {
+                    p * (p / q).ln()
+                }
+            };
+            // Rounding may leave a hair below 0.
+            let divergence = if n == 0.0 { 0.0 } else { found.iter().map(part).sum::<f64>().max(0.0) };
+            Verdict::whole(divergence <= max, format!("divergence {divergence:.6}"))
+        };
+        let name = params::name("kl_divergence", &format!("{what}; max {max}"));
+        Ok(CheckPlan::new(name, format!("{what}, divergence at most {max}"), Evaluation::query(query, judge))
+            .on([column]))
+    }
+}
+
+impl Quality for CramersV {
+    type Params = CramersVParams;
+    const TOLERANCE: bool = false;
+
+    fn check(&self, params: CramersVParams, _: &CheckTarget) -> Result<CheckPlan> {
+        let CramersVParams { columns, min, max } = params;
+        let [a, b] = columns.as_slice() else {
+            return Err(invalid("`columns` does not name two columns").hint("write `columns: [a, b]`"));
+        };
+        if a == b {
+            return Err(invalid(format!("`columns` names `{a}` twice")).hint("name another column"));
+        }
+        let range = match (min, max) {
+            (None, None) => return Err(invalid("neither `min` nor `max` is given").hint("give one of them, or both")),
+            (Some(min), Some(max)) if min > max => {
+                return Err(invalid(format!("`min` is {min}, above `max`, which is {max}")).hint("swap them"));
+            }
+            (Some(min), Some(max)) => format!("from {min} to {max}"),
+            (Some(min), None) => format!("at least {min}"),
+            (None, Some(max)) => format!("at most {max}"),
+        };
+        for (field, value) in [("min", min), ("max", max)] {
+            value.map_or(Ok(()), |value| params::limit(field, value, 1.0))?;
+        }
+        let (qa, qb) = (quote(a), quote(b));
+        let query = format!(
+            "SELECT CAST({qa} AS VARCHAR) AS \"a\", CAST({qb} AS VARCHAR) AS \"b\", count(*) AS \"n\" FROM this \
+             WHERE {qa} IS NOT NULL AND {qb} IS NOT NULL GROUP BY 1, 2"
+        );
+        let judge = move |rows: &[Vec<Value>]| {
+            let Some(v) = cramers_v(rows) else { return params::unexpected(rows) };
+            let good = min.is_none_or(|min| v >= min) && max.is_none_or(|max| v <= max);
+            Verdict::whole(good, format!("V = {v:.6}"))
+        };
+        let what = format!("association of {a} and {b} {range}");
+        let name = params::name("cramers_v", &format!("{a}, {b} {range}"));
+        let evaluation = Evaluation::Query { query, verdict: Arc::new(judge), show: None };
+        Ok(CheckPlan::new(name, what, evaluation).on(columns))
+    }
+}
+
+fn cramers_v(rows: &[Vec<Value>]) -> Option<f64> {
+    let (mut of_a, mut of_b, mut n) = (BTreeMap::new(), BTreeMap::new(), 0.0);
+    let mut cells = BTreeMap::new();
+    for row in rows {
+        let [Value::Text(a), Value::Text(b), count] = row.as_slice() else { return None };
+        let count = count.as_f64()?;
+        *of_a.entry(a).or_insert(0.0) += count;
+        *of_b.entry(b).or_insert(0.0) += count;
+        cells.insert((a, b), count);
+        n += count;
+    }
+    let least = of_a.len().min(of_b.len());
+    if least < 2 {
+        return Some(0.0);
+    }
+    let mut statistic = 0.0;
+    for (a, in_a) in &of_a {
+        for (b, in_b) in &of_b {
+            let wanted: f64 = in_a * in_b / n;
+            let off = cells.get(&(*a, *b)).copied().unwrap_or(0.0) - wanted;
+            statistic += off * off / wanted;
+        }
+    }
+    Some((statistic / (n * (least - 1) as f64)).sqrt())
+}

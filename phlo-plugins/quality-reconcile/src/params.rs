@@ -1,0 +1,182 @@
+//! What the checks do alike: names, SQL of the two sides, refusals.
+
+use std::collections::BTreeMap;
+
+use arrow_schema::DataType;
+use phlo_plugin::Error;
+use phlo_plugin::prelude::*;
+use phlo_plugin::quality::{Value, quote};
+
+use crate::with::With;
+
+/// The error of a parameter that cannot be meant. The message names the parameter.
+pub(crate) fn invalid(message: impl Into<String>) -> Error {
+    Error::new(Code::InvalidValue, message)
+}
+
+/// Refuses a list of columns that names one twice, or that is empty.
+pub(crate) fn distinct(field: &str, columns: &[String]) -> Result<()> {
+    if columns.is_empty() {
+        return Err(invalid(format!("`{field}` is empty")).hint("name at least one column"));
+    }
+    match columns.iter().enumerate().find(|(at, column)| columns[..*at].contains(column)) {
+        Some((_, twice)) => Err(invalid(format!("`{field}` names `{twice}` twice")).hint("remove one of them")),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a predicate without anything in it.
+pub(crate) fn predicate(other_where: Option<&String>) -> Result<()> {
+    if other_where.is_some_and(|text| text.trim().is_empty()) {
+        return Err(invalid("`other_where` is empty").hint("write a predicate over the other table, or remove the key"));
+    }
+    Ok(())
+}
+
+/// Refuses an allowance that is no number from 0 on.
+pub(crate) fn allowance(field: &str, value: Option<f64>) -> Result<()> {
+    match value {
+        Some(x) if !x.is_finite() || x < 0.0 => {
+            Err(invalid(format!("`{field}` is {x}, which is not a number from 0 on")).hint("write e.g. 0.01"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// One of the two tables.
+pub(crate) struct Side<'a> {
+    /// 0 here, 1 there.
+    pub(crate) number: u8,
+    from: String,
+    names: Option<&'a BTreeMap<String, String>>,
+}
+
+/// Both, the asset's own first.
+pub(crate) fn sides<'a>(
+    with: &With,
+    other_where: Option<&String>,
+    names: &'a BTreeMap<String, String>,
+    used: &[String],
+) -> Result<[Side<'a>; 2]> {
+    predicate(other_where)?;
+    if let Some(inert) = names.keys().find(|name| !used.contains(name)) {
+        let message = format!("`other_names` has `{inert}`, which is none of the columns that are compared");
+        return Err(invalid(message).hint(format!("columns: {}", used.join(", "))));
+    }
+    let there = with.table();
+    let filter = other_where.map(|text| format!(" WHERE ({text}\n)")).unwrap_or_default();
+    Ok([
+        Side { number: 0, from: "this".to_owned(), names: None },
+        Side { number: 1, from: format!("{there}{filter}"), names: Some(names) },
+    ])
+}
+
+impl Side<'_> {
+    /// A column as this side calls it, quoted.
+    pub(crate) fn column(&self, column: &str) -> String {
+        quote(self.names.and_then(|names| names.get(column)).map_or(column, String::as_str))
+    }
+
+    /// A query over this side.
+    pub(crate) fn select(&self, items: &[String], group_by: &[String]) -> String {
+        let group = if group_by.is_empty() { String::new() } else { format!(" GROUP BY {}", group_by.join(", ")) };
+        let items: Vec<_> = items.iter().cloned().chain([format!("{} AS \"_side\"", self.number)]).collect();
+        format!("SELECT {} FROM {}{group}", items.join(", "), self.from)
+    }
+}
+
+/// Rows of both sides, one below the other.
+pub(crate) fn both(sides: &[Side<'_>; 2], select: impl Fn(&Side<'_>) -> String) -> String {
+    format!("({} UNION ALL {})", select(&sides[0]), select(&sides[1]))
+}
+
+/// A column's type, a dictionary's being that of its values; `None` if the table's columns are not known yet.
+pub(crate) fn column_type<'a>(target: &'a CheckTarget, column: &str) -> Option<&'a DataType> {
+    match target.schema.as_ref()?.field_with_name(column).ok()?.data_type() {
+        DataType::Dictionary(_, value) => Some(value),
+        other => Some(other),
+    }
+}
+
+/// A number in which every NaN is one and there is one zero.
+pub(crate) fn one_number(sql: &str) -> String {
+    format!("CASE WHEN isnan({sql}) THEN CAST('NaN' AS DOUBLE) ELSE ({sql}) + CAST(0 AS DOUBLE) END")
+}
+
+/// A key as it is grouped by: equal values are one.
+pub(crate) fn key(sql: &str, data_type: Option<&DataType>) -> String {
+    match data_type {
+        Some(floating) if floating.is_floating() => one_number(&format!("CAST({sql} AS DOUBLE)")),
+        _ => sql.to_owned(),
+    }
+}
+
+/// The columns' names as keys `"_k0"`, …
+pub(crate) fn keys(count: usize) -> Vec<String> {
+    (0..count).map(|at| format!("\"_k{at}\"")).collect()
+}
+
+/// The whole number at a place of a row; `None` if there is none.
+pub(crate) fn whole(row: &[Value], at: usize) -> Option<u64> {
+    match row.get(at)? {
+        Value::Int(number) => u64::try_from(*number).ok(),
+        Value::Null => Some(0),
+        _ => None,
+    }
+}
+
+/// The verdict on what a query never answers.
+pub(crate) fn unexpected(rows: &[Vec<Value>]) -> Verdict {
+    Verdict { total: Some(0), ..Verdict::whole(false, format!("no comparison, but {rows:?}")) }
+}
+
+/// `1 row`, `27,004 rows`.
+pub(crate) fn counted(count: u64, what: &str) -> String {
+    format!("{} {what}{}", thousands(count), if count == 1 { "" } else { "s" })
+}
+
+/// `27,004`.
+pub(crate) fn thousands(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A check's name: the kind and what distinguishes it, on one line and not endless, still different for different texts.
+pub(crate) fn name(kind: &str, parts: &[String]) -> String {
+    const LONGEST: usize = 120;
+    let what = parts.iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join("; ");
+    let what = one_line(&what);
+    if what.chars().count() <= LONGEST {
+        return format!("{kind}({what})");
+    }
+    // FNV-1a: names are remembered, so the same text must give the same name in every build.
+    let hash = what.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let start: String = what.chars().take(LONGEST - 10).collect();
+    format!("{kind}({start}… {hash:08x})")
+}
+
+/// A text on one line.
+pub(crate) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// `where x = 1`, or nothing.
+pub(crate) fn filtered(other_where: Option<&String>) -> String {
+    other_where.map(|text| format!("there where {text}")).unwrap_or_default()
+}
+
+/// `a, b as x`.
+pub(crate) fn listed(columns: &[String], names: &BTreeMap<String, String>) -> String {
+    let one = |column: &String| match names.get(column) {
+        Some(other) => format!("{column} as {other}"),
+        None => column.clone(),
+    };
+    columns.iter().map(one).collect::<Vec<_>>().join(", ")
+}

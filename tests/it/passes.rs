@@ -1,0 +1,190 @@
+//! The fewest passes that pay: what statistics answer, what rides on the write, what an append needs to read.
+
+use serde_json::Value;
+
+use crate::fixture::Project;
+
+const CHECKS: &str = "
+  - not_null: [id, name]
+  - range: { column: id, min: 1 }
+  - pattern: { column: name, pattern: '[a-z]+' }
+  - row_count: { min: 1 }
+  - business_rule: { rule: 'amount >= 0', where: 'id > 1' }
+  - unique: [id]
+";
+
+fn project() -> Project {
+    let source = "source: { plugin: files, path: \"in/*.csv\" }\nwrite: { strategy: append }\ncolumns: { id: int64, name: string, amount: float64 }\n";
+    Project::new()
+        .write("assets/raw/x.yaml", &format!("{source}checks:{CHECKS}"))
+        .write("in/1.csv", "id,name,amount\n1,a,1.5\n2,b,2.5\n3,c,0\n")
+}
+
+fn by_name<'a>(checks: &'a Value, name: &str) -> &'a Value {
+    let found = checks.as_array().unwrap().iter().find(|c| c["kind"] == name);
+    found.unwrap_or_else(|| panic!("no {name} in {checks:#}"))
+}
+
+#[test]
+fn an_audit_reads_only_what_statistics_do_not_answer() {
+    let project = project();
+    project.phlo(&["run"]).exits(0);
+    let plan = project.phlo(&["quality", "explain", "raw.x", "--json"]).exits(0).json();
+    let ways: Vec<_> = plan["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| [&c["kind"], &c["on_write"], &c["on_audit"]].map(|text| text.as_str().unwrap().to_owned()))
+        .collect();
+    let expected = [
+        ["not_null", "write", "statistics"],
+        ["range", "write", "statistics"],
+        ["pattern", "write", "pass"],
+        ["row_count", "statistics", "statistics"],
+        ["business_rule", "write", "pass"],
+        ["unique", "pass", "pass"],
+    ];
+    assert_eq!(ways, expected.map(|row| row.map(str::to_owned)));
+    assert_eq!(plan["audit_columns"], serde_json::json!(["id", "name", "amount"]));
+    assert_eq!(plan["write_columns"], serde_json::json!(["id"]));
+
+    let audited = project.phlo(&["quality", "run", "--json"]).exits(0).json();
+    let checks = &audited["assets"][0]["checks"];
+    for (kind, scanned, total) in [
+        ("not_null", 0, 3),
+        ("range", 0, 3),
+        ("pattern", 3, 3),
+        ("row_count", 0, 3),
+        ("business_rule", 3, 2),
+        ("unique", 3, 3),
+    ] {
+        let check = by_name(checks, kind);
+        assert_eq!(
+            (check["rows_scanned"].as_u64(), check["total"].as_u64()),
+            (Some(scanned), Some(total)),
+            "{check:#}"
+        );
+        assert_eq!(check["passed"], true, "{check:#}");
+    }
+}
+
+#[test]
+fn what_statistics_cannot_prove_is_counted_exactly_with_its_rows() {
+    let project = project();
+    project.phlo(&["run"]).exits(0);
+    // Checks that the published table breaks: bounds say that some row does, and not which.
+    project.put(
+        "assets/raw/x.yaml",
+        "source: { plugin: files, path: \"in/*.csv\" }\nwrite: { strategy: append }\ncolumns: { id: int64, name: string, amount: float64 }\nsensitive: [name]\nchecks:\n  \
+         - range: { column: id, min: 2, sample: 1 }\n  - range: { column: amount, max: 2 }\n  - accepted_values: { column: name, values: [a, b] }\n",
+    );
+    let audited = project.phlo(&["quality", "run", "--json"]).exits(3).json();
+    let checks = audited["assets"][0]["checks"].as_array().unwrap();
+    let found: Vec<_> = checks.iter().map(|c| (c["violations"].as_u64().unwrap(), c["sample"].clone())).collect();
+    let row = |id: u64, amount: f64| serde_json::json!({ "id": id, "name": "***", "amount": amount });
+    let own = |sample: &Value| {
+        let strip = |row: &Value| {
+            let own = row.as_object().unwrap().iter().filter(|(key, _)| !key.starts_with("_phlo_"));
+            Value::Object(own.map(|(k, v)| (k.clone(), v.clone())).collect())
+        };
+        sample.as_array().unwrap().iter().map(strip).collect::<Vec<_>>()
+    };
+    assert_eq!(found.iter().map(|(n, _)| *n).collect::<Vec<_>>(), [1, 1, 1]);
+    assert_eq!(own(&found[0].1), [row(1, 1.5)]);
+    assert_eq!(own(&found[1].1), [row(2, 2.5)]);
+    assert_eq!(own(&found[2].1), [row(3, 0.0)]);
+    // Each result's SQL answers the same, by itself.
+    for check in checks {
+        let sql = check["sql"].as_str().unwrap();
+        let rows = project.phlo(&["sql", sql, "--json"]).exits(0).json();
+        assert_eq!(rows["rows"].as_array().map(Vec::len), Some(1), "{sql}: {rows:#}");
+    }
+}
+
+#[test]
+fn an_append_is_audited_by_its_new_rows_wherever_aggregates_can_grow() {
+    let project = Project::new()
+        .write(
+            "assets/raw/x.yaml",
+            "source: { plugin: files, path: \"in/*.csv\" }\nwrite: { strategy: append }\ncolumns: { at: timestamp, v: float64 }\nchecks:\n  \
+             - freshness: { column: at, max_age_hours: 1, now: '2026-01-01T00:00:00Z', severity: warn }\n  - row_count: { min: 3 }\n",
+        )
+        .write("in/1.csv", "at,v\n2025-12-31T20:00:00,1\n2025-12-31T20:30:00,2\n2025-12-31T20:10:00,\n");
+    let freshness = |project: &Project| {
+        let record = project.phlo(&["run", "--json"]).exits(0).json();
+        let check = by_name(&record["assets"][0]["checks"], "freshness").clone();
+        (
+            check["outcome"].clone(),
+            check["rows_scanned"].as_u64().unwrap(),
+            check["observed"].as_str().unwrap().to_owned(),
+        )
+    };
+    let (outcome, scanned, observed) = freshness(&project);
+    assert_eq!((outcome, scanned), ("failed".into(), 3), "{observed}");
+    assert!(observed.contains("20:30"), "{observed}");
+
+    // One new row is all that is read, and the verdict is that of all rows.
+    project.put("in/2.csv", "at,v\n2025-12-31T19:00:00,3\n");
+    let (outcome, scanned, observed) = freshness(&project);
+    assert_eq!((outcome, scanned), ("failed".into(), 1), "{observed}");
+    assert!(observed.contains("20:30"), "{observed}");
+    project.put("in/3.csv", "at,v\n2025-12-31T23:30:00,3\n");
+    assert_eq!(freshness(&project).0, "passed");
+
+    // A commit of somebody else keeps no aggregates: everything is read again.
+    let copy = Project::copy_of(&project);
+    let log = find(copy.path(), "_delta_log");
+    let last = log.join("00000000000000000002.json");
+    let text = std::fs::read_to_string(&last).unwrap();
+    assert!(text.contains("phlo.quality"), "{text}");
+    std::fs::write(&last, text.replace("phlo.quality", "other.quality")).unwrap();
+    copy.put("in/4.csv", "at,v\n2025-12-31T23:40:00,3\n");
+    let (_, scanned, observed) = freshness(&copy);
+    assert_eq!(scanned, 6, "{observed}");
+}
+
+fn find(root: &std::path::Path, name: &str) -> std::path::PathBuf {
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            if entry.file_name() == name {
+                return entry.path();
+            }
+            if entry.path().is_dir() {
+                folders.push(entry.path());
+            }
+        }
+    }
+    panic!("no {name} below {}", root.display())
+}
+
+/// Keys of every type, and where equal hashes prove nothing: what is counted is what a GROUP BY counts.
+#[test]
+fn uniqueness_is_exact_whatever_the_key() {
+    let project = Project::new().write(
+        "in.csv",
+        "a,b,f,d\n1,x,0.0,2026-01-01\n2,x,-0.0,2026-01-01\n,y,1.5,\n,y,1.5,\n2,z,NaN,2026-01-02\n2,x,NaN,2026-01-03\n",
+    );
+    let checks = [
+        ("a", "", 2),
+        ("b", "", 3),
+        ("a, b", "", 1),
+        ("a, b, d", "", 0),
+        ("d", "", 1),
+        ("f, b", "", 2),
+        ("a, b", "d < date '2026-01-03'", 0),
+        ("b", "a = 1", 0),
+    ];
+    let listed = checks.iter().enumerate().map(|(at, (key, filter, _))| {
+        let filter = if filter.is_empty() { String::new() } else { format!(", where: \"{filter}\"") };
+        format!("  - unique: {{ name: u{at}, severity: warn, columns: [{key}]{filter} }}\n")
+    });
+    let source = "source: { plugin: files, path: in.csv }\ncolumns: { a: int64, b: string, f: float64, d: date }\n";
+    project.put("assets/raw/x.yaml", &format!("{source}checks:\n{}", listed.collect::<String>()));
+    let record = project.phlo(&["run", "--json"]).exits(0).json();
+    let audited = project.phlo(&["quality", "run", "--json"]).exits(0).json();
+    for results in [&record["assets"][0]["checks"], &audited["assets"][0]["checks"]] {
+        let found: Vec<_> = results.as_array().unwrap().iter().map(|c| c["violations"].as_u64().unwrap()).collect();
+        assert_eq!(found, checks.map(|(_, _, violations)| violations), "{results:#}");
+    }
+}

@@ -1,0 +1,346 @@
+//! What people see of quality: reports that others read, a check's history, and a table's profile with the checks that it suggests.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::fixture::{Project, python};
+
+const ORDERS: &str = "\
+description: Orders & more
+source: { plugin: files, path: in/orders.csv }
+write: { strategy: overwrite }
+sensitive: [email]
+";
+
+/// A project whose one asset has a check that passes, one that warns by its limits, one that fails and one that cannot run.
+fn shop(rows: &str) -> Project {
+    Project::new().write("in/orders.csv", rows).write(
+        "assets/raw/orders.yaml",
+        &format!(
+            "{ORDERS}checks:
+  - not_null: [id]
+  - range: {{ column: price, min: 0, tolerance: {{ warn: 0.1, error: 0.5 }} }}
+  - pattern: {{ column: note, pattern: '[a-z ]*', name: plain notes, description: 'Notes are <plain> & short' }}
+  - business_rule: {{ rule: 'CAST(note AS BIGINT) > 0', severity: warn, name: cannot run }}
+"
+        ),
+    )
+}
+
+const BAD: &str = "id,email,price,note\n1,a@x.org,5,fine\n2,b@x.org,-1,\"<script>alert('x')</script> & \"\"more\"\"\"\n3,c@x.org,7,ok\n4,d@x.org,2,good\n";
+
+#[test]
+fn junit_tells_a_failure_an_error_and_a_warning_as_ci_servers_read_them() {
+    let project = shop(BAD);
+    project.phlo(&["run"]).exits(3);
+    // A blocked table is not there: what the run found is shown, and an audit of what is published says that nothing is.
+    project.phlo(&["quality", "show", "raw.orders", "--format", "junit", "--output", "show.xml"]).exits(0);
+    let all = project.phlo(&["quality", "show", "--format", "junit"]).exits(0).stdout;
+    project.put("all.xml", &all);
+    let audit = project.phlo(&["quality", "run", "-f", "junit", "-o", "run.xml"]).exits(2);
+    assert!(audit.stdout.is_empty(), "{}", audit.stdout);
+    project.phlo(&["quality", "show", "-f", "junit", "--json"]).exits(2);
+    project.phlo(&["quality", "show", "-f", "junit", "-o", "no/such/folder.xml"]).exits(2);
+
+    let Some(python) = python("junit-venv", &["junitparser"], "import junitparser") else {
+        println!("not run: no python3, or PyPI cannot be reached");
+        return;
+    };
+    let script = r#"
+import json, sys, xml.etree.ElementTree as tree, junitparser
+told = {}
+for file in sys.argv[1:]:
+    tree.parse(file)
+    xml = junitparser.JUnitXml.fromfile(file)
+    suites = []
+    for suite in xml:
+        cases = [{"name": c.name, "class": c.classname, "result": [[type(r).__name__, r.message, r.type, r.text] for r in c.result],
+                  "out": c.system_out} for c in suite]
+        suites.append({"name": suite.name, "counts": [suite.tests, suite.failures, suite.errors, suite.skipped], "cases": cases,
+                       "properties": {p.name: p.value for p in suite.properties()}})
+    told[file] = {"counts": [xml.tests, xml.failures, xml.errors, xml.skipped], "suites": suites}
+print(json.dumps(told))
+"#;
+    let output = Command::new(python)
+        .args(["-c", script, "show.xml", "all.xml", "run.xml"])
+        .current_dir(project.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let show = &told["show.xml"];
+    assert_eq!(show["counts"], json!([4, 1, 1, 0]));
+    assert_eq!(told["all.xml"], *show);
+    let suite = &show["suites"][0];
+    assert_eq!((&suite["name"], &suite["properties"]["warnings"]), (&json!("raw.orders"), &json!("1")));
+    let case = |name: &str| {
+        let found =
+            suite["cases"].as_array().unwrap().iter().find(|case| case["name"].as_str().unwrap().starts_with(name));
+        found.unwrap_or_else(|| panic!("{name} is not in {suite:#}")).clone()
+    };
+    assert_eq!(case("not_null")["result"], json!([]));
+    let warned = case("range");
+    assert_eq!(warned["result"], json!([]));
+    assert!(
+        warned["out"].as_str().unwrap().contains("more than 10 % failed, so it warns; more than 50 % would block"),
+        "{warned}"
+    );
+    let failed = case("plain notes");
+    assert_eq!(failed["result"][0][0], "Failure");
+    assert!(failed["result"][0][1].as_str().unwrap().starts_with("1 of 4 rows (25 %)"), "{failed}");
+    let text = failed["result"][0][3].as_str().unwrap();
+    assert!(
+        text.contains("<script>alert('x')</script>") && text.contains("\"***\"") && !text.contains("b@x.org"),
+        "{text}"
+    );
+    assert_eq!(case("cannot run")["result"][0][0], "Error");
+    let audit = &told["run.xml"]["suites"][0]["cases"][0];
+    assert_eq!(
+        (&told["run.xml"]["counts"], &audit["result"][0][0]),
+        (&json!([1, 0, 1, 0]), &json!("Error")),
+        "{audit}"
+    );
+}
+
+#[test]
+fn the_page_shows_rows_escaped_and_needs_nothing_from_elsewhere() {
+    let project = shop(BAD);
+    project.phlo(&["run"]).exits(3);
+    let html = project.phlo(&["quality", "show", "raw.orders", "--format", "html"]).exits(0).stdout;
+    assert!(html.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &quot;more&quot;"), "{html}");
+    assert!(html.contains("Notes are &lt;plain&gt; &amp; short") && html.contains("Orders &amp; more"), "{html}");
+    for wanted in [
+        "more than 10 % failed, so it warns",
+        "1 of 4 rows (25 %)",
+        "<pre><code>SELECT * FROM ",
+        "prefers-color-scheme: dark",
+    ] {
+        assert!(html.contains(wanted), "{wanted} is not in {html}");
+    }
+    for absent in ["<script", "http:", "https:", "src=", "url(", "@import", "@x.org"] {
+        assert!(!html.contains(absent), "{absent} is in {html}");
+    }
+    let all = project.phlo(&["quality", "show", "--format", "html"]).exits(0).stdout;
+    assert!(all.contains("&lt;script&gt;"), "{all}");
+}
+
+#[test]
+fn sensitive_values_are_shown_nowhere() {
+    // Published, so that `--rows` reads the table.
+    let project = Project::new().write("in/orders.csv", BAD).write(
+        "assets/raw/orders.yaml",
+        &format!("{ORDERS}checks: [{{ range: {{ column: price, min: 0, severity: warn }} }}, {{ unique: [email] }}]\n"),
+    );
+    project.phlo(&["run"]).exits(0);
+    for args in [
+        &["quality", "show", "raw.orders"][..],
+        &["quality", "show", "raw.orders", "--json"],
+        &["quality", "show", "raw.orders", "--rows"],
+        &["quality", "show", "raw.orders", "--rows", "--json"],
+        &["quality", "show", "raw.orders", "--rows", "--format", "html"],
+        &["quality", "show", "raw.orders", "--rows", "--format", "junit"],
+        &["quality", "run", "raw.orders", "--json"],
+        &["quality", "run", "raw.orders", "--format", "html"],
+        &["quality", "history", "raw.orders", "--json"],
+        &["quality", "profile", "raw.orders"],
+        &["quality", "profile", "raw.orders", "--json"],
+        &["quality", "profile", "raw.orders", "--suggest"],
+    ] {
+        let said = project.phlo(args).exits(0);
+        assert!(!said.all().contains("@x.org"), "{args:?}: {}", said.all());
+    }
+    let shown = project.phlo(&["quality", "show", "raw.orders", "--rows", "--json"]).exits(0).json();
+    let check = &shown["checks"][0];
+    assert_eq!(check["rows_from"], "table");
+    assert_eq!((&check["rows"][0]["email"], &check["rows"][0]["price"]), (&json!("***"), &json!(-1)));
+    assert_eq!(
+        (check["id"].as_str().unwrap().len(), &check["rows_scanned"], &check["tolerance"]),
+        (16, &json!(4), &json!(0.0))
+    );
+    // What was kept before the column was sensitive is masked too.
+    let asset = std::fs::read_to_string(project.path().join("assets/raw/orders.yaml")).unwrap();
+    project.put("assets/raw/orders.yaml", &asset.replace("[email]", "[price]"));
+    let shown = project.phlo(&["quality", "show", "raw.orders", "--json"]).exits(0).json();
+    assert_eq!(shown["checks"][0]["sample"][0]["price"], "***");
+}
+
+#[test]
+fn a_history_tells_each_run_and_the_last_that_passed() {
+    let project = Project::new().write("in/x.csv", "id,v\n1,1\n2,2\n").write(
+        "assets/raw/x.yaml",
+        "source: { plugin: files, path: in/x.csv }\nwrite: { strategy: overwrite }\nchecks:\n  - range: { column: v, max: 5 }\n  - not_null: [id]\n",
+    );
+    assert!(project.phlo(&["quality", "history", "raw.x"]).exits(0).stdout.contains("no check of raw.x has run yet"));
+    let first = project.phlo(&["run", "--json"]).exits(0).json();
+    let second = project.phlo(&["run", "--full-refresh", "--json"]).exits(0).json();
+    assert_ne!(first["id"], second["id"]);
+    project.put("in/x.csv", "id,v\n1,1\n2,9\n3,3\n4,4\n");
+    // A new name and description are no new check.
+    let asset = std::fs::read_to_string(project.path().join("assets/raw/x.yaml")).unwrap();
+    project.put("assets/raw/x.yaml", &asset.replace("max: 5", "max: 5, name: small, description: Few"));
+    project.phlo(&["run"]).exits(3);
+
+    let told = project.phlo(&["quality", "history", "raw.x", "--json"]).exits(0).json();
+    let small = told["checks"].as_array().unwrap().iter().find(|check| check["name"] == "small").unwrap().clone();
+    let runs = small["results"].as_array().unwrap();
+    let told_of: Vec<_> =
+        runs.iter().map(|r| (r["outcome"].as_str().unwrap(), r["violation_rate"].as_f64().unwrap())).collect();
+    assert_eq!(told_of, [("failed", 0.25), ("passed", 0.0), ("passed", 0.0)]);
+    assert_eq!(runs[1]["name"], "range(v, ..5)");
+    assert_eq!(
+        (&small["runs"], &small["passed"], &small["last_passed"]["run_id"]),
+        (&json!(3), &json!(2), &second["id"])
+    );
+    let text = project.phlo(&["quality", "history", "raw.x"]).exits(0).stdout;
+    assert!(text.contains("▁▁█"), "{text}");
+    let one = project.phlo(&["quality", "history", "raw.x", "range(v, ..5)", "--limit", "1"]).exits(0).stdout;
+    assert!(one.starts_with("small  range  █\n"), "{one}");
+    assert!(one.contains("… and 2 results before") && one.contains("25 %"), "{one}");
+    assert!(project.phlo(&["quality", "history", "raw.x", "smal"]).exits(2).stderr.contains("small"));
+
+    let last = format!("last passed: in run {}, just now", second["id"].as_str().unwrap());
+    let shown = project.phlo(&["quality", "show", "raw.x"]).exits(0).stdout;
+    assert!(shown.contains(&last), "{shown}");
+    let shown = project.phlo(&["quality", "show", "raw.x", "--json"]).exits(0).json();
+    let check = shown["checks"].as_array().unwrap().iter().find(|check| check["name"] == "small").unwrap();
+    assert_eq!(check["last_passed"]["run_id"], second["id"]);
+}
+
+/// Enough rows for a profile to be sure of: each column has something of its own.
+fn people() -> String {
+    let mut csv = String::from("id,code,kind,status,score,at,flag,maybe,constant\n");
+    for i in 0..600 {
+        let kind = ["a b", "no", "x: y", "it's \"q\""][i % 4].replace('"', "\"\"");
+        let maybe = if i % 3 == 0 { String::new() } else { (i % 7).to_string() };
+        csv.push_str(&format!(
+            "{},K{:03}{}{},\"{kind}\",{},{:.2},2013-{:02}-{:02},{},{maybe},7\n",
+            i + 1,
+            (i * 37) % 1000,
+            char::from(b'A' + (i % 26) as u8),
+            char::from(b'A' + (i / 26 % 26) as u8),
+            [200, 404, 500][i % 3],
+            (i as f64).mul_add(0.37, -11.13),
+            i % 12 + 1,
+            i % 28 + 1,
+            i % 2 == 0,
+        ));
+    }
+    csv
+}
+
+#[test]
+fn a_profile_agrees_with_sql_and_what_it_suggests_passes() {
+    let project = Project::new().write("in/people.csv", &people()).write(
+        "assets/raw/people.yaml",
+        "source: { plugin: files, path: in/people.csv }\nwrite: { strategy: overwrite }\n",
+    );
+    project.phlo(&["run"]).exits(0);
+    let profile = project.phlo(&["quality", "profile", "raw.people", "--json"]).exits(0).json();
+    assert_eq!(profile["rows"], 600);
+    let column = |name: &str| {
+        profile["columns"].as_array().unwrap().iter().find(|column| column["name"] == name).unwrap().clone()
+    };
+    for name in ["id", "code", "kind", "status", "score", "at", "flag", "maybe"] {
+        let sql = format!("SELECT count(*) - count({name}) AS nulls, count(DISTINCT {name}) AS d FROM raw.people");
+        let counts = &project.sql(&sql)[0];
+        let told = column(name);
+        assert_eq!(
+            (&told["nulls"], &told["distinct"], &told["distinct_is_exact"]),
+            (&counts["nulls"], &counts["d"], &json!(true)),
+            "{name}"
+        );
+    }
+    for name in ["id", "score", "maybe"] {
+        let sql = format!(
+            "SELECT min({name}) AS min, max({name}) AS max, avg({name}) AS mean, stddev({name}) AS stdev FROM raw.people"
+        );
+        let (sql, told) = (&project.sql(&sql)[0], column(name));
+        for (ours, theirs) in [
+            (&told["min"], "min"),
+            (&told["max"], "max"),
+            (&told["numbers"]["mean"], "mean"),
+            (&told["numbers"]["stdev"], "stdev"),
+        ] {
+            let off = (ours.as_f64().unwrap() - sql[theirs].as_f64().unwrap()).abs();
+            assert!(off < 1e-9, "{name}: {theirs} is {ours}, not {}", sql[theirs]);
+        }
+    }
+    assert_eq!(column("flag")["booleans"], json!({ "true": 300, "false": 300 }));
+    assert_eq!(column("id")["quantiles"][2], json!({ "part": 0.5, "value": 300 }));
+    assert_eq!(column("status")["common"][0], json!({ "value": 200, "count": 200 }));
+    assert_eq!(column("code")["texts"]["pattern"], "K[0-9]{3}[A-Z]{2}");
+    let text = project.phlo(&["quality", "profile", "raw.people"]).exits(0).stdout;
+    for wanted in ["raw.people  v0", "600 rows", "most common values", "200: 200 (33 %)"] {
+        assert!(text.contains(wanted), "{wanted} is not in {text}");
+    }
+
+    let yaml = project.phlo(&["quality", "profile", "raw.people", "--suggest"]).exits(0).stdout;
+    for wanted in [
+        "  - not_null: [id, code, kind, status, score, at, flag, constant]\n",
+        "  - unique: [id]\n",
+        "  - unique: [code]\n",
+        "  - accepted_values: { column: kind, values: [\"a b\", \"it's \\\"q\\\"\", \"no\", \"x: y\"] }\n",
+        "  - accepted_values: { column: status, values: [200, 404, 500] }\n",
+        "  - range: { column: score, min: -20.0, max: 220.0 }\n",
+        "  - range: { column: at, min: '2013-01-01' }\n",
+        "  - range: { column: maybe, min: 0, max: 6 }\n",
+        "  - pattern: { column: code, pattern: 'K[0-9]{3}[A-Z]{2}' }\n",
+        "  - row_count: { min: 500 }\n",
+    ] {
+        assert!(yaml.contains(wanted), "{wanted} is not in {yaml}");
+    }
+    for absent in ["column: flag", "column: constant", "[score]"] {
+        assert!(!yaml.contains(absent), "{absent} is in {yaml}");
+    }
+    let asset = std::fs::read_to_string(project.path().join("assets/raw/people.yaml")).unwrap();
+    project.put("assets/raw/people.yaml", &format!("{asset}{yaml}"));
+    project.phlo(&["check"]).exits(0);
+    project.phlo(&["quality", "run", "raw.people"]).exits(0);
+    project.phlo(&["run", "--full-refresh"]).exits(0);
+    // Nothing is suggested twice.
+    let again = project.phlo(&["quality", "profile", "raw.people", "--suggest"]).exits(0);
+    assert_eq!(again.stdout, "", "{}", again.stderr);
+    let again = project.phlo(&["quality", "profile", "raw.people", "--suggest", "--json"]).exits(0).json();
+    assert_eq!((&again["checks"], &again["yaml"]), (&json!([]), &json!("")));
+    assert!(project.phlo(&["quality", "profile", "raw.peopel"]).exits(2).stderr.contains("raw.people"));
+}
+
+#[test]
+fn a_profile_holds_for_every_type_and_for_no_rows() {
+    let project = Project::new().write("assets/raw/t.sql", "/* phlo\ndescription: types\n*/\n\
+        SELECT * FROM (VALUES\n\
+          (1, CAST(1.50 AS DECIMAL(10, 2)), CAST('NaN' AS DOUBLE), CAST('2020-02-29' AS DATE), arrow_cast('x', 'Dictionary(Int32, Utf8)'), make_array(1, 2), arrow_cast('ab', 'LargeUtf8')),\n\
+          (-2, CAST(-0.05 AS DECIMAL(10, 2)), CAST('inf' AS DOUBLE), NULL, NULL, make_array(1, 2), NULL),\n\
+          (NULL, NULL, -0.0, CAST('1969-12-31' AS DATE), arrow_cast('', 'Dictionary(Int32, Utf8)'), NULL, 'ü')\n\
+        ) AS t(i, d, f, day, dict, list, large)\n")
+        .write("assets/raw/none.sql", "SELECT * FROM raw.t WHERE i > 100\n");
+    project.phlo(&["run"]).exits(0);
+    let told = project.phlo(&["quality", "profile", "raw.t", "--json"]).exits(0).json();
+    let facts: Vec<_> = told["columns"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| json!([c["name"], c["nulls"], c["distinct"], c["min"], c["max"]]))
+        .collect();
+    assert_eq!(
+        facts,
+        [
+            json!(["i", 1, 2, -2, 1]),
+            json!(["d", 1, 2, "-0.05", "1.50"]),
+            json!(["f", 0, 3, 0.0, "inf"]),
+            json!(["day", 1, 2, "1969-12-31", "2020-02-29"]),
+            json!(["dict", 1, 2, "", "x"]),
+            json!(["list", 1, 1, null, null]),
+            json!(["large", 1, 2, "ab", "ü"]),
+        ]
+    );
+    let f = &told["columns"][2]["numbers"];
+    assert_eq!((&f["nans"], &f["infinite"], &f["zeros"], &f["mean"]), (&json!(1), &json!(1), &json!(1), &json!(0.0)));
+    project.phlo(&["quality", "profile", "raw.t"]).exits(0);
+    let suggested = project.phlo(&["quality", "profile", "raw.t", "--suggest"]).exits(0).stdout;
+    assert!(suggested.contains("row_count: { min: 2 }"), "{suggested}");
+    let none = project.phlo(&["quality", "profile", "raw.none", "--suggest"]).exits(0);
+    assert!(none.stdout.is_empty() && none.stderr.contains("holds no rows"), "{}", none.all());
+    assert!(project.phlo(&["quality", "profile", "raw.none"]).exits(0).stdout.contains("0 rows"));
+}

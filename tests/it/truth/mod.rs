@@ -1,0 +1,255 @@
+//! Truth: each check, executed by the real engine over edge tables and generated ones, against a naive oracle and against DuckDB.
+//!
+//! An entry is a [`Truth`]; [`agree`] runs a list of them over [`tables`]. All checks of a list are audited at once per table, as those
+//! of one asset are, so what the engine fuses is tried too.
+
+#![allow(clippy::float_cmp, reason = "an oracle compares exactly")]
+
+mod data;
+mod distribution;
+mod duckdb;
+mod reconcile;
+mod rows;
+mod rule;
+mod tables;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datafusion::catalog::{MemorySchemaProvider, TableProvider};
+use datafusion::datasource::MemTable;
+use phlo_bundle as _;
+use phlo_engine::{Check, Session, check};
+use phlo_plugin::quality::CheckTarget;
+use phlo_plugin::{InitContext, Policy, Registry};
+use phlo_spec::quality::{CheckOutcome, CheckSeverity, Tolerance};
+use phlo_spec::{AssetKey, CheckResult, Node};
+
+pub(crate) use data::{Cell, Rows, tables};
+
+/// A check with what it must find, said twice without it.
+#[derive(Clone)]
+pub(crate) struct Truth {
+    /// One item of an asset's `checks`, e.g. `range: {column: i, min: 0}`; `where`, `tolerance` and `severity` as there.
+    pub(crate) check: &'static str,
+    /// DuckDB's SQL over `t` (and `other`): one row with one value, the number of violations, or whether it passes. Empty where DuckDB
+    /// has nothing of the kind (checksums of standards): the oracle alone judges then.
+    pub(crate) duckdb: &'static str,
+    /// The same, row by row.
+    pub(crate) oracle: fn(&Rows) -> Expected,
+    /// Texts that this check is about: with any, it is run over tables whose texts are these, too.
+    pub(crate) texts: &'static [&'static str],
+}
+
+impl Truth {
+    pub(crate) const fn new(check: &'static str, duckdb: &'static str, oracle: fn(&Rows) -> Expected) -> Self {
+        Self { check, duckdb, oracle, texts: &[] }
+    }
+
+    pub(crate) const fn texts(mut self, texts: &'static [&'static str]) -> Self {
+        self.texts = texts;
+        self
+    }
+}
+
+/// What an oracle says. What it leaves open is not compared, or follows: a check passes if its violations are tolerated, and looks at
+/// every row.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Expected {
+    violations: Option<u64>,
+    passed: Option<bool>,
+    total: Option<u64>,
+}
+
+impl Expected {
+    /// So many violations.
+    pub(crate) fn violations(violations: usize) -> Self {
+        Self { violations: Some(violations as u64), ..Self::default() }
+    }
+
+    /// A judgement of the whole; violations are not compared.
+    pub(crate) fn whole(passed: bool) -> Self {
+        Self { passed: Some(passed), ..Self::default() }
+    }
+
+    /// Of so many rows (or what the check counts); every row of the table otherwise.
+    pub(crate) fn of(mut self, total: usize) -> Self {
+        self.total = Some(total as u64);
+        self
+    }
+
+    /// Whether it passes, where that does not follow from the violations.
+    pub(crate) fn passed(mut self, passed: bool) -> Self {
+        self.passed = Some(passed);
+        self
+    }
+}
+
+/// What DuckDB says.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Answer {
+    Violations(u64),
+    Passed(bool),
+    Wrong(String),
+}
+
+/// Fails the test unless phlo, the oracle and DuckDB say the same of every entry and every table.
+pub(crate) async fn agree(entries: &[Truth]) {
+    let registry = Registry::linked(&[]).unwrap().activate(Policy::default(), InitContext::at("/nowhere")).unwrap();
+    // The tables that all entries see, and those of each pool of texts with the entries that are about it.
+    let mut pools: BTreeMap<&[&str], Vec<&Truth>> = BTreeMap::new();
+    for entry in entries.iter().filter(|entry| !entry.texts.is_empty()) {
+        pools.entry(entry.texts).or_default().push(entry);
+    }
+    let mut cases: Vec<(Rows, Vec<&Truth>)> = Vec::new();
+    cases.extend(tables(&[]).into_iter().map(|rows| (rows, entries.iter().collect())));
+    for (texts, about) in pools {
+        cases.extend(tables(texts).into_iter().map(|rows| (rows, about.clone())));
+    }
+    let asked: Vec<(&Rows, Vec<&str>)> =
+        cases.iter().map(|(rows, entries)| (rows, entries.iter().map(|entry| entry.duckdb).collect())).collect();
+    let answers = duckdb::ask(&asked);
+    let mut wrong = Vec::new();
+    for (at, (rows, entries)) in cases.iter().enumerate() {
+        for (nth, (entry, result)) in entries.iter().zip(run(&registry, rows, entries).await).enumerate() {
+            let answer = answers.as_ref().filter(|_| !entry.duckdb.is_empty()).map(|answers| &answers[at][nth]);
+            let expected = (entry.oracle)(rows);
+            if let Err(why) = compare(rows, &result, expected, answer) {
+                let result = match result {
+                    Ok(result) => format!(
+                        "{:?} {} of {}, {:?} {:?}\n    sql: {:?}",
+                        result.outcome, result.violations, result.total, result.observed, result.error, result.sql
+                    ),
+                    Err(err) => err,
+                };
+                wrong.push(format!(
+                    "{} over {}: {why}\n  phlo: {result}\n  oracle: {expected:?}\n  DuckDB: {answer:?} by {}\n{rows}",
+                    entry.check, rows.name, entry.duckdb
+                ));
+            }
+        }
+    }
+    // The first of each check, and of few.
+    let all = wrong.len();
+    let mut firsts: BTreeMap<String, String> = BTreeMap::new();
+    for text in wrong {
+        let check = text.split(" over ").next().unwrap_or_default().to_owned();
+        firsts.entry(check).or_insert(text);
+    }
+    let names: Vec<_> = firsts.keys().collect();
+    let few: Vec<_> = firsts.values().take(6).cloned().collect();
+    assert!(all == 0, "{all} disagreements, of\n{names:#?}\n\n{}", few.join("\n\n"));
+}
+
+fn compare(
+    rows: &Rows,
+    result: &Result<CheckResult, String>,
+    expected: Expected,
+    answer: Option<&Answer>,
+) -> Result<(), String> {
+    let result = result.as_ref().map_err(|_| "it is not made".to_owned())?;
+    if result.outcome == CheckOutcome::Errored {
+        return Err("it errs".to_owned());
+    }
+    let total = expected.total.unwrap_or(rows.len() as u64);
+    if result.total != total {
+        return Err(format!("it looked at {} rows, not {total}", result.total));
+    }
+    if let Some(violations) = expected.violations.filter(|violations| *violations != result.violations) {
+        return Err(format!("{} violations, and the oracle says {violations}", result.violations));
+    }
+    let passed = result.outcome == CheckOutcome::Passed;
+    let tolerated = |violations: u64| {
+        let limit = result.tolerance.warn.unwrap_or(result.tolerance.error);
+        violations as f64 <= limit * total as f64 * (1.0 + 1e-12)
+    };
+    let should = expected.passed.or(expected.violations.map(tolerated)).ok_or("the oracle says nothing")?;
+    if passed != should {
+        return Err(format!("passed is {passed}, and the oracle says {should}"));
+    }
+    match answer {
+        None => {}
+        Some(Answer::Violations(violations)) if *violations == result.violations => {}
+        Some(Answer::Passed(duckdb)) if *duckdb == passed => {}
+        Some(_) => return Err("DuckDB says something else".to_owned()),
+    }
+    // What is wrong is told, shown, or can be.
+    if !passed && result.sql.is_none() && result.sample.is_empty() && result.observed.is_none() {
+        return Err("it tells nothing of what broke it".to_owned());
+    }
+    Ok(())
+}
+
+/// The results of these entries' checks over a table, in their order.
+async fn run(registry: &Registry, rows: &Rows, entries: &[&Truth]) -> Vec<Result<CheckResult, String>> {
+    let session = Session::new();
+    let table = mem_table(rows);
+    register_others(&session, rows);
+    let (mut checks, mut results) = (Vec::new(), vec![Err("no result".to_owned()); entries.len()]);
+    let mut places = Vec::new();
+    for (at, entry) in entries.iter().enumerate() {
+        let made = made(registry, entry, at, &table);
+        let verified = match made {
+            Ok(check) => {
+                check.verify(&session, &table.schema()).await.map(|()| check).map_err(|err| format!("{err:?}"))
+            }
+            Err(err) => Err(err),
+        };
+        match verified {
+            Ok(check) => {
+                checks.push(check);
+                places.push(at);
+            }
+            Err(err) => results[at] = Err(err),
+        }
+    }
+    let audited = check::audit(&session, &table, &checks, check::Scope::All, None).await;
+    for (at, result) in audited.unwrap_or_else(|err| panic!("{err:?}\n{rows}")).results {
+        results[places[at]] = Ok(result);
+    }
+    results
+}
+
+/// The check as an asset's file would make it.
+fn made(registry: &Registry, entry: &Truth, at: usize, table: &Arc<dyn TableProvider>) -> Result<Check, String> {
+    let node = Node::parse(entry.check.trim_start_matches("- "), "truth.yaml", 1).map_err(|err| format!("{err:?}"))?;
+    let (kind, params) = node.entries().and_then(|entries| entries.first()).ok_or("no map")?;
+    let (kind, mut params) = (kind.as_str().ok_or("no name")?.to_owned(), params.clone());
+    let mut header = |key: &str| params.take(key).map(|(_, value)| value);
+    let filter = header("where").and_then(|filter| filter.as_str().map(str::to_owned));
+    let tolerance = header("tolerance").map(|node| node.read::<Tolerance>()).transpose();
+    let tolerance = tolerance.map_err(|err| format!("{err:?}"))?.unwrap_or_default();
+    let severity = header("severity").map(|node| node.read::<CheckSeverity>()).transpose();
+    let severity = severity.map_err(|err| format!("{err:?}"))?.unwrap_or(CheckSeverity::Error);
+    let target = CheckTarget { asset: AssetKey::new("truth.rows").unwrap(), schema: Some(table.schema()) };
+    let plugin = registry.quality(&kind).map_err(|err| format!("{err:?}"))?;
+    let plan = plugin.check(&params, &target).map_err(|err| format!("{err:?}"))?;
+    Ok(Check {
+        name: format!("{at} {}", plan.name),
+        id: String::new(),
+        kind,
+        description: None,
+        severity,
+        tolerance,
+        filter,
+        sample: 100,
+        sensitive: Arc::default(),
+        plan,
+        place: None,
+    })
+}
+
+fn mem_table(rows: &Rows) -> Arc<dyn TableProvider> {
+    Arc::new(MemTable::try_new(rows.schema(), vec![rows.batches()]).unwrap())
+}
+
+/// The table beside it, as the asset `truth.other` (and `other` in DuckDB).
+fn register_others(session: &Session, rows: &Rows) {
+    use datafusion::catalog::SchemaProvider as _;
+    let Some(other) = rows.other() else { return };
+    let schema = MemorySchemaProvider::new();
+    schema.register_table("other".to_owned(), mem_table(other)).unwrap();
+    let catalogs = session.catalog_names();
+    let catalog = session.catalog(&catalogs[0]).unwrap();
+    catalog.register_schema("truth", Arc::new(schema)).unwrap();
+}

@@ -1,0 +1,218 @@
+//! Comparisons with the table beside.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Cell, Expected, Rows, Truth, agree};
+
+/// How often each row of these columns is there.
+fn bag(rows: &Rows, columns: &[&str]) -> BTreeMap<String, usize> {
+    let mut bag = BTreeMap::new();
+    for cells in rows.tuples(columns) {
+        *bag.entry(key(&cells)).or_default() += 1;
+    }
+    bag
+}
+
+fn key(cells: &[&Cell]) -> String {
+    cells.iter().map(|cell| cell.key()).collect::<Vec<_>>().join("\0")
+}
+
+fn other(rows: &Rows) -> &Rows {
+    rows.other().unwrap()
+}
+
+/// Rows by group, of both sides.
+fn groups(rows: &Rows, by: &[&str]) -> BTreeMap<String, [Vec<usize>; 2]> {
+    let mut groups: BTreeMap<String, [Vec<usize>; 2]> = BTreeMap::new();
+    for (side, table) in [rows, other(rows)].into_iter().enumerate() {
+        for (at, cells) in table.tuples(by).iter().enumerate() {
+            groups.entry(key(cells)).or_default()[side].push(at);
+        }
+    }
+    groups
+}
+
+/// Groups that one side alone has or for which a judge, who sees the cells of a column on each side, says no.
+fn unlike(rows: &Rows, by: &[&str], column: &str, same: impl Fn(&[&Cell], &[&Cell]) -> bool) -> Expected {
+    let groups = groups(rows, by);
+    let (here, there) = (rows.column(column), other(rows).column(column));
+    let unlike = groups.values().filter(|[a, b]| {
+        let a: Vec<_> = a.iter().map(|at| here[*at]).collect();
+        let b: Vec<_> = b.iter().map(|at| there[*at]).collect();
+        (!by.is_empty() && (a.is_empty() || b.is_empty())) || !same(&a, &b)
+    });
+    Expected::violations(unlike.count()).of(groups.len())
+}
+
+fn sum(cells: &[&Cell]) -> Option<i128> {
+    let numbers: Vec<i128> = cells.iter().filter_map(|cell| cell.int()).collect();
+    (!numbers.is_empty()).then(|| numbers.iter().sum())
+}
+
+fn near(a: &[&Cell], b: &[&Cell], absolute: f64) -> bool {
+    let sum = |cells: &[&Cell]| {
+        let numbers: Vec<f64> = cells.iter().filter_map(|cell| cell.number()).collect();
+        (!numbers.is_empty()).then(|| numbers.iter().sum::<f64>())
+    };
+    match (sum(a), sum(b)) {
+        (None, None) => true,
+        (Some(a), Some(b)) => {
+            a == b
+                || (a.is_nan() && b.is_nan())
+                || ((a - b).is_finite() && (a - b).abs() <= absolute.max(1e-9 * b.abs()))
+        }
+        _ => false,
+    }
+}
+
+fn missing(rows: &Rows, columns: &[&str], here: bool, there: bool) -> Expected {
+    let (a, b) = (bag(rows, columns), bag(other(rows), columns));
+    let all: BTreeSet<_> = a.keys().chain(b.keys()).collect();
+    let bad = all.iter().filter(|k| (here && !a.contains_key(**k)) || (there && !b.contains_key(**k)));
+    Expected::violations(bad.count()).of(all.len())
+}
+
+/// Keys whose rows are not the same.
+fn changed(rows: &Rows, by: &[&str], columns: &[&str]) -> Expected {
+    let groups = groups(rows, by);
+    let texts = |rows: &Rows| rows.tuples(columns).iter().map(|cells| key(cells)).collect::<Vec<_>>();
+    let (here, there) = (texts(rows), texts(other(rows)));
+    let sorted = |all: &[String], at: &[usize]| {
+        let mut some: Vec<_> = at.iter().map(|at| all[*at].clone()).collect();
+        some.sort();
+        some
+    };
+    let bad = groups.values().filter(|[a, b]| sorted(&here, a) != sorted(&there, b));
+    Expected::violations(bad.count()).of(groups.len())
+}
+
+/// Ranges of `id` whose rows are not the same.
+fn ranges(rows: &Rows, columns: &[&str], ranges: i128) -> Expected {
+    let ids = |rows: &Rows| rows.column("id").iter().map(|cell| cell.int()).collect::<Vec<_>>();
+    let all: Vec<i128> = ids(rows).into_iter().chain(ids(other(rows))).flatten().collect();
+    let (low, high) = (all.iter().min().copied().unwrap_or(0), all.iter().max().copied().unwrap_or(0));
+    let range = |id: Option<i128>| match id {
+        None => -1,
+        Some(_) if low == high => 0,
+        Some(id) => ((id - low) * ranges / (high - low)).min(ranges - 1),
+    };
+    let mut found: BTreeMap<i128, [Vec<String>; 2]> = BTreeMap::new();
+    for (side, table) in [rows, other(rows)].into_iter().enumerate() {
+        for (id, cells) in ids(table).into_iter().zip(table.tuples(columns)) {
+            found.entry(range(id)).or_default()[side].push(format!("{id:?} {}", key(&cells)));
+        }
+    }
+    // The key is not among what is compared: rows of a range are.
+    let strip = |rows: &[String]| {
+        let mut rows: Vec<_> = rows.iter().map(|row| row.split_once(' ').unwrap().1.to_owned()).collect();
+        rows.sort();
+        rows
+    };
+    let bad = found.values().filter(|[a, b]| strip(a) != strip(b)).count();
+    Expected::violations(bad).passed(bad == 0).of(found.len())
+}
+
+const RECONCILED: &[Truth] = &[
+    Truth::new(
+        "reconcile_counts: { with: truth.other, tolerance: 0.1 }",
+        "select abs((select count(*) from t) - (select count(*) from other)) <= 0.1 * (select count(*) from other)",
+        |rows| {
+            let off = rows.len().abs_diff(other(rows).len());
+            Expected::whole(off as f64 <= 0.1 * other(rows).len() as f64).of(other(rows).len())
+        },
+    ),
+    Truth::new(
+        "reconcile_counts: { with: truth.other, factor: 2, compare: at_least, absolute: 3 }",
+        "select case when d <= 3 then 0 else d end from (select greatest(0, 2 * (select count(*) from other) - (select count(*) from t)) d)",
+        |rows| {
+            let fewer = (other(rows).len() * 2).saturating_sub(rows.len());
+            Expected::violations(if fewer <= 3 { 0 } else { fewer }).of(other(rows).len() * 2)
+        },
+    ),
+    Truth::new(
+        "reconcile_counts: { with: truth.other, compare: at_most, where: \"k = 'x'\", other_where: \"k = 'x'\" }",
+        "select greatest(0, (select count(*) from t where k = 'x') - (select count(*) from other where k = 'x'))",
+        |rows| {
+            let x = |rows: &Rows| rows.bad(&["k"], |cells| cells[0].text() == Some("x"));
+            Expected::violations(x(rows).saturating_sub(x(other(rows)))).of(x(other(rows)))
+        },
+    ),
+    Truth::new(
+        "reconcile_aggregates: { with: truth.other, aggregate: { sum: i }, by: [k] }",
+        "select count(*) from (select k, 1 p, sum(i::hugeint) s from t group by k) a full join (select k, 1 p, sum(i::hugeint) s from other group by k) b on a.k is not distinct from b.k where a.p is null or b.p is null or a.s is distinct from b.s",
+        |rows| unlike(rows, &["k"], "i", |a, b| sum(a) == sum(b)),
+    ),
+    Truth::new(
+        "reconcile_aggregates: { with: truth.other, aggregate: { sum: f }, by: [k], absolute: 0.37 }",
+        "",
+        |rows| unlike(rows, &["k"], "f", |a, b| near(a, b, 0.37)),
+    ),
+    Truth::new(
+        "reconcile_aggregates: { with: truth.other, aggregate: { max: d } }",
+        "select (select max(d) from t) is not distinct from (select max(d) from other)",
+        |rows| {
+            let most = |rows: &Rows| rows.values("d").iter().filter_map(|cell| cell.micros()).max();
+            Expected::violations(usize::from(most(rows) != most(other(rows)))).of(1)
+        },
+    ),
+    Truth::new(
+        "reconcile_multi: { with: truth.other, by: [b, k], aggregates: { rows: \"count(*)\", kinds: { count_distinct: s }, top: { max: z } } }",
+        "select count(*) from (select b, k, count(*) n, count(distinct s) s, max(z) z from t group by b, k) x full join (select b, k, count(*) n, count(distinct s) s, max(z) z from other group by b, k) y on x.b is not distinct from y.b and x.k is not distinct from y.k where x.n is distinct from y.n or x.s is distinct from y.s or x.z is distinct from y.z",
+        |rows| {
+            let groups = groups(rows, &["b", "k"]);
+            let of = |rows: &Rows, at: &[usize]| {
+                let (s, z) = (rows.column("s"), rows.column("z"));
+                let kinds: BTreeSet<_> = at.iter().filter_map(|at| s[*at].text()).collect();
+                (at.len(), kinds.len(), at.iter().filter_map(|at| z[*at].micros()).max())
+            };
+            let bad = groups.values().filter(|[a, b]| of(rows, a) != of(other(rows), b));
+            Expected::violations(bad.count()).of(groups.len())
+        },
+    ),
+    Truth::new(
+        "reconcile_keys: { with: truth.other, key: [id] }",
+        "select count(*) from (select distinct id, 1 p from t) a full join (select distinct id, 1 p from other) b on a.id is not distinct from b.id where a.p is null or b.p is null",
+        |rows| missing(rows, &["id"], true, true),
+    ),
+    Truth::new(
+        "reconcile_keys: { with: truth.other, key: [f, sd], missing: here }",
+        "select count(*) from (select distinct f, sd, 1 p from t) a right join (select distinct f, sd, 1 p from other) b on a.f is not distinct from b.f and a.sd is not distinct from b.sd where a.p is null",
+        |rows| missing(rows, &["f", "sd"], true, false),
+    ),
+    Truth::new(
+        "reconcile_keys: { with: truth.other, key: [s], other_names: { s: sv }, missing: there }",
+        "select count(*) from (select distinct s, 1 p from t) a left join (select distinct sv, 1 p from other) b on a.s is not distinct from b.sv where b.p is null",
+        |rows| {
+            let (a, b) = (bag(rows, &["s"]), bag(other(rows), &["sv"]));
+            let all: BTreeSet<_> = a.keys().chain(b.keys()).collect();
+            Expected::violations(a.keys().filter(|k| !b.contains_key(*k)).count()).of(all.len())
+        },
+    ),
+    Truth::new(
+        "reconcile_checksum: truth.other",
+        "select (select count(*) from (select * from t except all select * from other)) = 0 and (select count(*) from (select * from other except all select * from t)) = 0",
+        |rows| {
+            let all = [
+                "id", "b", "i", "j", "i8", "i32", "u64", "f", "g", "n", "s", "sv", "sl", "sd", "r", "d", "e", "t", "z",
+                "k",
+            ];
+            Expected::whole(bag(rows, &all) == bag(other(rows), &all))
+        },
+    ),
+    Truth::new("reconcile_checksum: { with: truth.other, key: [id], columns: [i, s, f, u64, n, t, b] }", "", |rows| {
+        changed(rows, &["id"], &["i", "s", "f", "u64", "n", "t", "b"])
+    }),
+    Truth::new(
+        "reconcile_checksum: { with: truth.other, key: [k], columns: [s, g] }",
+        "select count(distinct coalesce(k, k2)) + coalesce(max(case when coalesce(k, k2) is null then 1 else 0 end), 0)::bigint from (select * from (select k, s, g, count(*) n from t group by all) a full join (select k k2, s s2, g g2, count(*) n2 from other group by all) b on k is not distinct from k2 and s is not distinct from s2 and g is not distinct from g2 where n is distinct from n2)",
+        |rows| changed(rows, &["k"], &["s", "g"]),
+    ),
+    Truth::new("reconcile_diff: { with: truth.other, key: id, columns: [i, s], ranges: 8 }", "", |rows| {
+        ranges(rows, &["i", "s"], 8)
+    }),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reconciliation_finds_what_a_naive_reader_and_duckdb_find() {
+    agree(RECONCILED).await;
+}

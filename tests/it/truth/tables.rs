@@ -1,0 +1,578 @@
+//! Checks of the table as a whole, and across columns.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Cell, Expected, Rows, Truth, agree};
+
+/// Whether a computed number is there and good; the whole of the verdict.
+fn whole(value: Option<f64>, good: impl Fn(f64) -> bool) -> Expected {
+    Expected::whole(value.is_some_and(good))
+}
+
+fn mean(values: &[f64]) -> Option<f64> {
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+/// The sum of powers of the distances from the mean.
+fn power(values: &[f64], exponent: i32) -> f64 {
+    let mean = mean(values).unwrap_or(0.0);
+    values.iter().map(|value| (value - mean).powi(exponent)).sum()
+}
+
+fn variance(values: &[f64]) -> Option<f64> {
+    (values.len() > 1).then(|| power(values, 2) / (values.len() - 1) as f64)
+}
+
+/// NaN is the highest.
+fn sorted(rows: &Rows, column: &str) -> Vec<f64> {
+    let mut values = rows.numbers(column);
+    values.sort_by(|a, b| a.partial_cmp(b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan())));
+    values
+}
+
+fn quantile(values: &[f64], q: f64) -> Option<f64> {
+    let at = q * values.len().checked_sub(1)? as f64;
+    let (low, high) = (values[at.floor() as usize], values[at.ceil() as usize]);
+    Some(if low == high || at.fract() == 0.0 { low } else { low + (high - low) * at.fract() })
+}
+
+fn frequencies(rows: &Rows, columns: &[&str]) -> Vec<f64> {
+    let mut counts: BTreeMap<String, f64> = BTreeMap::new();
+    for cells in rows.tuples(columns) {
+        if cells.iter().all(|cell| !cell.is_null()) {
+            *counts.entry(cells.iter().map(|cell| cell.key()).collect::<Vec<_>>().join("\0")).or_default() += 1.0;
+        }
+    }
+    counts.into_values().collect()
+}
+
+fn entropy(counts: &[f64]) -> f64 {
+    let all: f64 = counts.iter().sum();
+    -counts.iter().map(|n| n / all * (n / all).log2()).sum::<f64>()
+}
+
+fn pairs(rows: &Rows, a: &str, b: &str) -> Vec<(f64, f64)> {
+    rows.tuples(&[a, b]).iter().filter_map(|cells| cells[0].number().zip(cells[1].number())).collect()
+}
+
+/// Steps without a value between the first and the last (or the edges) of each group, and all such steps.
+fn missing(groups: BTreeMap<String, BTreeSet<i128>>, from: Option<i128>, to: Option<i128>) -> Expected {
+    let (mut absent, mut all) = (0_i128, 0_i128);
+    for steps in groups.into_values() {
+        let steps: BTreeSet<i128> =
+            steps.into_iter().filter(|s| from.is_none_or(|f| *s >= f) && to.is_none_or(|t| *s <= t)).collect();
+        let Some((first, last)) = from.or(steps.first().copied()).zip(to.or(steps.last().copied())) else { continue };
+        all += last - first + 1;
+        absent += last - first + 1 - steps.len() as i128;
+    }
+    let small = |n: i128| usize::try_from(n.min(i128::from(u64::MAX))).unwrap();
+    Expected::violations(small(absent)).of(small(all))
+}
+
+fn steps(
+    rows: &Rows,
+    column: &str,
+    group: Option<&str>,
+    step: impl Fn(&Cell) -> i128,
+) -> BTreeMap<String, BTreeSet<i128>> {
+    let mut groups: BTreeMap<String, BTreeSet<i128>> = BTreeMap::new();
+    for cells in rows.tuples(&[column, group.unwrap_or(column)]) {
+        if !cells[0].is_null() {
+            groups.entry(group.map(|_| cells[1].key()).unwrap_or_default()).or_default().insert(step(cells[0]));
+        }
+    }
+    groups
+}
+
+fn day(cell: &Cell) -> i128 {
+    i128::from(cell.micros().unwrap().div_euclid(86_400_000_000))
+}
+
+const AGGREGATES: &[Truth] = &[
+    Truth::new(
+        "aggregate: { function: min, column: i, min: -5 }",
+        "select coalesce(min(i) >= -5, false) from t",
+        |rows| whole(sorted(rows, "i").first().copied(), |v| v >= -5.0),
+    ),
+    Truth::new(
+        "aggregate: { function: max, column: f, below: 100 }",
+        "select coalesce(max(f) < 100, false) from t",
+        |rows| whole(sorted(rows, "f").last().copied(), |v| v < 100.0),
+    ),
+    Truth::new(
+        "aggregate: { function: min, column: f, min: -3 }",
+        "select coalesce(min(f) >= -3 and not isnan(min(f)), false) from t",
+        |rows| whole(sorted(rows, "f").first().copied(), |v| v >= -3.0),
+    ),
+    Truth::new(
+        "aggregate: { function: max, column: d, max: 2020-01-06 }",
+        "select coalesce(max(d) <= date '2020-01-06', false) from t",
+        |rows| {
+            Expected::whole(
+                rows.values("d").iter().filter_map(|c| c.micros()).max().is_some_and(|m| m <= 18_267 * 86_400_000_000),
+            )
+        },
+    ),
+    Truth::new(
+        "aggregate: { function: max, column: z, below: 2020-01-06, allow_empty: true }",
+        "select coalesce(max(z) < timestamptz '2020-01-06 00:00:00+00', true) from t",
+        |rows| Expected::whole(rows.values("z").iter().filter_map(|c| c.micros()).all(|m| m < 18_267 * 86_400_000_000)),
+    ),
+    Truth::new(
+        "aggregate: { function: mean, column: i, min: -0.3, max: 1e18 }",
+        "select coalesce(avg(i) between -0.3 and 1e18, false) from t",
+        |rows| whole(mean(&rows.numbers("i")), |v| (-0.3..=1e18).contains(&v)),
+    ),
+    Truth::new(
+        "aggregate: { function: mean, column: f, min: -100, max: 100 }",
+        "select coalesce(avg(f) between -100 and 100, false) from t",
+        |rows| whole(mean(&rows.numbers("f")), |v| (-100.0..=100.0).contains(&v)),
+    ),
+    Truth::new(
+        "aggregate: { function: mean, column: n, above: 0 }",
+        "select coalesce(avg(n) > 0, false) from t",
+        |rows| whole(mean(&rows.numbers("n")), |v| v > 0.0),
+    ),
+    Truth::new(
+        "aggregate: { function: sum, column: i, above: 0 }",
+        "select coalesce(sum(i::hugeint) > 0, false) from t",
+        |rows| Expected::whole(rows.values("i").iter().filter_map(|c| c.int()).sum::<i128>() > 0),
+    ),
+    Truth::new(
+        "aggregate: { function: sum, column: i, equal: 9223372036854775806 }",
+        "select coalesce(sum(i::hugeint) = 9223372036854775806, false) from t",
+        |rows| {
+            Expected::whole(rows.values("i").iter().filter_map(|c| c.int()).sum::<i128>() == i128::from(i64::MAX) - 1)
+        },
+    ),
+    Truth::new(
+        "aggregate: { function: sum, column: u64, max: 60 }",
+        "select coalesce(sum(u64::hugeint) <= 60, false) from t",
+        |rows| {
+            let values = rows.values("u64");
+            Expected::whole(!values.is_empty() && values.iter().filter_map(|c| c.int()).sum::<i128>() <= 60)
+        },
+    ),
+    Truth::new(
+        "aggregate: { function: sum, column: i8, min: 0 }",
+        "select coalesce(sum(i8) >= 0, false) from t",
+        |rows| {
+            let values = rows.numbers("i8");
+            Expected::whole(!values.is_empty() && values.iter().sum::<f64>() >= 0.0)
+        },
+    ),
+    Truth::new(
+        "aggregate: { function: sum, column: i32, min: 0 }",
+        "select coalesce(sum(i32) >= 0, false) from t",
+        |rows| {
+            let values = rows.numbers("i32");
+            Expected::whole(!values.is_empty() && values.iter().sum::<f64>() >= 0.0)
+        },
+    ),
+    Truth::new(
+        "aggregate: { function: sum, column: n, equal: 0.25, abs_tolerance: 3 }",
+        "select coalesce(abs(sum(n) - 0.25) <= 3, false) from t",
+        |rows| {
+            let cents =
+                rows.values("n").iter().map(|c| if let Cell::Decimal(v) = c { *v } else { 0 }).collect::<Vec<_>>();
+            Expected::whole(!cents.is_empty() && (cents.iter().sum::<i128>() - 25).abs() <= 300)
+        },
+    ),
+    Truth::new(
+        "aggregate: { function: mean, expression: CAST(i AS DOUBLE) - j, max: 0 }",
+        "select coalesce(avg(i::double - j) <= 0, false) from t",
+        |rows| {
+            let values: Vec<f64> = pairs(rows, "i", "j").iter().map(|(a, b)| a - b).collect();
+            whole(mean(&values), |v| v <= 0.0)
+        },
+    ),
+    Truth::new(
+        "aggregate: { function: median, column: i, min: 0 }",
+        "select coalesce(median(i::double) >= 0, false) from t",
+        |rows| whole(quantile(&sorted(rows, "i"), 0.5), |v| v >= 0.0),
+    ),
+    Truth::new(
+        "aggregate: { function: median, column: f, above: 0.25 }",
+        "select coalesce(median(f) > 0.25 and not isnan(median(f)), false) from t",
+        |rows| whole(quantile(&sorted(rows, "f"), 0.5), |v| v > 0.25),
+    ),
+    Truth::new(
+        "aggregate: { function: quantile, column: i, q: 0.9, below: 4 }",
+        "select coalesce(quantile_cont(i::double, 0.9) < 4, false) from t",
+        |rows| whole(quantile(&sorted(rows, "i"), 0.9), |v| v < 4.0),
+    ),
+    Truth::new(
+        "aggregate: { function: iqr, column: n, max: 1.5 }",
+        "select coalesce(quantile_cont(n::double, 0.75) - quantile_cont(n::double, 0.25) <= 1.5, false) from t",
+        |rows| {
+            let values = sorted(rows, "n");
+            whole(quantile(&values, 0.75).zip(quantile(&values, 0.25)).map(|(a, b)| a - b), |v| v <= 1.5)
+        },
+    ),
+    // An estimate has an error; the bounds leave it room.
+    Truth::new(
+        "aggregate: { function: median, column: u64, approximate: true, min: -1 }",
+        "select coalesce(approx_quantile(u64, 0.5) >= -1, false) from t",
+        |rows| Expected::whole(!rows.values("u64").is_empty()),
+    ),
+    Truth::new(
+        "aggregate: { function: distinct, column: s, approximate: true, min: 5 }",
+        "select count(distinct s) >= 5 from t",
+        |rows| Expected::whole(frequencies(rows, &["s"]).len() >= 5),
+    ),
+    Truth::new(
+        "aggregate: { function: stdev, column: n, max: 3 }",
+        "select coalesce(stddev_samp(n) <= 3, false) from t",
+        |rows| whole(variance(&rows.numbers("n")).map(f64::sqrt), |v| v <= 3.0),
+    ),
+    Truth::new(
+        "aggregate: { function: variance, column: i32, max: 11 }",
+        "select coalesce(var_samp(i32) <= 11, false) from t",
+        |rows| whole(variance(&rows.numbers("i32")), |v| v <= 11.0),
+    ),
+    Truth::new(
+        "aggregate: { function: stdev_pop, column: i8, max: 2 }",
+        "select coalesce(stddev_pop(i8) <= 2, false) from t",
+        |rows| {
+            let values = rows.numbers("i8");
+            whole((!values.is_empty()).then(|| (power(&values, 2) / values.len() as f64).sqrt()), |v| v <= 2.0)
+        },
+    ),
+    Truth::new(
+        "aggregate: { function: variance_pop, column: i8, max: 2 }",
+        "select coalesce(var_pop(i8) <= 2, false) from t",
+        |rows| {
+            let values = rows.numbers("i8");
+            whole((!values.is_empty()).then(|| power(&values, 2) / values.len() as f64), |v| v <= 2.0)
+        },
+    ),
+    Truth::new(
+        "aggregate: { function: range, column: i, max: 20 }",
+        "select coalesce(max(i::hugeint) - min(i::hugeint) <= 20, false) from t",
+        |rows| {
+            let values = sorted(rows, "i");
+            whole(values.last().zip(values.first()).map(|(a, b)| a - b), |v| v <= 20.0)
+        },
+    ),
+    Truth::new(
+        "aggregate: { function: skewness, column: i8, min: 0.01 }",
+        "select coalesce(skewness(i8) >= 0.01 and not isnan(skewness(i8)), false) from t",
+        |rows| {
+            let values = rows.numbers("i8");
+            let (n, m2) = (values.len() as f64, power(&values, 2) / values.len() as f64);
+            let value = (n > 2.0 && m2 > 0.0)
+                .then(|| (n * (n - 1.0)).sqrt() / (n - 2.0) * power(&values, 3) / n / m2.powf(1.5));
+            whole(value, |v| v >= 0.01)
+        },
+    ),
+    Truth::new(
+        "aggregate: { function: kurtosis, column: i8, max: -0.99 }",
+        "select coalesce(kurtosis(i8) <= -0.99, false) from t",
+        |rows| {
+            let values = rows.numbers("i8");
+            let (n, m2, m4) = (values.len() as f64, power(&values, 2), power(&values, 4));
+            let value = (n > 3.0 && m2 > 0.0).then(|| {
+                n * (n + 1.0) * (n - 1.0) / ((n - 2.0) * (n - 3.0)) * m4 / (m2 * m2)
+                    - 3.0 * (n - 1.0) * (n - 1.0) / ((n - 2.0) * (n - 3.0))
+            });
+            whole(value, |v| v <= -0.99)
+        },
+    ),
+    Truth::new(
+        "aggregate: { function: entropy, column: f, min: 2.001 }",
+        "select coalesce(entropy(f) >= 2.001, false) from t",
+        |rows| Expected::whole(entropy(&frequencies(rows, &["f"])) >= 2.001),
+    ),
+    Truth::new(
+        "aggregate: { function: zeros, column: f, max: 1 }",
+        "select count(*) filter (f = 0) <= 1 from t",
+        |rows| Expected::whole(rows.numbers("f").iter().filter(|v| **v == 0.0).count() <= 1),
+    ),
+    Truth::new(
+        "aggregate: { function: zeros, column: n, max: 1 }",
+        "select count(*) filter (n = 0) <= 1 from t",
+        |rows| Expected::whole(rows.numbers("n").iter().filter(|v| **v == 0.0).count() <= 1),
+    ),
+    Truth::new(
+        "aggregate: { function: distinct, column: f, min: 3, max: 12 }",
+        "select count(distinct f) between 3 and 12 from t",
+        |rows| Expected::whole((3..=12).contains(&frequencies(rows, &["f"]).len())),
+    ),
+    Truth::new(
+        "aggregate: { function: distinct, column: sd, min: 5 }",
+        "select count(distinct sd) >= 5 from t",
+        |rows| Expected::whole(frequencies(rows, &["sd"]).len() >= 5),
+    ),
+    Truth::new("aggregate: { function: count, column: t, min: 10 }", "select count(t) >= 10 from t", |rows| {
+        Expected::whole(rows.values("t").len() >= 10)
+    }),
+    Truth::new(
+        "aggregate: { function: null_fraction, column: z, max: 0.2 }",
+        "select coalesce(1 - count(z) / count(*) <= 0.2, false) from t",
+        |rows| {
+            let (n, there) = (rows.len() as f64, rows.values("z").len() as f64);
+            whole((n > 0.0).then(|| (n - there) / n), |v| v <= 0.2)
+        },
+    ),
+    Truth::new(
+        "aggregate: { function: correlation, columns: [i8, n], above: 0.003 }",
+        "select coalesce(corr(i8, n) > 0.003 and not isnan(corr(i8, n)), false) from t",
+        |rows| {
+            let pairs = pairs(rows, "i8", "n");
+            let (a, b): (Vec<f64>, Vec<f64>) = pairs.iter().copied().unzip();
+            let (ma, mb) = (mean(&a).unwrap_or(0.0), mean(&b).unwrap_or(0.0));
+            let both: f64 = pairs.iter().map(|(x, y)| (x - ma) * (y - mb)).sum();
+            let spread = (power(&a, 2) * power(&b, 2)).sqrt();
+            whole((spread > 0.0).then(|| both / spread), |v| v > 0.003)
+        },
+    ),
+    Truth::new(
+        "aggregate: { function: mutual_information, columns: [k, b], max: 0.05 }",
+        "with j as (select k, b, count(*) n from t where k is not null and b is not null group by all), \
+         s as (select sum(n) c from j), a as (select k, sum(n) n from j group by k), d as (select b, sum(n) n from j group by b) \
+         select coalesce(sum(j.n / c * log2(j.n * c / (a.n * d.n))), 0) <= 0.05 from j join a using (k) join d using (b), s",
+        |rows| {
+            let both = rows.only(&["k", "b"], |c| !c[0].is_null() && !c[1].is_null());
+            let of = |columns: &[&str]| entropy(&frequencies(&both, columns));
+            Expected::whole(of(&["k"]) + of(&["b"]) - of(&["k", "b"]) <= 0.05)
+        },
+    ),
+    Truth::new(
+        "aggregate: { function: ratio_of_sums, columns: [i32, u64], max: 0.1 }",
+        "select coalesce(sum(i32) / nullif(sum(u64::double), 0) <= 0.1, false) from t",
+        |rows| {
+            let (a, b) = (rows.numbers("i32"), rows.numbers("u64"));
+            let (sum, by) = (a.iter().sum::<f64>(), b.iter().sum::<f64>());
+            whole((!a.is_empty() && by != 0.0).then(|| sum / by), |v| v <= 0.1)
+        },
+    ),
+    Truth::new(
+        "metric: { expression: \"count(i) * 2 - count(*)\", min: 3 }",
+        "select count(i) * 2 - count(*) >= 3 from t",
+        |rows| Expected::whole(rows.values("i").len() * 2 >= rows.len() + 3),
+    ),
+    Truth::new(
+        "metric: { query: \"select count(*) from (select distinct k from this) where k is not null\", equal: 2, abs_tolerance: 1 }",
+        "select count(distinct k) between 1 and 3 from t",
+        |rows| Expected::whole((1..=3).contains(&frequencies(rows, &["k"]).len())),
+    ),
+];
+
+/// Rows whose value is on the wrong side of that of the row before, by `id`.
+fn disordered(rows: &Rows, column: &str, group: bool, bad: impl Fn(f64, f64) -> bool) -> Expected {
+    let mut before: BTreeMap<String, f64> = BTreeMap::new();
+    let mut sorted = rows.tuples(&["id", column, "k"]);
+    sorted.retain(|cells| !cells[0].is_null() && !cells[1].is_null());
+    sorted.sort_by_key(|cells| cells[0].int());
+    let mut violations = 0;
+    for cells in sorted {
+        let value = cells[1].number().unwrap();
+        let previous = before.insert(if group { cells[2].key() } else { String::new() }, value);
+        violations += usize::from(previous.is_some_and(|previous| bad(previous, value)));
+    }
+    Expected::violations(violations)
+}
+
+/// As numbers are ordered, NaN the highest and equal to itself.
+fn above(a: f64, b: f64) -> bool {
+    if a.is_nan() { !b.is_nan() } else { a > b }
+}
+
+fn orphans(rows: &Rows, columns: &[&str], there: &[&str]) -> Expected {
+    let key = |cells: &[&Cell]| cells.iter().map(|cell| cell.key()).collect::<Vec<_>>();
+    let keys: BTreeSet<_> = rows.other().unwrap().tuples(there).iter().map(|cells| key(cells)).collect();
+    Expected::violations(rows.bad(columns, |cells| cells.iter().all(|c| !c.is_null()) && !keys.contains(&key(cells))))
+}
+
+const REST: &[Truth] = &[
+    Truth::new(
+        "age: { column: d, min: 1d, now: 2020-01-02T06:00:00Z }",
+        "select count(*) from t where d > timestamp '2020-01-01 06:00:00'",
+        |rows| {
+            let newest = 18_262 * 86_400_000_000 + 6 * 3_600_000_000;
+            Expected::violations(rows.bad(&["d"], |c| c[0].micros().is_some_and(|m| m > newest)))
+        },
+    ),
+    Truth::new(
+        "age: { column: z, min: 0h, max: 3d, now: 2020-01-02T00:00:00Z }",
+        "select count(*) from t where z > timestamptz '2020-01-02 00:00:00+00' or z < timestamptz '2019-12-30 00:00:00+00'",
+        |rows| {
+            let day = 86_400_000_000;
+            let good = 18_260 * day..=18_263 * day;
+            Expected::violations(rows.bad(&["z"], |c| c[0].micros().is_some_and(|m| !good.contains(&m))))
+        },
+    ),
+    Truth::new(
+        "freshness: { column: t, max_age: 2d, now: 2020-01-09T00:00:00Z }",
+        "select coalesce(max(t) >= timestamp '2020-01-07 00:00:00', false) from t",
+        |rows| {
+            let newest = rows.values("t").iter().filter_map(|c| c.micros()).max();
+            Expected::whole(newest.is_some_and(|m| m >= 18_268 * 86_400_000_000))
+        },
+    ),
+    Truth::new(
+        "no_gaps: { column: i, every: 1 }",
+        "select coalesce(max(i)::hugeint - min(i)::hugeint + 1 - count(distinct i), 0) from t",
+        |rows| missing(steps(rows, "i", None, |c| c.int().unwrap()), None, None),
+    ),
+    Truth::new(
+        "no_gaps: { column: i8, every: 3, within: [k] }",
+        "select coalesce(sum(n), 0)::bigint from (select max(floor(i8 / 3)) - min(floor(i8 / 3)) + 1 - count(distinct floor(i8 / 3)) n from t where i8 is not null group by k)",
+        |rows| missing(steps(rows, "i8", Some("k"), |c| c.int().unwrap().div_euclid(3)), None, None),
+    ),
+    Truth::new(
+        "no_gaps: { column: d, every: day }",
+        "select coalesce(max(d) - min(d) + 1 - count(distinct d), 0)::bigint from t",
+        |rows| missing(steps(rows, "d", None, day), None, None),
+    ),
+    Truth::new(
+        "no_gaps: { column: t, every: day, from: 2019-12-30, to: 2020-01-02 }",
+        "select 4 - count(distinct t::date) from t where t >= '2019-12-30' and t < '2020-01-03'",
+        |rows| {
+            let mut groups = steps(rows, "t", None, day);
+            groups.entry(String::new()).or_default();
+            missing(groups, Some(18_260), Some(18_263))
+        },
+    ),
+    Truth::new(
+        "no_gaps: { column: z, every: 6 hours }",
+        "select coalesce(max(s) - min(s) + 1 - count(distinct s), 0)::bigint from (select floor(epoch(z) / 21600) s from t)",
+        |rows| {
+            missing(steps(rows, "z", None, |c| i128::from(c.micros().unwrap().div_euclid(21_600_000_000))), None, None)
+        },
+    ),
+    Truth::new(
+        "no_gaps: { column: d, every: week }",
+        "select coalesce(max(w) - min(w) + 1 - count(distinct w), 0)::bigint from (select floor((epoch(d) / 86400 + 3) / 7) w from t)",
+        |rows| missing(steps(rows, "d", None, |c| (day(c) + 3).div_euclid(7)), None, None),
+    ),
+    Truth::new(
+        "no_gaps: { column: d, every: quarter }",
+        "select coalesce(date_diff('quarter', min(d), max(d)) + 1 - count(distinct date_trunc('quarter', d)), 0)::bigint from t",
+        |rows| {
+            use chrono::Datelike as _;
+            missing(
+                steps(rows, "d", None, |c| {
+                    let d = c.date().unwrap();
+                    i128::from(d.year() * 4 + d.month0() as i32 / 3)
+                }),
+                None,
+                None,
+            )
+        },
+    ),
+    Truth::new(
+        "ordered: { column: i, by: [id] }",
+        "select count(*) from (select i, lag(i) over (order by id) p from t where i is not null and id is not null) where i < p",
+        |rows| disordered(rows, "i", false, |previous, value| previous > value),
+    ),
+    Truth::new(
+        "ordered: { column: f, by: [id], strictly: true, within: [k] }",
+        "select count(*) from (select f, lag(f) over (partition by k order by id) p from t where f is not null and id is not null) where f <= p",
+        |rows| disordered(rows, "f", true, |previous, value| !above(value, previous)),
+    ),
+    Truth::new(
+        "ordered: { column: n, by: [id], descending: true, tolerance: 0.5 }",
+        "select count(*) from (select n, lag(n) over (order by id) p from t where n is not null and id is not null) where n > p",
+        |rows| disordered(rows, "n", false, |previous, value| previous < value),
+    ),
+    Truth::new(
+        "accepted_combinations: { columns: [k, b], values: [[x, true], [y, false]] }",
+        "select count(*) from t where k is not null and b is not null and (k, b) not in (('x', true), ('y', false))",
+        |rows| {
+            Expected::violations(rows.bad(&["k", "b"], |c| {
+                c[0].text().zip(c[1].bool()).is_some_and(|pair| ![("x", true), ("y", false)].contains(&pair))
+            }))
+        },
+    ),
+    Truth::new(
+        "accepted_combinations: { columns: [f, sd], values: [[0, a], [1, b]] }",
+        "select count(*) from t where f is not null and sd is not null and not (f = 0 and sd = 'a' or f = 1 and sd = 'b')",
+        |rows| {
+            Expected::violations(rows.bad(&["f", "sd"], |c| {
+                c[0].number().zip(c[1].text()).is_some_and(|(f, s)| !(f == 0.0 && s == "a" || f == 1.0 && s == "b"))
+            }))
+        },
+    ),
+    Truth::new(
+        "multicolumn_sum: { columns: [i8, i32], equal: 1 }",
+        "select count(*) from t where i8::hugeint + i32 <> 1",
+        |rows| {
+            Expected::violations(
+                rows.bad(&["i8", "i32"], |c| c[0].int().zip(c[1].int()).is_some_and(|(a, b)| a + b != 1)),
+            )
+        },
+    ),
+    Truth::new(
+        "multicolumn_sum: { columns: [i, i8], equal_column: j }",
+        "select count(*) from t where i::hugeint + i8 <> j",
+        |rows| {
+            Expected::violations(rows.bad(&["i", "i8", "j"], |c| {
+                c[0].int().zip(c[1].int()).zip(c[2].int()).is_some_and(|((a, b), c)| a + b != c)
+            }))
+        },
+    ),
+    Truth::new(
+        "multicolumn_sum: { columns: [n, i8], equal_column: n, abs_tolerance: 1.5 }",
+        "select count(*) from t where abs(n + i8 - n) > 1.5",
+        |rows| {
+            Expected::violations(rows.bad(&["n", "i8"], |c| !c[0].is_null() && c[1].int().is_some_and(|b| b.abs() > 1)))
+        },
+    ),
+    Truth::new(
+        "multicolumn_sum: { columns: [f, i8], equal_column: g, abs_tolerance: 0.5, rel_tolerance: 0.5 }",
+        "select count(*) from (select f + i8::double s, g::double g from t) where not (s = g or abs(s - g) <= 0.5 or (isfinite(g) and abs(s - g) <= 0.5 * abs(g)))",
+        |rows| {
+            Expected::violations(rows.bad(&["f", "i8", "g"], |c| {
+                c[0].number().zip(c[1].number()).zip(c[2].number()).is_some_and(|((a, b), g)| {
+                    let s = a + b;
+                    let near = (s - g).abs() <= 0.5 || g.is_finite() && (s - g).abs() <= 0.5 * g.abs();
+                    !(s == g || s.is_nan() && g.is_nan() || near)
+                })
+            }))
+        },
+    ),
+    Truth::new(
+        "foreign_key: { columns: [id], references: truth.other }",
+        "select count(*) from t where id is not null and not exists (from other o where o.id = t.id)",
+        |rows| orphans(rows, &["id"], &["id"]),
+    ),
+    Truth::new(
+        "foreign_key: { columns: [i, k], references: truth.other, to: [j, k], tolerance: 0.5 }",
+        "select count(*) from t where i is not null and k is not null and not exists (from other o where o.j = t.i and o.k = t.k)",
+        |rows| orphans(rows, &["i", "k"], &["j", "k"]),
+    ),
+    Truth::new(
+        "foreign_key: { columns: [s], references: truth.other, to: [sd] }",
+        "select count(*) from t where s is not null and not exists (from other o where o.sd = t.s)",
+        |rows| orphans(rows, &["s"], &["sd"]),
+    ),
+    Truth::new(
+        "any_of: [{ range: { column: i, min: 2 } }, \"k = 'x'\", { accepted_values: { column: b, values: [false] } }]",
+        "select count(*) from t where i < 2 and k <> 'x' and b",
+        |rows| {
+            Expected::violations(rows.bad(&["i", "k", "b"], |c| {
+                c[0].int().is_some_and(|i| i < 2) && c[1].text().is_some_and(|k| k != "x") && c[2].bool() == Some(true)
+            }))
+        },
+    ),
+    Truth::new(
+        "all_of: [{ range: { column: i, min: -2 } }, \"k <> 'z'\"]",
+        "select count(*) from t where i < -2 or k = 'z'",
+        |rows| {
+            Expected::violations(
+                rows.bad(&["i", "k"], |c| c[0].int().is_some_and(|i| i < -2) || c[1].text() == Some("z")),
+            )
+        },
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn aggregates_are_what_a_naive_reader_and_duckdb_compute() {
+    agree(AGGREGATES).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn table_checks_find_what_a_naive_reader_and_duckdb_find() {
+    agree(REST).await;
+}
