@@ -1,6 +1,10 @@
 """The checks as one pandera schema over polars. usage: pandera_checks.py SPEC FILE..."""
 import json
+import os
 import sys
+
+# Else of a LazyFrame nothing but the schema is validated.
+os.environ["PANDERA_VALIDATION_DEPTH"] = "SCHEMA_AND_DATA"
 
 import pandera.polars as pa
 import polars as pl
@@ -37,8 +41,8 @@ columns = {
     column: pa.Column(checks=made, nullable=column not in required) for column, made in of_column.items()
 }
 schema = pa.DataFrameSchema(columns, checks=of_frame)
-# Of a LazyFrame pandera validates nothing but the schema unless PANDERA_VALIDATION_DEPTH says otherwise, and is then slower.
-frame = pl.scan_parquet(files).select(list(columns)).collect()
+# Lazy takes as long as eager and a third less memory.
+frame = pl.scan_parquet(files).select(list(columns))
 violations = {check["name"]: 0 for check in checks}
 try:
     schema.validate(frame, lazy=True)
