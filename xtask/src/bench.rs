@@ -1,6 +1,7 @@
 //! The figures that phlo must reach, measured on this machine: whole processes, the peer on the same file and threads, in one run.
 
 mod build;
+mod quality;
 
 use std::fmt::Write as _;
 use std::io::{BufWriter, Write as _};
@@ -31,6 +32,9 @@ pub(crate) struct Args {
     /// Scale factor of the memory figure's larger input; 10 is 60 M rows, 7.5 GB of CSV
     #[arg(long, default_value_t = 10.0)]
     large: f64,
+    /// Scale factor of the figures of checks; the promises are for 1, less is for trying the bench itself
+    #[arg(long, default_value_t = 1.0)]
+    scale: f64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -43,6 +47,18 @@ enum Figure {
     Ingest,
     /// The same with ten times the rows: peak memory
     Memory,
+    /// Twenty checks of lineitem, against one hand-written SELECT of DuckDB
+    Quality,
+    /// The same with ten times the rows: peak memory
+    QualityMemory,
+    /// The same of a million rows, against pandera, pointblank and Great Expectations
+    QualityPeers,
+    /// What checks take of an append of 1 %, against an audit of the whole table
+    QualityAppend,
+    /// A key of two columns, against DuckDB's GROUP BY; and with little memory
+    QualityUnique,
+    /// What fifteen row-level checks add to a CSV-to-Delta write
+    QualityWrite,
     /// A cold build of phlo-plugin
     Contract,
     /// From `cargo xtask new-plugin` to passing tests, warm
@@ -56,7 +72,13 @@ enum Figure {
 impl Figure {
     /// Whether it measures a release binary.
     fn runs_phlo(self) -> bool {
-        matches!(self, Self::Startup | Self::Check | Self::Ingest | Self::Memory)
+        matches!(self, Self::Startup | Self::Check | Self::Ingest | Self::Memory) || self.of_quality()
+    }
+
+    /// Whether it is one of checks.
+    fn of_quality(self) -> bool {
+        use Figure::{Quality, QualityAppend, QualityMemory, QualityPeers, QualityUnique, QualityWrite};
+        matches!(self, Quality | QualityMemory | QualityPeers | QualityAppend | QualityUnique | QualityWrite)
     }
 }
 
@@ -84,6 +106,27 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
     }
     if wanted(Figure::Memory) {
         memory(&binary, &dir, args.large)?;
+    }
+    if args.only.is_empty() || args.only.iter().any(|figure| figure.of_quality()) {
+        let bench = quality::Bench::new(&binary, &dir, args.runs, args.scale)?;
+        if wanted(Figure::Quality) {
+            bench.twenty()?;
+        }
+        if wanted(Figure::QualityMemory) {
+            bench.memory(args.large)?;
+        }
+        if wanted(Figure::QualityPeers) {
+            bench.frameworks()?;
+        }
+        if wanted(Figure::QualityAppend) {
+            bench.append()?;
+        }
+        if wanted(Figure::QualityUnique) {
+            bench.unique()?;
+        }
+        if wanted(Figure::QualityWrite) {
+            bench.write()?;
+        }
     }
     if wanted(Figure::Contract) {
         build::contract(root, &dir)?;
