@@ -60,7 +60,7 @@ fn a_mistake_in_a_file_is_told_at_its_place() {
     for (tolerance, place) in [
         ("{ warn: 0.5, error: 0.1 }", "assets/raw/x.yaml:3:43"),
         ("2", "assets/raw/x.yaml:3:43"),
-        ("{ warn: 0.1, error: 0.5 }, severity: warn", "assets/raw/x.yaml:3:79"),
+        ("{ warn: 0.1, error: 0.5 }, severity: warn", "assets/raw/x.yaml:3:80"),
     ] {
         let text = format!(
             "source: {{ plugin: files, path: data.csv }}\nchecks:\n  - not_null: {{ columns: [id], tolerance: {tolerance} }}\n"
