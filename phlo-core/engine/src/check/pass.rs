@@ -9,7 +9,8 @@ use datafusion::catalog::TableProvider;
 use datafusion::catalog::streaming::StreamingTable;
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::execution::TaskContext;
-use datafusion::logical_expr::{Expr, ident};
+use datafusion::functions_aggregate::expr_fn::count;
+use datafusion::logical_expr::{Expr, ident, lit};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, SendableRecordBatchStream};
@@ -98,12 +99,14 @@ impl Pass<'_> {
             let looked = StreamingTable::try_new(input.schema(), looked.collect()).map_err(map_error)?;
             frame = session.read_table(Arc::new(looked)).map_err(map_error)?;
         }
+        // Something must be aggregated, or no stream is read.
+        let driver = count(lit(1_i64)).alias("driver");
         let calls = self.calls.iter().enumerate().map(|(at, call)| (*call).clone().alias(format!("c{at}")));
-        let batches =
-            frame.aggregate(Vec::new(), calls.collect()).map_err(map_error)?.collect().await.map_err(map_error)?;
+        let calls = calls.chain([driver]).collect();
+        let batches = frame.aggregate(Vec::new(), calls).map_err(map_error)?.collect().await.map_err(map_error)?;
         let row =
             batches.iter().find(|b| b.num_rows() > 0).ok_or_else(|| Error::internal("an aggregate answered no row"))?;
-        let values = row.columns().iter().map(|column| ScalarValue::try_from_array(column, 0));
+        let values = row.columns()[..self.calls.len()].iter().map(|column| ScalarValue::try_from_array(column, 0));
         let values = values.collect::<datafusion::error::Result<Vec<_>>>().map_err(map_error)?;
         let tallies = std::mem::take(&mut *tallies.lock().unwrap_or_else(PoisonError::into_inner));
         if tallies.len() != partitions {
