@@ -189,13 +189,15 @@ impl JsonSchema for Count {
         "Count".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> schemars::Schema {
-        let count = json_schema!({ "type": "integer", "minimum": 0 });
         json_schema!({
             "anyOf": [
-                count,
+                { "type": "integer", "minimum": 0 },
                 {
                     "type": "object",
-                    "properties": { "min": count, "max": count },
+                    "properties": {
+                        "min": { "type": "integer", "minimum": 0, "description": "The fewest." },
+                        "max": { "type": "integer", "minimum": 0, "description": "The most." }
+                    },
                     "additionalProperties": false,
                     "minProperties": 1
                 }

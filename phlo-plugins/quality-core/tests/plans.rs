@@ -410,7 +410,7 @@ fn schema_heeds_type_lists_names_counts_and_what_must_be_absent_or_declared() {
         ("not_null: [a]", 0, 1, None),
         ("not_null: [a, b, c]", 2, 3, Some("b may be null, c is missing")),
         // A column is one violation, whatever is wrong with it.
-        ("columns: {b: int64}, not_null: [b]", 1, 1, Some("b is int64, b may be null")),
+        ("columns: {b: int64}, not_null: [b]", 1, 1, Some("b is string, b may be null")),
     ] {
         let plan = plan(&format!("schema: {{{text}}}"), None).unwrap();
         let Evaluation::Schema { verdict } = plan.evaluation else { panic!("{text}") };
