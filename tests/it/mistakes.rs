@@ -150,6 +150,13 @@ fn a_mistake_in_a_file_is_told_at_its_place() {
     );
     check(
         yaml,
+        "source: { plugin: files, path: data.csv }\nchecks:\n  - same_schema: raw.ordrs\n",
+        "assets/raw/x.yaml:3:5",
+        "P1013",
+        "did you mean `raw.orders`?",
+    );
+    check(
+        yaml,
         "source: { plugin: files, path: data.csv }\nchecks:\n  - sql: \"select * from this join raw.orders using (idd)\"\n",
         "assets/raw/x.yaml:3:5",
         "P1012",

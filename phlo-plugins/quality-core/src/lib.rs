@@ -33,7 +33,7 @@ macro_rules! check {
 
 check!(accepted_values::AcceptedValues, "accepted_values", "A column holds only these values");
 check!(business_rule::BusinessRule, "business_rule", "A rule, written in SQL, holds for every row");
-check!(freshness::Freshness, "freshness", "The newest moment in a column is not too old");
+check!(freshness::Freshness, "freshness", "The newest moment in a column, or in each group of rows, is not too old");
 check!(not_null::NotNull, "not_null", "Columns hold no nulls");
 check!(pattern::Pattern, "pattern", "Texts match a regular expression");
 check!(range::Range, "range", "Values lie between bounds");
@@ -85,4 +85,5 @@ check!(
     "In each row, columns add up to a number or a column"
 );
 check!(table::no_gaps::NoGaps, "no_gaps", "There is data for every whole number, day, hour or other step");
+check!(table::same_schema::SameSchema, "same_schema", "The table has the columns of another table");
 check!(table::ordered::Ordered, "ordered", "Values increase or decrease in the order of other columns");

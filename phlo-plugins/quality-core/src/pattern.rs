@@ -98,7 +98,8 @@ impl Quality for Pattern {
     }
 }
 
-fn compiles(field: &str, regex: &str, pattern: &str) -> Result<()> {
+/// Refuses what is no regular expression; `pattern` is it as it is written.
+pub(crate) fn compiles(field: &str, regex: &str, pattern: &str) -> Result<()> {
     Regex::new(regex).map(drop).map_err(|err| {
         // The error draws the pattern over several lines and says what is wrong in the last.
         let text = err.to_string();

@@ -85,7 +85,7 @@ impl fmt::Display for Scalar {
 
 /// The literal in the column's own unit: DataFusion would compare a plain text in nanoseconds, which end in the year 2262. A cast, since
 /// the engine does not simplify the predicates of rows, which `arrow_cast` needs.
-fn timestamp(moment: DateTime<Utc>, unit: TimeUnit, zoned: bool) -> String {
+pub(crate) fn timestamp(moment: DateTime<Utc>, unit: TimeUnit, zoned: bool) -> String {
     let text = moment.to_rfc3339_opts(SecondsFormat::AutoSi, true);
     let digits = match unit {
         TimeUnit::Second => 0,

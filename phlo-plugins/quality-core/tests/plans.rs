@@ -391,6 +391,70 @@ fn schema_tells_every_column_that_does_not_fit() {
 }
 
 #[test]
+fn schema_heeds_type_lists_names_counts_and_what_must_be_absent_or_declared() {
+    let evolved: SchemaRef = Arc::new(Schema::new(vec![
+        Field::new("a", DataType::Int64, false),
+        Field::new("b", DataType::Utf8, true),
+        Field::new("_phlo_run_id", DataType::Utf8, true),
+    ]));
+    for (text, violations, total, observed) in [
+        ("columns: {a: [int32, int64]}", 0, 1, None),
+        ("columns: {a: [int32, string]}", 1, 1, Some("a is int64")),
+        ("absent: [c]", 0, 1, None),
+        ("absent: [b, _phlo_run_id]", 2, 2, Some("b is there, _phlo_run_id is there")),
+        ("count: 2", 0, 1, None),
+        ("count: {max: 1}", 1, 1, Some("there are 2 columns")),
+        ("count: {min: 1, max: 2}", 0, 1, None),
+        ("names: '[ab]'", 0, 2, None),
+        ("names: a|c, count: 3", 2, 3, Some("b is no such name, there are 2 columns")),
+        ("not_null: [a]", 0, 1, None),
+        ("not_null: [a, b, c]", 2, 3, Some("b may be null, c is missing")),
+        // A column is one violation, whatever is wrong with it.
+        ("columns: {b: int64}, not_null: [b]", 1, 1, Some("b is string, b may be null")),
+    ] {
+        let plan = plan(&format!("schema: {{{text}}}"), None).unwrap();
+        let Evaluation::Schema { verdict } = plan.evaluation else { panic!("{text}") };
+        let want =
+            Verdict { passed: violations == 0, violations, total: Some(total), observed: observed.map(str::to_owned) };
+        assert_eq!(verdict(&evolved), want, "{text}");
+    }
+    let all = "schema: {columns: {a: [int32, int64]}, exact: true, absent: [c], count: 1, names: a, not_null: [a]}";
+    assert_eq!(
+        plan(all, None).unwrap().name,
+        "schema(a int32|int64, exact; without c; 1 column; names matching a; declared not null a)"
+    );
+}
+
+#[test]
+fn same_schema_tells_every_column_that_differs() {
+    let fields = |columns: &[(&str, DataType)]| {
+        let fields = columns.iter().map(|(name, data_type)| Field::new(*name, data_type.clone(), true));
+        Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+    };
+    let other = fields(&[("a", DataType::Utf8), ("b", DataType::Int64), ("_phlo_row_id", DataType::Utf8)]);
+    for (options, columns, violations, total, observed) in [
+        ("", &[("x", DataType::Int8), ("b", DataType::Int64), ("a", DataType::Utf8View)][..], 0, 2, None),
+        ("", &[("a", DataType::Int64)], 2, 2, Some("a is int64, not string, b is missing")),
+        (", types: false", &[("a", DataType::Int64), ("b", DataType::Int8)], 0, 2, None),
+        (", ordered: true", &[("b", DataType::Int64), ("a", DataType::Utf8)], 1, 2, Some("b comes before a")),
+        (
+            ", exact: true",
+            &[("a", DataType::Utf8), ("b", DataType::Int64), ("x", DataType::Int8), ("_phlo_run_id", DataType::Utf8)],
+            1,
+            3,
+            Some("x is not there"),
+        ),
+    ] {
+        let plan = plan(&format!("same_schema: {{with: a.c{options}}}"), None).unwrap();
+        let Evaluation::Schemas { other: named, verdict } = plan.evaluation else { panic!("{options}") };
+        let want =
+            Verdict { passed: violations == 0, violations, total: Some(total), observed: observed.map(str::to_owned) };
+        assert_eq!((named.as_str(), verdict(&fields(columns), &other)), ("a.c", want), "{options}");
+    }
+    assert_eq!(plan("same_schema: a.c", None).unwrap().name, "same_schema(a.c)");
+}
+
+#[test]
 fn bad_parameters_are_refused_at_their_place_and_the_message_names_them() {
     for (text, want) in [
         ("not_null: []", "a.yaml:1:11: `columns` is empty [name at least one column]"),
@@ -479,6 +543,32 @@ fn bad_parameters_are_refused_at_their_place_and_the_message_names_them() {
         ("schema: {columns: {}}", "a.yaml:1:9: `columns` is empty"),
         ("schema: {columns: {a: int46}}", "a.yaml:1:23: unknown column type `int46`; did you mean `int16`?"),
         ("schema: {columns: [a]}", "a.yaml:1:19: expected a map, found a list"),
+        ("schema: {columns: {a: []}}", "a.yaml:1:23: expected at least one type"),
+        ("schema: {columns: {a: [int32, int46]}}", "a.yaml:1:31: unknown column type `int46`"),
+        ("schema: {}", "a.yaml:1:9: none of `columns`, `absent`, `count`, `names` and `not_null` is given"),
+        ("schema: {count: 1, exact: true}", "a.yaml:1:9: `exact` has no say without `columns`"),
+        ("schema: {absent: [a], not_null: [a]}", "a.yaml:1:9: `absent` names `a`, and so does `not_null`"),
+        ("schema: {absent: [a, a]}", "a.yaml:1:9: `absent` names `a` twice"),
+        ("schema: {count: {}}", "a.yaml:1:9: `count` has neither `min` nor `max`"),
+        ("schema: {count: {min: 2, max: 1}}", "a.yaml:1:9: `count` has `min` 2, above `max`, which is 1"),
+        ("schema: {count: -1}", "a.yaml:1:17: expected a whole number from 0, found `-1`"),
+        ("schema: {count: {mim: 1}}", "a.yaml:1:18: unknown key `mim`"),
+        ("schema: {columns: {a: any, b: any}, count: 1}", "a.yaml:1:9: `count` allows 1 column, and 2 are named"),
+        (
+            "schema: {columns: {a: any}, exact: true, count: {min: 2}}",
+            "a.yaml:1:9: `count` wants at least 2 columns, and `exact` no more than 1",
+        ),
+        (
+            "schema: {columns: {a: any}, exact: true, not_null: [b]}",
+            "a.yaml:1:9: `not_null` names `b`, which `columns` with `exact` leaves out",
+        ),
+        ("schema: {names: '('}", "a.yaml:1:9: `names` is `(`, which is not a regular expression"),
+        (
+            "schema: {columns: {A: any}, names: '[a-z]+'}",
+            "a.yaml:1:9: `names` is `[a-z]+`, which the wanted column `A` does not match",
+        ),
+        ("same_schema: a b", "a.yaml:1:14: `with` is `a b`, which is not the name of a table"),
+        ("same_schema: a.b", "a.yaml:1:14: `with` is `a.b`, the table itself"),
         ("range: {column: i, min: 1, above: 1}", "a.yaml:1:8: `above` excludes `min`"),
         (
             "range: {column: i, above: 1, below: 1}",
@@ -598,6 +688,18 @@ fn checks_of_different_parameters_have_different_names() {
         "schema: {columns: {a: int32}}",
         "schema: {columns: {a: int32}, exact: true}",
         "schema: {columns: {a: int32}, ordered: true}",
+        "schema: {columns: {a: [int32, int64]}}",
+        "schema: {absent: [a]}",
+        "schema: {not_null: [a]}",
+        "schema: {count: 1}",
+        "schema: {count: {min: 1}}",
+        "schema: {names: a}",
+        "same_schema: a.c",
+        "same_schema: {with: a.c, exact: true}",
+        "same_schema: {with: a.c, ordered: true}",
+        "same_schema: {with: a.c, types: false}",
+        "freshness: {column: d, max_age: 1d}",
+        "freshness: {column: d, max_age: 1d, by: [i]}",
         "unique: {columns: [s], expressions: [i]}",
         "compare: {column: s, is: ne, other: n}",
         "contains_values: {column: s, values: [a]}",

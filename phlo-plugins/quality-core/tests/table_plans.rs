@@ -104,6 +104,8 @@ fn contradictory_parameters_are_refused_and_named() {
         ("freshness: { column: d }", "`max_age`"),
         ("freshness: { column: d, max_age: 1d, max_age_hours: 24 }", "`max_age`"),
         ("freshness: { column: d, max_age: 0h }", "`max_age`"),
+        ("freshness: { column: d, max_age: 1d, by: [d] }", "`by` names `d`"),
+        ("freshness: { column: d, max_age: 1d, by: [i, i] }", "`by` names `i` twice"),
         ("any_of: [i > 1]", "`checks`"),
         ("any_of: [i > 1, { unique: i }]", "`unique`"),
         ("all_of: [i > 1, 2]", "`checks`"),
@@ -125,6 +127,41 @@ fn ages_are_bounds_on_the_moment_and_dates_are_midnights() {
     }
     let (hours, days) = ("freshness: { column: d, max_age_hours: 48 }", "freshness: { column: d, max_age: 2d }");
     assert_eq!(plan(hours).unwrap().name, plan(days).unwrap().name);
+}
+
+#[test]
+fn what_ages_is_asked_again_though_no_row_comes() {
+    for (text, clock) in [
+        ("age: { column: d, max: 1d }", true),
+        ("age: { column: d, min: 0h, max: 1d }", true),
+        ("age: { column: d, min: 0h }", false),
+        ("age: { column: d, max: 1d, now: 2020-01-01 }", false),
+        ("freshness: { column: d, max_age: 1d, by: [s] }", true),
+        ("freshness: { column: d, max_age: 1d, by: [s], now: 2020-01-01 }", false),
+    ] {
+        assert_eq!(plan(text).unwrap().by_the_clock, clock, "{text}");
+    }
+}
+
+#[test]
+fn freshness_of_groups_counts_the_stale_ones() {
+    let plan = plan("freshness: { column: d, max_age: 1d, by: [s], now: '2020-01-03T06:00' }").unwrap();
+    assert_eq!(plan.columns, ["d", "s"]);
+    let Evaluation::Query { query, verdict, .. } = plan.evaluation else { panic!() };
+    assert!(query.contains(r#"max("d") >= DATE '2020-01-03'"#), "{query}");
+    let day = 86_400_000_000 * 18_262;
+    let told = |groups, stale, oldest, empty| {
+        verdict(&[vec![Value::Int(groups), Value::Int(stale), oldest, Value::Int(empty)]])
+    };
+    let stale = told(3, 2, Value::Timestamp(day), 1);
+    assert_eq!((stale.passed, stale.violations, stale.total), (false, 2, Some(3)));
+    assert_eq!(
+        stale.observed.unwrap(),
+        "2 of 3 groups are not fresh, 1 without any value; the newest of the stalest is 2020-01-01T00:00:00Z, 54.0 hours old"
+    );
+    assert!(told(3, 0, Value::Timestamp(day), 0).passed);
+    // Of no rows, nothing is known to be fresh.
+    assert!(!told(0, 0, Value::Null, 0).passed);
 }
 
 #[test]

@@ -384,6 +384,17 @@ fn orphans(rows: &Rows, columns: &[&str], there: &[&str]) -> Expected {
     Expected::violations(rows.bad(columns, |cells| cells.iter().all(|c| !c.is_null()) && !keys.contains(&key(cells))))
 }
 
+/// Groups whose newest moment is before another; a table without groups is not fresh.
+fn stale(rows: &Rows, column: &str, by: &[&str], oldest: i64) -> Expected {
+    let mut newest: BTreeMap<String, Option<i64>> = BTreeMap::new();
+    for (cell, keys) in rows.column(column).into_iter().zip(rows.tuples(by)) {
+        let group = newest.entry(keys.iter().map(|key| key.key()).collect::<Vec<_>>().join("\0")).or_default();
+        *group = (*group).max(cell.micros());
+    }
+    let stale = newest.values().filter(|newest| newest.is_none_or(|newest| newest < oldest)).count();
+    if newest.is_empty() { Expected::violations(1).of(0) } else { Expected::violations(stale).of(newest.len()) }
+}
+
 const REST: &[Truth] = &[
     Truth::new(
         "age: { column: d, min: 1d, now: 2020-01-02T06:00:00Z }",
@@ -409,6 +420,30 @@ const REST: &[Truth] = &[
             let newest = rows.values("t").iter().filter_map(|c| c.micros()).max();
             Expected::whole(newest.is_some_and(|m| m >= 18_268 * 86_400_000_000))
         },
+    ),
+    Truth::new(
+        "freshness: { column: t, max_age: 2d, now: 2020-01-05T00:00:00Z, by: [k] }",
+        "select case when count(*) = 0 then 1 else count(*) filter (m is null or m < timestamp '2020-01-03 00:00:00') end \
+         from (select k, max(t) m from t group by k)",
+        |rows| stale(rows, "t", &["k"], 18_264 * 86_400_000_000),
+    ),
+    Truth::new(
+        "freshness: { column: d, max_age: 30h, now: 2020-01-05T00:00:00Z, by: [f, b] }",
+        "select case when count(*) = 0 then 1 else count(*) filter (m is null or m < timestamp '2020-01-03 18:00:00') end \
+         from (select max(d) m from t group by case when f = 0 then 0 else f end, b)",
+        |rows| stale(rows, "d", &["f", "b"], 18_264 * 86_400_000_000 + 18 * 3_600_000_000),
+    ),
+    // The other table is of the same columns.
+    Truth::new(
+        "same_schema: { with: truth.other, exact: true, ordered: true }",
+        "select count(*) from (select column_name, data_type from information_schema.columns where table_name = 'other' \
+         except select column_name, data_type from information_schema.columns where table_name = 't')",
+        |rows| Expected::violations(0).of(rows.schema().fields().len()),
+    ),
+    Truth::new(
+        "schema: { absent: [i, zz], columns: { t: [date, timestamp] }, count: 20, names: '[a-z0-9]+' }",
+        "",
+        |rows| Expected::violations(1).of(rows.schema().fields().len() + 2).passed(false),
     ),
     Truth::new(
         "no_gaps: { column: i, every: 1 }",

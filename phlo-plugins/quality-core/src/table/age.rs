@@ -14,6 +14,7 @@ use crate::scalar::{Scalar, moment};
 /// Each moment in a column is as old as it should be: not in the future, older than some days, or not too old.
 ///
 /// A row whose moment is younger than `min` or older than `max` is a violation, judged when it is written; `min: 0h` refuses the future.
+/// With `max` and without `now`, the whole table is judged again by a run that brings no rows, since what was young enough ages.
 /// Null passes. A date counts as its midnight and a timestamp without a time zone as UTC. An empty table passes; a column that is
 /// neither date nor timestamp is refused.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -88,17 +89,20 @@ impl Quality for Age {
             (Some(min), None) => format!("at least {min}"),
             (None, max) => format!("at most {}", max.unwrap_or_default()),
         };
-        Ok(CheckPlan::new(
+        // What is old only gets older: without `max`, or at a moment that stays, rows that passed pass forever.
+        let ages = most.is_some() && fixed.is_empty();
+        let plan = CheckPlan::new(
             params::name("age", &format!("{column}, {what}{fixed}")),
             format!("{column} {what} old{fixed}"),
             Evaluation::rows(parts.join(" AND ")),
         )
-        .on([column]))
+        .on([column]);
+        Ok(if ages { plan.by_the_clock() } else { plan })
     }
 }
 
 /// The moment as a text; for dates the day whose midnight is just there, or the one after it.
-fn literal(at: DateTime<Utc>, date: bool, up: bool) -> String {
+pub(crate) fn literal(at: DateTime<Utc>, date: bool, up: bool) -> String {
     if !date {
         return at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
     }

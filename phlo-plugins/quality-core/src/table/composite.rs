@@ -15,7 +15,8 @@ use crate::params::{self, invalid};
 /// Each is a check as it is written elsewhere, e.g. `range: {column: a, min: 0}`, or an SQL predicate on its own. A row is good to
 /// `all_of` if it is good to each of them, and to `any_of` if it is good to at least one; what is NULL is good, so a null in the column
 /// of one of them usually satisfies `any_of`. NaN, types and overflow are as in the checks. An empty table passes. Checks that look at
-/// more than a row, or whose rule is no SQL, are refused.
+/// more than a row, or whose rule is no SQL, are refused. Settings that the project gives to a check's plugin are not used for the
+/// checks in here.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CompositeParams {

@@ -9,6 +9,7 @@ pub mod metric;
 pub mod multicolumn_sum;
 pub mod no_gaps;
 pub mod ordered;
+pub mod same_schema;
 
 use arrow_schema::DataType;
 use phlo_plugin::prelude::*;
