@@ -9,6 +9,10 @@ use anyhow::{Context, Result, bail, ensure};
 use super::TARGET;
 use crate::process::{run as finish, stdout, variable, variables};
 
+/// What C compilers take for the date of the build. That of the commit would have each commit build the C libraries again, and all
+/// that depends on them.
+const EPOCH: &str = "1795623227";
+
 /// What a build takes from its commit, and what it hides of the machine.
 pub(crate) struct Build {
     /// Folders of this machine and what they are called in the binary; of several that fit, the last is taken.
@@ -16,7 +20,6 @@ pub(crate) struct Build {
     sysroot: String,
     rustc: String,
     commit: String,
-    epoch: String,
     timestamp: String,
 }
 
@@ -50,7 +53,6 @@ impl Build {
             sysroot,
             rustc: stdout(Command::new("rustc").arg("--version").current_dir(root))?.trim().to_owned(),
             commit,
-            epoch: git(&["log", "-1", "--format=%ct"])?,
             timestamp: git(&["log", "-1", "--format=%cd", "--date=format-local:%Y-%m-%dT%H:%M:%SZ"])?,
         })
     }
@@ -88,7 +90,7 @@ impl Build {
         for language in ["CFLAGS", "CXXFLAGS"] {
             command.env(format!("{language}_{target}"), c_flags.join(" "));
         }
-        command.env("SOURCE_DATE_EPOCH", &self.epoch).env("ZERO_AR_DATE", "1");
+        command.env("SOURCE_DATE_EPOCH", EPOCH).env("ZERO_AR_DATE", "1");
         command.env("TZ", "UTC").env("LC_ALL", "C").env("CARGO_INCREMENTAL", "0").env("PHLO_COMMIT", &self.commit);
     }
 
@@ -183,7 +185,6 @@ mod tests {
             sysroot: String::new(),
             rustc: String::new(),
             commit: "c0ffee".to_owned(),
-            epoch: "1".to_owned(),
             timestamp: String::new(),
         }
     }
