@@ -422,7 +422,7 @@ fn interpolated(q: f64, rows: &[Vec<Value>]) -> Option<f64> {
     let value = |at: f64| rows.iter().find(|row| row[0].as_f64() == Some(at + 1.0)).and_then(|row| row[1].as_f64());
     let (low, high) = (value(place.floor())?, value(place.ceil())?);
     // Infinity less infinity would be no number.
-    Some(if low == high || place.fract() == 0.0 { low } else { low + (high - low) * place.fract() })
+    Some(if low.total_cmp(&high).is_eq() || place.fract() == 0.0 { low } else { low + (high - low) * place.fract() })
 }
 
 /// How many there are, and the sum of n log2 n over the groups of n.
