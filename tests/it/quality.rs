@@ -71,7 +71,12 @@ print(json.dumps(told))
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
     let show = &told["show.xml"];
     assert_eq!(show["counts"], json!([4, 1, 1, 0]));
-    assert_eq!(told["all.xml"], *show);
+    // Of all assets at once it is not told when each check passed last.
+    let without = |told: &Value| {
+        let text = serde_json::to_string(told).unwrap();
+        text.replace("last passed: never; this is its first run\\n", "")
+    };
+    assert_eq!(without(&told["all.xml"]), without(show));
     let suite = &show["suites"][0];
     assert_eq!((&suite["name"], &suite["properties"]["warnings"]), (&json!("raw.orders"), &json!("1")));
     let case = |name: &str| {
