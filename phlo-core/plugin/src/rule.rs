@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, Int64Type, TimestampMicrosecondType, UInt64Type};
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, types};
+use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, TimeUnit};
 use phlo_spec::Code;
 
@@ -54,34 +54,93 @@ fn mask(batch: &RecordBatch, wanted: &[String], judge: &dyn Fn(&Row<'_>) -> Opti
 
 struct Column<'a> {
     name: &'a str,
-    found: DataType,
+    /// The values, a dictionary's being those that its keys stand for.
     values: ArrayRef,
+    keys: Option<Vec<usize>>,
+    nulls: Option<NullBuffer>,
 }
 
-/// The column in the widest type of its kind.
+impl Column<'_> {
+    fn is_null(&self, at: usize) -> bool {
+        self.nulls.as_ref().is_some_and(|nulls| nulls.is_null(at))
+    }
+}
+
 fn column<'a>(batch: &RecordBatch, name: &'a str) -> Result<Column<'a>> {
     let Some(array) = batch.column_by_name(name) else {
         return Err(Error::new(Code::UnknownColumn, format!("the column `{name}` is not there")));
     };
-    let of = match array.data_type() {
-        DataType::Dictionary(_, values) => values,
-        other => other,
-    };
-    let widest = match of {
-        DataType::UInt64 => DataType::UInt64,
-        whole if whole.is_integer() => DataType::Int64,
-        number if number.is_numeric() => DataType::Float64,
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8View,
-        // A zone changes no moment.
-        DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => {
-            DataType::Timestamp(TimeUnit::Microsecond, None)
+    let nulls = array.logical_nulls();
+    Ok(match array.as_any_dictionary_opt() {
+        // Without a value every key is null.
+        Some(dictionary) if !dictionary.values().is_empty() => {
+            let keys = Some(dictionary.normalized_keys());
+            Column { name, values: dictionary.values().clone(), keys, nulls }
         }
-        other => other.clone(),
-    };
-    let cannot = |err| Error::new(Code::CheckErrored, format!("the column `{name}` cannot be read")).because(err);
-    let options = arrow_cast::CastOptions { safe: false, ..Default::default() };
-    let values = arrow_cast::cast_with_options(array, &widest, &options).map_err(cannot)?;
-    Ok(Column { name, found: of.clone(), values })
+        _ => Column { name, values: array.clone(), keys: None, nulls },
+    })
+}
+
+/// A whole number of any width.
+fn whole(values: &ArrayRef, at: usize) -> Option<i128> {
+    macro_rules! of {
+        ($of:ident) => {
+            Some(i128::from(values.as_primitive::<types::$of>().value(at)))
+        };
+    }
+    match values.data_type() {
+        DataType::Int8 => of!(Int8Type),
+        DataType::Int16 => of!(Int16Type),
+        DataType::Int32 => of!(Int32Type),
+        DataType::Int64 => of!(Int64Type),
+        DataType::UInt8 => of!(UInt8Type),
+        DataType::UInt16 => of!(UInt16Type),
+        DataType::UInt32 => of!(UInt32Type),
+        DataType::UInt64 => of!(UInt64Type),
+        _ => None,
+    }
+}
+
+fn number(values: &ArrayRef, at: usize) -> Option<f64> {
+    match values.data_type() {
+        DataType::Float16 => Some(values.as_primitive::<types::Float16Type>().value(at).into()),
+        DataType::Float32 => Some(values.as_primitive::<types::Float32Type>().value(at).into()),
+        DataType::Float64 => Some(values.as_primitive::<types::Float64Type>().value(at)),
+        // Through its text, which rounds once.
+        DataType::Decimal128(..) => values.as_primitive::<types::Decimal128Type>().value_as_string(at).parse().ok(),
+        DataType::Decimal256(..) => values.as_primitive::<types::Decimal256Type>().value_as_string(at).parse().ok(),
+        _ => whole(values, at).map(|value| value as f64),
+    }
+}
+
+fn text(values: &ArrayRef, at: usize) -> Option<&str> {
+    Some(match values.data_type() {
+        DataType::Utf8 => values.as_string::<i32>().value(at),
+        DataType::LargeUtf8 => values.as_string::<i64>().value(at),
+        DataType::Utf8View => values.as_string_view().value(at),
+        _ => return None,
+    })
+}
+
+/// Microseconds since 1970 in UTC; a zone changes no moment.
+fn micros(values: &ArrayRef, at: usize) -> Option<i64> {
+    match values.data_type() {
+        DataType::Date32 => i64::from(values.as_primitive::<types::Date32Type>().value(at)).checked_mul(86_400_000_000),
+        DataType::Date64 => values.as_primitive::<types::Date64Type>().value(at).checked_mul(1000),
+        DataType::Timestamp(TimeUnit::Second, _) => {
+            values.as_primitive::<types::TimestampSecondType>().value(at).checked_mul(1_000_000)
+        }
+        DataType::Timestamp(TimeUnit::Millisecond, _) => {
+            values.as_primitive::<types::TimestampMillisecondType>().value(at).checked_mul(1000)
+        }
+        DataType::Timestamp(TimeUnit::Microsecond, _) => {
+            Some(values.as_primitive::<types::TimestampMicrosecondType>().value(at))
+        }
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => {
+            Some(values.as_primitive::<types::TimestampNanosecondType>().value(at).div_euclid(1000))
+        }
+        _ => None,
+    }
 }
 
 /// A row's values of the columns that a [rule](CheckPlan::rule) names. A null is `None`.
@@ -94,26 +153,17 @@ pub struct Row<'a> {
 impl Row<'_> {
     /// A number of any type as a float64.
     pub fn number(&self, column: &str) -> Option<f64> {
-        self.value(column, "a number", |values, at| match values.data_type() {
-            DataType::Int64 => Some(values.as_primitive::<Int64Type>().value(at) as f64),
-            DataType::UInt64 => Some(values.as_primitive::<UInt64Type>().value(at) as f64),
-            DataType::Float64 => Some(values.as_primitive::<Float64Type>().value(at)),
-            _ => None,
-        })
+        self.value(column, "a number", number)
     }
 
     /// A whole number; one beyond 63 bits errs.
     pub fn int(&self, column: &str) -> Option<i64> {
-        self.value(column, "a whole number of 64 bits", |values, at| match values.data_type() {
-            DataType::Int64 => Some(values.as_primitive::<Int64Type>().value(at)),
-            DataType::UInt64 => values.as_primitive::<UInt64Type>().value(at).try_into().ok(),
-            _ => None,
-        })
+        self.value(column, "a whole number of 64 bits", |values, at| whole(values, at)?.try_into().ok())
     }
 
     /// A text.
     pub fn text(&self, column: &str) -> Option<&str> {
-        self.value(column, "a text", |values, at| Some(values.as_string_view_opt()?.value(at)))
+        self.value(column, "a text", text)
     }
 
     /// A boolean.
@@ -123,14 +173,12 @@ impl Row<'_> {
 
     /// A moment: microseconds since 1970 in UTC. A date is its midnight.
     pub fn micros(&self, column: &str) -> Option<i64> {
-        self.value(column, "a date or timestamp", |values, at| {
-            Some(values.as_primitive_opt::<TimestampMicrosecondType>()?.value(at))
-        })
+        self.value(column, "a date or timestamp", micros)
     }
 
     /// Whether it is null.
     pub fn is_null(&self, column: &str) -> bool {
-        self.column(column).is_some_and(|column| column.values.is_null(self.at))
+        self.column(column).is_some_and(|column| column.is_null(self.at))
     }
 
     fn column(&self, name: &str) -> Option<&Column<'_>> {
@@ -143,12 +191,12 @@ impl Row<'_> {
 
     fn value<'a, T>(&'a self, name: &str, what: &str, read: impl Fn(&'a ArrayRef, usize) -> Option<T>) -> Option<T> {
         let column = self.column(name)?;
-        if column.values.data_type() == &DataType::Null || column.values.is_null(self.at) {
+        if column.is_null(self.at) {
             return None;
         }
-        let value = read(&column.values, self.at);
+        let value = read(&column.values, column.keys.as_ref().map_or(self.at, |keys| keys[self.at]));
         if value.is_none() {
-            let found = crate::schema::type_name(&column.found);
+            let found = crate::schema::type_name(column.values.data_type());
             self.fail(format!("the rule reads the column `{name}`, which is {found}, as {what}"));
         }
         value

@@ -170,7 +170,6 @@ fn found(observed: &str) -> Vec<f64> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[expect(clippy::print_stdout, reason = "what is not compared must be told")]
 async fn statistics_and_p_values_are_those_of_scipy() {
     let Some(python) = python("scipy-venv", &["scipy"], "import scipy.stats") else {
         println!("not compared with scipy: no python3, or PyPI cannot be reached");
