@@ -121,7 +121,7 @@ mod tests {
             let event = json!({ "id": "e", "at": "2026-01-31T09:00:00.5Z", "producer": "phlo", "correlation": { "asset": "bronze.x" }, "type": kind, "data": data });
             serde_json::from_value(event).unwrap()
         };
-        let check = json!({ "name": "n", "kind": "range", "outcome": "failed", "severity": "warn", "violations": 3, "total": 1000, "tolerance": 0.0, "sql": "select 1" });
+        let check = json!({ "name": "n", "kind": "range", "outcome": "failed", "severity": "warn", "violations": 3, "total": 1000, "tolerance": 0.0, "sql": "select 1", "of_rows": true });
         let passed = json!({ "name": "p", "kind": "not_null", "outcome": "passed", "severity": "error", "violations": 0, "total": 16, "tolerance": 0.0 });
         let count = json!({ "name": "c", "kind": "row_count", "outcome": "failed", "severity": "error", "violations": 1, "total": 4, "tolerance": 0.0, "observed": "4 rows" });
         let failed = json!({ "asset": "bronze.x", "status": "failed", "attempts": 1, "duration_ms": 12, "error": { "code": "P3001", "messages": ["no answer", "refused"] } });

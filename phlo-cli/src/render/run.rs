@@ -254,7 +254,7 @@ mod tests {
     fn run() -> RunRecord {
         let check = |name: &str, outcome: &str, severity: &str, violations: u64| {
             json!({ "name": name, "kind": "range", "outcome": outcome, "severity": severity, "violations": violations, "total": 27004, "tolerance": 0.0,
-                    "expected": "dep_delay at most 600", "sql": "SELECT * FROM '/lake/x.parquet' WHERE NOT (dep_delay <= 600)",
+                    "expected": "dep_delay at most 600", "of_rows": true, "sql": "SELECT * FROM '/lake/x.parquet' WHERE NOT (dep_delay <= 600)",
                     "sample": if violations == 12 { json!([{ "year": 2013, "carrier": "HA", "dep_delay": 1301, "_phlo_run_id": "r" },
                                                            { "year": 2013, "carrier": "MQ", "dep_delay": null, "_phlo_run_id": "r" }]) } else { json!([]) } })
         };

@@ -257,7 +257,7 @@ mod tests {
     fn result(id: &str, name: &str, outcome: &str, violations: u64) -> CheckResult {
         let sql = (violations > 0).then_some("select 1");
         serde_json::from_value(json!({ "id": id, "name": name, "kind": "range", "outcome": outcome, "severity": "error", "violations": violations,
-            "total": 1000, "tolerance": 0.0, "sql": sql, "observed": (outcome == "errored").then_some("?"), "error": (outcome == "errored").then_some("no column `x`") }))
+            "total": 1000, "tolerance": 0.0, "sql": sql, "of_rows": true, "observed": (outcome == "errored").then_some("?"), "error": (outcome == "errored").then_some("no column `x`") }))
         .unwrap()
     }
 
