@@ -512,24 +512,6 @@ const REST: &[Truth] = &[
         |rows| disordered(rows, "n", false, |previous, value| previous < value),
     ),
     Truth::new(
-        "accepted_combinations: { columns: [k, b], values: [[x, true], [y, false]] }",
-        "select count(*) from t where k is not null and b is not null and (k, b) not in (('x', true), ('y', false))",
-        |rows| {
-            Expected::violations(rows.bad(&["k", "b"], |c| {
-                c[0].text().zip(c[1].bool()).is_some_and(|pair| ![("x", true), ("y", false)].contains(&pair))
-            }))
-        },
-    ),
-    Truth::new(
-        "accepted_combinations: { columns: [f, sd], values: [[0, a], [1, b]] }",
-        "select count(*) from t where f is not null and sd is not null and not (f = 0 and sd = 'a' or f = 1 and sd = 'b')",
-        |rows| {
-            Expected::violations(rows.bad(&["f", "sd"], |c| {
-                c[0].number().zip(c[1].text()).is_some_and(|(f, s)| !(f == 0.0 && s == "a" || f == 1.0 && s == "b"))
-            }))
-        },
-    ),
-    Truth::new(
         "multicolumn_sum: { columns: [i8, i32], equal: 1 }",
         "select count(*) from t where i8::hugeint + i32 <> 1",
         |rows| {
