@@ -28,7 +28,7 @@ pub(super) fn run(app: &App, asset: &str) -> Result<Exit, Failure> {
                     way(one.on_write).into(),
                     way(one.on_audit).into(),
                     if one.grows { "new rows" } else { "the table" }.into(),
-                    Cell::maybe((!one.evaluates.is_empty()).then(|| one.evaluates.join(", "))),
+                    Cell::maybe((!one.evaluates.is_empty()).then(|| shortened(&one.evaluates.join(", ")))),
                 ]);
             }
             let read = |when: &str, way: Way, columns: &[String]| {
@@ -59,6 +59,16 @@ pub(super) fn run(app: &App, asset: &str) -> Result<Exit, Failure> {
         },
     )?;
     Ok(Exit::Done)
+}
+
+// A query is told whole with `--json`.
+fn shortened(text: &str) -> String {
+    const LONGEST: usize = 80;
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if text.chars().count() <= LONGEST {
+        return text;
+    }
+    text.chars().take(LONGEST - 1).chain(['…']).collect()
 }
 
 fn way(way: Way) -> &'static str {
