@@ -131,6 +131,21 @@ fn an_append_is_audited_by_its_new_rows_wherever_aggregates_can_grow() {
     project.put("in/3.csv", "at,v\n2025-12-31T23:30:00,3\n");
     assert_eq!(freshness(&project).0, "passed");
 
+    // What looks at the clock is counted anew, over all rows.
+    let clock = Project::copy_of(&project);
+    let asset = std::fs::read_to_string(clock.path().join("assets/raw/x.yaml")).unwrap();
+    clock.put(
+        "assets/raw/x.yaml",
+        &format!("{asset}  - row_count: {{ name: lately, max: 99, where: \"at < now()\" }}\n"),
+    );
+    for (file, rows) in [("in/5.csv", 6), ("in/6.csv", 7)] {
+        clock.put(file, "at,v\n2025-12-31T23:50:00,3\n");
+        let record = clock.phlo(&["run", "--json"]).exits(0).json();
+        let checks = record["assets"][0]["checks"].as_array().unwrap().clone();
+        let lately = checks.iter().find(|check| check["name"] == "lately").unwrap();
+        assert_eq!(lately["rows_scanned"], rows, "{lately:#}");
+    }
+
     // A commit of somebody else keeps no aggregates: everything is read again.
     let copy = Project::copy_of(&project);
     let log = find(copy.path(), "_delta_log");
