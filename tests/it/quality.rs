@@ -171,6 +171,70 @@ fn sensitive_values_are_shown_nowhere() {
 }
 
 #[test]
+fn why_a_check_could_not_run_quotes_nothing_sensitive() {
+    let project = Project::new().write("in/orders.csv", BAD).write(
+        "assets/raw/orders.yaml",
+        &format!("{ORDERS}checks: [{{ business_rule: 'CAST(email AS BIGINT) > 0' }}, {{ business_rule: 'CAST(note AS BIGINT) > 0' }}]\n"),
+    );
+    let ran = project.phlo(&["run"]).exits(3).all();
+    let shown = project.phlo(&["quality", "show", "raw.orders", "--json"]).exits(0);
+    let logs = project.phlo(&["logs", "--json"]).exits(0).all();
+    assert!(![&ran, &shown.all(), &logs].iter().any(|said| said.contains("@x.org")), "{ran}{}{logs}", shown.all());
+    let checks = &shown.json()["checks"];
+    let error = |at: usize| checks[at]["error"].as_str().unwrap();
+    assert!(error(0).contains("it may quote `email`") && error(1).contains("fine"), "{checks}");
+}
+
+#[test]
+fn what_a_function_judges_can_be_asked_in_sql_of_what_was_rejected_and_of_the_table() {
+    let checks = "checks: [{ format: { column: iban, format: iban, where: id > 1, name: \"bank's\" } }]\n";
+    let project = Project::new()
+        .write("in.csv", "id,iban\n1,nope\n2,DE89370400440532013000\n3,DE89370400440532013001\n4,\n")
+        .write("assets/raw/a.yaml", &format!("source: {{ plugin: files, path: in.csv }}\n{checks}"));
+    project.phlo(&["run"]).exits(3);
+    let sql = |args: &[&str]| {
+        let shown = project.phlo(args).json();
+        let check = shown["checks"].get(0).or_else(|| shown["assets"][0]["checks"].get(0)).cloned();
+        check.and_then(|check| check["sql"].as_str().map(str::to_owned)).unwrap_or_else(|| panic!("{shown}"))
+    };
+    let found = |sql: &str| project.phlo(&["sql", sql, "--format", "json"]).exits(0).json();
+    assert_eq!(found(&sql(&["quality", "show", "raw.a", "--json"]))[0]["id"], 3);
+    project.put("assets/raw/a.yaml", "source: { plugin: files, path: in.csv }\n");
+    project.phlo(&["run"]).exits(0);
+    project.put("assets/raw/a.yaml", &format!("source: {{ plugin: files, path: in.csv }}\n{checks}"));
+    let of_table = sql(&["quality", "run", "raw.a", "--json"]);
+    assert!(of_table.contains("FROM raw.a WHERE"), "{of_table}");
+    assert_eq!(found(&of_table).as_array().unwrap().len(), 1);
+    let said = project.phlo(&["sql", "select phlo_holds('raw.a', 'bank', named_struct('iban', 'x'))"]).exits(2);
+    assert!(said.stderr.contains("did you mean `bank's`?"), "{}", said.all());
+}
+
+#[test]
+fn an_audit_on_demand_is_a_run_whose_results_are_kept() {
+    let project = shop(BAD);
+    project.put("assets/raw/orders.yaml", &format!("{ORDERS}checks: [{{ not_null: [id] }}]\n"));
+    project.phlo(&["run"]).exits(0);
+    project.put(
+        "assets/raw/orders.yaml",
+        &format!("{ORDERS}checks: [{{ not_null: [id] }}, {{ range: {{ column: price, min: 0 }} }}]\n"),
+    );
+    let audited = project.phlo(&["quality", "run", "raw.orders", "--json"]).exits(3).json();
+    let run = audited["run_id"].as_str().unwrap();
+    let shown = project.phlo(&["quality", "show", "raw.orders", "--json"]).exits(0).json();
+    assert_eq!((&shown["run_id"], &shown["checks"][1]["violations"]), (&json!(run), &json!(1)));
+    let history = project.phlo(&["quality", "history", "raw.orders", "--json"]).exits(0).json();
+    assert_eq!(history["checks"][0]["results"].as_array().unwrap().len(), 2, "{history}");
+    let runs = project.phlo(&["runs", "--json"]).exits(0).json();
+    assert_eq!(
+        (&runs["runs"][0]["id"], &runs["runs"][0]["status"], &runs["runs"][0]["selection"]),
+        (&json!(run), &json!("blocked"), &json!("quality of raw.orders"))
+    );
+    // What the table holds is as it was, and so is what the last run did to it.
+    let status = project.phlo(&["status", "--json"]).exits(0).json();
+    assert_eq!(status["assets"][0]["last"]["status"], "success", "{status}");
+}
+
+#[test]
 fn a_history_tells_each_run_and_the_last_that_passed() {
     let project = Project::new().write("in/x.csv", "id,v\n1,1\n2,2\n").write(
         "assets/raw/x.yaml",

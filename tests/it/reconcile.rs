@@ -69,9 +69,14 @@ fn a_table_is_reconciled_with_a_database_and_no_secret_is_told() {
     let shop = [("SHOP", url.as_str())];
     let said = project.phlo_with(&shop, &["check"]).exits(0);
     assert!(!said.all().contains("no asset uses"), "{}", said.all());
+    let scans =
+        || server.sql("select seq_scan from pg_stat_user_tables where relname = 'orders'").trim().parse::<u32>();
+    let before = scans().unwrap();
     let found = outcomes(&results(&project, 0, &shop));
     assert_eq!(found.len(), 5, "{found:#?}");
     assert!(found.iter().all(|one| one.contains(" passed 0/")), "{found:#?}");
+    // What several queries or checks read is read once: three ways to say it, three times.
+    assert_eq!(scans().unwrap() - before, 3);
 
     // One row changed, one is missing here, two are missing there.
     let changed = orders((1..=502).filter(|id| *id != 17), Some(300));
@@ -101,6 +106,13 @@ fn a_table_is_reconciled_with_a_database_and_no_secret_is_told() {
     );
     assert_eq!(sample(3).iter().filter(|row| row.contains("\"id\":300")).count(), 2, "{:#?}", sample(3));
     assert!(sample(4).iter().all(|row| row.contains("\"id\":17")), "{:#?}", sample(4));
+
+    // What it told can be asked again, of the table as it was when the run was blocked.
+    for (at, rows) in [(2, 3), (3, 4), (4, 1)] {
+        let sql = broken[at]["sql"].as_str().unwrap();
+        let said = project.phlo_with(&shop, &["sql", sql, "--format", "json"]).exits(0).json();
+        assert!(said.as_array().unwrap().len() >= rows, "{sql}\n{said}");
+    }
 
     // Neither a server that is not there nor one that lets nobody in is told with the password, and neither is a pass.
     for bad in [url.replace("phlo-test-secret", "wrong-Passw0rd"), url.replace(&server.port().to_string(), "1")] {

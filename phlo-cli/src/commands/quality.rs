@@ -4,13 +4,15 @@ mod explain;
 mod history;
 mod profile;
 
+use std::sync::Arc;
+
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use phlo_plugin::Error;
 use phlo_plugin::resource::RunHistory;
-use phlo_runtime::{Audited, Platform};
+use phlo_runtime::{AuditRun, Audited, Platform};
 use phlo_spec::run::ErrorRecord;
 use phlo_spec::{AssetKey, CheckResult, Code};
 use serde_json::{Value, json};
@@ -20,6 +22,7 @@ use crate::args::{Quality, Report as Args, ReportFormat};
 use crate::exit::{Exit, Failure};
 use crate::render::junit::junit;
 use crate::render::page::page;
+use crate::render::progress::Progress;
 use crate::render::report::{Asset, Checked, Report};
 use crate::render::rows::{MASKED, grid, json_lines, masked};
 use crate::render::run::{failed_check, found};
@@ -102,14 +105,10 @@ fn mask(result: &mut CheckResult, sensitive: &[String]) {
 
 fn audit(app: &App, args: &Args, select: &[String]) -> Result<Exit, Failure> {
     let open = app.open_to_work()?;
-    let keys = open.platform.select(select).map_err(|problems| Failure::in_files(problems, &open.texts))?;
-    let runtime = app.runtime()?;
-    let mut all = Vec::new();
-    for key in keys {
-        // One that cannot be audited hides no other.
-        let results = runtime.block_on(open.platform.quality(&key)).map_err(|err| err.record());
-        all.push((key, results));
-    }
+    let progress = Arc::new(Progress::new(app.printer.clone()));
+    let audited = app.runtime()?.block_on(open.platform.audit(select, progress.clone()));
+    progress.end();
+    let AuditRun { run_id, assets: all } = audited.map_err(|problems| Failure::in_files(problems, &open.texts))?;
     let at = Utc::now();
     let blocks = |results: &[CheckResult]| results.iter().any(CheckResult::blocks);
     let blocked = all.iter().any(|(_, audited)| audited.as_ref().is_ok_and(|audited| blocks(&audited.results)));
@@ -131,7 +130,7 @@ fn audit(app: &App, args: &Args, select: &[String]) -> Result<Exit, Failure> {
                 (false, Some(_)) => "error",
                 (false, None) => "ok",
             };
-            json!({ "status": status, "assets": assets.collect::<Vec<_>>() })
+            json!({ "status": status, "run_id": run_id, "assets": assets.collect::<Vec<_>>() })
         },
         || {
             let text = |(key, audited): &(AssetKey, Result<Audited, ErrorRecord>)| {
@@ -148,7 +147,8 @@ fn audit(app: &App, args: &Args, select: &[String]) -> Result<Exit, Failure> {
         },
         || {
             let assets = all.iter().map(|(key, results)| {
-                let asset = Asset { at: Some(at), ..reported(&open.platform, key) };
+                let run = Some(run_id.clone());
+                let asset = Asset { at: Some(at), run, ..reported(&open.platform, key) };
                 match results {
                     Ok(audited) => {
                         Asset { checks: audited.results.iter().cloned().map(Checked::from).collect(), ..asset }

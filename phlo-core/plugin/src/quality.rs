@@ -58,10 +58,11 @@ pub struct CheckPlan {
     pub by_the_clock: bool,
 }
 
-/// A table that a check reads through a source plugin, e.g. one of a database; read anew by each query that names it.
+/// A table that a check reads through a source plugin, e.g. one of a database; read once for all queries of an audit that name it.
 #[derive(Debug, Clone)]
 pub struct OtherTable {
-    /// Its name in the check's queries: one that the asset's own are not likely to have, e.g. `_phlo_other`.
+    /// Its name in the check's queries: one that no other check of the project has for another table, e.g. of the asset's name and
+    /// [`Node::place`]. `phlo sql` knows it too, so that people can run the queries.
     pub name: String,
     /// Where its rows come from: what an asset's `source:` holds, a plugin or a connection and its config. It must stand in the check's
     /// parameters as it is (a field of type [`Node`]): a map with `plugin` or `connection` there is known as a source, so that its

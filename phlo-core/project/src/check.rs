@@ -5,8 +5,6 @@ use phlo_spec::{CheckSpec, Code, Diagnostic, Node, NodeKind, Place, Tolerance, T
 
 use crate::read::{map_at, null_as_map, read_all, value_at};
 
-/// Failing rows that a result keeps, unless it is said otherwise.
-const SAMPLED: usize = 100;
 /// More would swell the run history.
 const MOST_SAMPLED: usize = 10_000;
 
@@ -125,7 +123,7 @@ fn check(item: &Node, problems: &mut Vec<Diagnostic>) -> Option<CheckSpec> {
         severity,
         tolerance,
         filter,
-        sample: sample.unwrap_or(SAMPLED),
+        sample: sample.unwrap_or(CheckHeader::SAMPLED),
         params,
         place: key.place(),
     })

@@ -23,6 +23,7 @@ pub(crate) fn checks(registry: &Registry, spec: &AssetSpec, schema: Option<&Sche
         });
         match plan {
             Ok(plan) => made.push(Check {
+                asset: spec.key.clone(),
                 name: check.name.clone().unwrap_or_else(|| plan.name.clone()),
                 id: identity(check, &plan.name),
                 kind: check.kind.clone(),

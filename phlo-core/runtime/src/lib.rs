@@ -16,6 +16,7 @@ mod platform;
 pub mod process;
 mod profile;
 mod publish;
+mod quality;
 mod query;
 mod report;
 mod run;
@@ -34,7 +35,8 @@ pub use graph::{Graph, Node as GraphNode};
 pub use phlo_engine::check::{Explained, Way};
 pub use platform::{Opened, Platform};
 pub use profile::Profile;
-pub use query::{Audited, QualityPlan, SqlAnswer};
+pub use quality::{AuditRun, Audited, QualityPlan};
+pub use query::SqlAnswer;
 pub use report::{
     AssetState, ConnectionHealth, Freshness, Lineage, PlanStep, PluginCheck, PluginDetails, PluginHealth, PluginRow,
     TableRow,

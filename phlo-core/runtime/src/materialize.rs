@@ -456,7 +456,7 @@ impl Work<'_> {
             audited.results.into_iter().map(|(_, result)| result).collect()
         } else {
             self.note("its checks changed; the published table was audited".to_owned());
-            let audited = platform.quality(&spec.key).await?;
+            let audited = platform.quality_of(spec).await?;
             self.run.audit_ms = audited.audit_ms;
             audited.results
         };

@@ -5,16 +5,17 @@ use std::sync::Arc;
 
 use arrow_schema::{Schema, SchemaRef};
 use futures::FutureExt;
-use phlo_engine::other::{Open, reread};
+use phlo_engine::other::{Open, read_once};
 use phlo_engine::session::{empty, register_bare};
 use phlo_engine::{Check, Session};
 use phlo_plugin::quality::OtherTable;
 use phlo_plugin::source::{AnySource, ReadRequest, SourceConfig, SourceContext};
 use phlo_plugin::{Error, Result};
 use phlo_project::source_of;
-use phlo_spec::{AssetSpec, Code, Diagnostic, Node};
+use phlo_spec::{AssetSpec, Code, Diagnostic};
 use tokio_util::sync::CancellationToken;
 
+use crate::audit;
 use crate::platform::Platform;
 
 /// Rows per batch, about.
@@ -30,26 +31,55 @@ struct Source {
 
 impl Platform {
     /// Registers what an asset's checks read through sources, each under the name that its check has for it. Columns are asked of the
-    /// source now, rows by each scan.
+    /// source now, rows by the first scan for all of them.
     ///
     /// # Errors
     /// The source is unknown, its config is wrong, or it does not answer; at its place.
     pub(crate) async fn register_others(&self, session: &Session, spec: &AssetSpec, checks: &[Check]) -> Result<()> {
-        let mut registered: BTreeMap<&str, &Node> = BTreeMap::new();
+        let mut registered: BTreeMap<&str, serde_json::Value> = BTreeMap::new();
+        // What several checks read is read once for them all.
+        let mut tables: Vec<(serde_json::Value, Arc<_>)> = Vec::new();
         for (check, other) in others(checks) {
-            match registered.insert(&other.name, &other.source) {
+            let said = other.source.to_json();
+            match registered.insert(&other.name, said.clone()) {
                 None => {}
-                Some(same) if *same == other.source => continue,
+                Some(same) if same == said => continue,
                 Some(_) => {
                     let message = format!("two checks read different tables under the name `{}`", other.name);
                     return Err(Error::new(Code::CheckErrored, message).at(check.place.clone()));
                 }
             }
-            let source = self.other(spec, check, other, false).map_err(|problems| first(problems, check))?;
-            let schema = source.schema().await.map_err(|err| err.at(place(check, other)))?;
-            register_bare(session, &other.name, reread(source.name.clone(), plain(&schema), source.open())?)?;
+            let known = tables.iter().find(|(source, _)| *source == said).map(|(_, table)| Arc::clone(table));
+            let table = if let Some(table) = known {
+                table
+            } else {
+                let source = self.other(spec, check, other, false).map_err(|problems| first(problems, check))?;
+                let schema = source.schema().await.map_err(|err| err.at(place(check, other)))?;
+                let table = read_once(source.name.clone(), plain(&schema), source.open())?;
+                tables.push((said, table.clone()));
+                table
+            };
+            register_bare(session, &other.name, table)?;
         }
         Ok(())
+    }
+
+    /// Registers a table that some check reads through a source, for who runs the SQL of its result. Answers whether there is such a one.
+    ///
+    /// # Errors
+    /// As [`Platform::register_others`].
+    pub(crate) async fn register_other(&self, session: &Session, name: &str) -> Result<bool> {
+        for spec in self.assets() {
+            let (mut checks, _) = audit::checks(&self.inner.registry, spec, None);
+            checks.retain_mut(|check| {
+                check.plan.others.retain(|other| other.name == name);
+                !check.plan.others.is_empty()
+            });
+            if !checks.is_empty() {
+                return self.register_others(session, spec, &checks).await.map(|()| true);
+            }
+        }
+        Ok(false)
     }
 
     /// Reads the configs of what a check reads through sources, without a network, and registers them for planning. Answers whether all

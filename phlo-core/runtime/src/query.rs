@@ -2,25 +2,24 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::Instant;
+use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 use chrono::Utc;
 use futures::StreamExt;
+use phlo_engine::check::register_holds;
 use phlo_engine::session::{register, register_bare};
 use phlo_engine::sql::{Adhoc, reads_files};
 use phlo_engine::stream::{execute, head};
-use phlo_engine::{Session, check};
 use phlo_engine_api::{TableInfo, TableVersion};
 use phlo_plugin::source::BatchStream;
 use phlo_plugin::{Error, Result};
-use phlo_spec::{AssetBody, AssetKey, CheckResult, Code, Diagnostics};
-use serde::Serialize;
+use phlo_spec::{AssetBody, AssetKey, Code, Diagnostics};
 
 use crate::platform::Platform;
 use crate::publish;
 use crate::report::{AssetState, Freshness, Lineage, TableRow};
-use crate::{audit, select};
+use crate::select;
 
 /// Rows that answer a query.
 pub struct SqlAnswer {
@@ -30,30 +29,6 @@ pub struct SqlAnswer {
     pub stream: BatchStream,
 }
 
-/// What an audit of a published table found.
-#[derive(Debug)]
-pub struct Audited {
-    /// Each check's result, in the order of the asset's file.
-    pub results: Vec<CheckResult>,
-    /// Milliseconds that the checks took.
-    pub audit_ms: u64,
-}
-
-/// How the checks of an asset are found out.
-#[derive(Debug, Serialize)]
-pub struct QualityPlan {
-    /// The asset.
-    pub asset: AssetKey,
-    /// The table's rows, if known without reading data.
-    pub rows: Option<u64>,
-    /// Each check, in the order of the asset's file.
-    pub checks: Vec<check::Explained>,
-    /// What the shared pass over the table as it would be reads, after a write other than an append.
-    pub write_columns: Vec<String>,
-    /// What the shared pass over the table as it stands reads.
-    pub audit_columns: Vec<String>,
-}
-
 impl Platform {
     /// Runs a query over the published tables; `'file.parquet'` in FROM reads a file.
     ///
@@ -61,11 +36,16 @@ impl Platform {
     /// It does not plan; a table is unknown, with the nearest name.
     pub async fn sql(&self, text: &str) -> Result<SqlAnswer> {
         let session = reads_files(self.engine(None, None)?.session()?)?;
+        let platform = self.clone();
+        register_holds(&session, Arc::new(move |asset, check, schema| platform.check_of(asset, check, schema)));
         let adhoc = Adhoc::parse(&session, text)?;
         let (store, _) = self.table_store(None, None)?;
         for name in adhoc.names.clone() {
             // Anything else is a file, or a name that the planner will not find and say so.
-            let Ok(key) = AssetKey::new(name) else { continue };
+            let Ok(key) = AssetKey::new(name.clone()) else {
+                self.register_other(&session, &name).await?;
+                continue;
+            };
             let store = match self.asset(&key) {
                 Some(spec) => self.table_store(Some(spec), None)?.0,
                 None => store.clone(),
@@ -148,7 +128,7 @@ impl Platform {
         Ok(tables)
     }
 
-    pub(crate) async fn store_of(&self, table: &AssetKey) -> Result<std::sync::Arc<dyn phlo_engine_api::TableStore>> {
+    pub(crate) async fn store_of(&self, table: &AssetKey) -> Result<Arc<dyn phlo_engine_api::TableStore>> {
         Ok(self.table_store(self.asset(table), None)?.0)
     }
 
@@ -196,80 +176,6 @@ impl Platform {
         }
         let selected = select::select(&graph, selections, &[]);
         Ok(selected.map_err(|err| Diagnostics(vec![err.into_diagnostic()]))?.into_iter().collect())
-    }
-
-    /// Audits a published table now, every check over the whole of it.
-    ///
-    /// # Errors
-    /// The asset or its table is unknown, or its checks are wrong.
-    pub async fn quality(&self, asset: &AssetKey) -> Result<Audited> {
-        let started = Instant::now();
-        let spec = self.asset(asset).ok_or_else(|| self.no_asset(asset))?;
-        if let Some(publish) = publish::of(spec) {
-            let results = self.quality_of_publish(spec, publish).await?;
-            return Ok(Audited { results, audit_ms: started.elapsed().as_millis() as u64 });
-        }
-        self.quality_of(spec).await
-    }
-
-    /// Audits an asset's table with the checks that this says it has.
-    pub(crate) async fn quality_of(&self, spec: &phlo_spec::AssetSpec) -> Result<Audited> {
-        let asset = &spec.key;
-        let (store, _) = self.table_store(Some(spec), None)?;
-        let Some(table) = store.provider(asset, None).await? else { return Err(self.no_table(asset).await) };
-        let session = self.engine(Some(spec), None)?.session()?;
-        let checks = audit::checks_or_first(&self.inner.registry, spec, Some(&table.schema()))?;
-        self.register_published(&session, spec).await?;
-        let audit = check::audit(&session, &table, &checks, check::Scope::All, None).await?;
-        let name = asset.as_str();
-        let results = audit
-            .results
-            .into_iter()
-            .map(|(_, mut result)| {
-                result.sql = result.sql.map(|sql| sql.replace(check::ROWS, name).replace(check::TABLE, name));
-                result
-            })
-            .collect();
-        Ok(Audited { results, audit_ms: audit.took.as_millis() as u64 })
-    }
-
-    /// How an asset's checks are found out, on its published table.
-    ///
-    /// # Errors
-    /// The asset or its table is unknown, or its checks are wrong.
-    pub async fn quality_plan(&self, asset: &AssetKey) -> Result<QualityPlan> {
-        let spec = self.asset(asset).ok_or_else(|| self.no_asset(asset))?;
-        let (store, _) = self.table_store(Some(spec), None)?;
-        let Some(table) = store.provider(asset, None).await? else { return Err(self.no_table(asset).await) };
-        let session = self.engine(Some(spec), None)?.session()?;
-        let checks = audit::checks_or_first(&self.inner.registry, spec, Some(&table.schema()))?;
-        let (checks, [write_columns, audit_columns]) = check::explain(&session, &table, &checks)?;
-        let rows = store.describe(asset, None).await?.and_then(|info| info.rows);
-        Ok(QualityPlan { asset: asset.clone(), rows, checks, write_columns, audit_columns })
-    }
-
-    /// The published tables that an asset's checks read beside its own, and what they read through sources.
-    ///
-    /// # Errors
-    /// One does not exist, told at the check.
-    pub(crate) async fn register_published(&self, session: &Session, spec: &phlo_spec::AssetSpec) -> Result<()> {
-        let (checks, _) = audit::checks(&self.inner.registry, spec, None);
-        let mut registered = BTreeSet::from([spec.key.clone()]);
-        for check in &checks {
-            for table in check.tables() {
-                if !registered.insert(table.clone()) {
-                    continue;
-                }
-                let (store, _) = self.table_store(self.asset(&table), None)?;
-                let provider = store.provider(&table, None).await?.ok_or_else(|| {
-                    Error::new(Code::UnknownTable, format!("the table `{table}` does not exist yet"))
-                        .at(check.place.clone())
-                        .hint(format!("run its asset too: `phlo run +{}`", spec.key))
-                })?;
-                register(session, &table, provider)?;
-            }
-        }
-        self.register_others(session, spec, &checks).await
     }
 
     pub(crate) fn no_asset(&self, key: &AssetKey) -> Error {

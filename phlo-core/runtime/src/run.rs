@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use phlo_plugin::kinds::OrchestratorOutput;
 use phlo_plugin::{Emitter, Error};
 use phlo_spec::event::{Correlation, RunEnd, RunStart};
@@ -56,6 +56,20 @@ pub trait Observer: Send + Sync {
 pub struct NoObserver;
 
 impl Observer for NoObserver {}
+
+/// A run that began.
+pub(crate) struct Begun {
+    pub(crate) id: String,
+    started_at: DateTime<Utc>,
+    clock: Instant,
+    pub(crate) emitter: Emitter,
+    observer: Arc<dyn Observer>,
+}
+
+/// Selections, as people see what ran.
+pub(crate) fn selection(select: &[String]) -> String {
+    if select.is_empty() { "all".to_owned() } else { select.join(" ") }
+}
 
 struct Plan {
     graph: Graph,
@@ -181,7 +195,6 @@ impl Platform {
     /// # Errors
     /// The project or the selection is wrong; nothing ran then. What fails within the run is in the record.
     pub async fn run(&self, options: RunOptions, observer: Arc<dyn Observer>) -> Result<RunRecord, Diagnostics> {
-        let told = |err: Error| Diagnostics(vec![err.into_diagnostic()]);
         let plan = self.steps_to_run(&options)?;
         // Every mistake that can be known is told before anything runs, in assets that are not selected too.
         let mut problems = self.check().await.diagnostics;
@@ -198,6 +211,30 @@ impl Platform {
         if problems.has_errors() {
             return Err(problems.sorted());
         }
+        let assets = plan.steps.iter().map(|(key, _)| key.clone()).collect();
+        let selection = selection(&options.select);
+        let begun = self.begin(selection.clone(), assets, options.tags.clone(), observer.clone())?;
+        let assets = self.drive(plan, &options, &begun.id, &begun.emitter, &observer).await;
+        let status = overall(&assets, options.cancel.is_cancelled());
+        self.tell_late(&begun.emitter).await;
+        let (id, started_at) = (begun.id.clone(), begun.started_at);
+        let plugin_fingerprint = Some(self.inner.registry.fingerprint().short().to_owned());
+        self.end(begun, status);
+        let ended_at = Some(Utc::now());
+        Ok(RunRecord { id, status, started_at, ended_at, selection, tags: options.tags, plugin_fingerprint, assets })
+    }
+
+    /// Begins a run: hooks are called from here on, and the history knows it.
+    ///
+    /// # Errors
+    /// A hook refused it.
+    pub(crate) fn begin(
+        &self,
+        selection: String,
+        assets: Vec<AssetKey>,
+        mut tags: BTreeMap<String, String>,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Begun, Diagnostics> {
         let (hooks, hook_problems) = self.inner.registry.hooks();
         // A hook plugin that does not start is told, and the rest runs.
         for problem in &hook_problems {
@@ -212,51 +249,33 @@ impl Platform {
                 observer.hook_failed("history", "close_dead", &err);
             }
         }
-
-        let started = Utc::now();
+        let started_at = Utc::now();
         let clock = Instant::now();
-        let run_id = format!("{}-{}", started.format("%Y%m%d-%H%M%S"), &uuid::Uuid::new_v4().simple().to_string()[..6]);
-        let selection = if options.select.is_empty() { "all".to_owned() } else { options.select.join(" ") };
-        let mut tags = options.tags.clone();
+        let unique = uuid::Uuid::new_v4().simple().to_string();
+        let id = format!("{}-{}", started_at.format("%Y%m%d-%H%M%S"), &unique[..6]);
         tags.entry("project".to_owned()).or_insert_with(|| self.inner.project.file.name.clone());
-        let emitter = self
-            .inner
-            .bus
-            .emitter()
-            .tagged(tags)
-            .correlated(Correlation { run_id: Some(run_id.clone()), ..Correlation::default() });
-        let assets = plan.steps.iter().map(|(key, _)| key.clone()).collect();
-        let fingerprint = self.inner.registry.fingerprint().short().to_owned();
-        emitter
-            .emit(Payload::RunStart(RunStart {
-                selection: selection.clone(),
-                assets,
-                pid: std::process::id(),
-                plugin_fingerprint: Some(fingerprint.clone()),
-            }))
-            .map_err(told)?;
+        let of = Correlation { run_id: Some(id.clone()), ..Correlation::default() };
+        let emitter = self.inner.bus.emitter().tagged(tags).correlated(of);
+        let start = RunStart {
+            selection,
+            assets,
+            pid: std::process::id(),
+            plugin_fingerprint: Some(self.inner.registry.fingerprint().short().to_owned()),
+        };
+        emitter.emit(Payload::RunStart(start)).map_err(|err| Diagnostics(vec![err.into_diagnostic()]))?;
+        Ok(Begun { id, started_at, clock, emitter, observer })
+    }
 
-        let runs = self.drive(plan, &options, &run_id, &emitter, &observer).await;
-        let status = overall(&runs, options.cancel.is_cancelled());
-        self.tell_late(&emitter).await;
-        let ended = RunEnd { status, duration_ms: clock.elapsed().as_millis() as u64 };
-        if let Err(err) = emitter.emit(Payload::RunEnd(ended)) {
-            observer.hook_failed("", "run.end", &err);
+    /// Ends a run. What hooks say of its end changes nothing about it.
+    pub(crate) fn end(&self, run: Begun, status: RunStatus) {
+        let ended = RunEnd { status, duration_ms: run.clock.elapsed().as_millis() as u64 };
+        if let Err(err) = run.emitter.emit(Payload::RunEnd(ended)) {
+            run.observer.hook_failed("", "run.end", &err);
         }
         for problem in self.inner.registry.clean_up() {
-            observer.hook_failed("", "clean-up", &problem);
+            run.observer.hook_failed("", "clean-up", &problem);
         }
         self.inner.bus.observe(None);
-        Ok(RunRecord {
-            id: run_id,
-            status,
-            started_at: started,
-            ended_at: Some(Utc::now()),
-            selection,
-            tags: options.tags,
-            plugin_fingerprint: Some(fingerprint),
-            assets: runs,
-        })
     }
 
     /// One metric, `asset.late_hours`, for each asset of the project whose last commit is older than its `freshness` allows: what

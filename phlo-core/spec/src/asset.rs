@@ -434,4 +434,6 @@ pub struct CheckHeader {
 impl CheckHeader {
     /// The keys that belong to the header.
     pub const KEYS: &'static [&'static str] = &["name", "description", "severity", "tolerance", "where", "sample"];
+    /// Failing rows that a result keeps, unless it is said otherwise.
+    pub const SAMPLED: usize = 100;
 }

@@ -9,7 +9,7 @@ use datafusion::datasource::MemTable;
 use phlo_engine::{Check, Session, check};
 use phlo_plugin::quality::{AnyQuality, CheckTarget};
 use phlo_plugin::{InitContext, Policy, Registry};
-use phlo_spec::quality::{CheckOutcome, CheckSeverity, Tolerance};
+use phlo_spec::quality::{CheckOutcome, Tolerance};
 use phlo_spec::{CheckResult, Node};
 
 use crate::findings::Findings;
@@ -137,19 +137,8 @@ impl Case {
         let params = Node::parse(&self.params, "conformance.yaml", 1).map_err(phlo_plugin::Error::from);
         let plan = params.and_then(|params| self.plugin.check(&params, &target));
         let plan = findings.expect(plan, "making the check")?;
-        let check = Check {
-            name: plan.name.clone(),
-            id: String::new(),
-            kind: self.name.clone(),
-            description: None,
-            severity: CheckSeverity::Error,
-            tolerance: Tolerance::of(tolerance),
-            filter: None,
-            sample: 100,
-            sensitive: Arc::default(),
-            plan,
-            place: None,
-        };
+        let made = Check::new(target.asset, self.name.clone(), plan);
+        let check = Check { tolerance: Tolerance::of(tolerance), ..made };
         let session = Session::new();
         findings.expect(check.verify(&session, &schema).await, format_args!("{what}: planning the check"))?;
         let table = MemTable::try_new(schema, vec![rows]).map_err(phlo_engine::map_error);

@@ -260,7 +260,7 @@ impl Common {
         let mut used: Vec<String> = by.iter().chain(columns).cloned().collect();
         used.sort();
         used.dedup();
-        let sides = params::sides(&with, other_where.as_ref(), &other_names, &used)?;
+        let sides = params::sides(&with, target, other_where.as_ref(), &other_names, &used)?;
         let judged = judged(&sides, &by, &aggregates, target, absolute, relative);
         let (query, show) = queries(&judged, &by, &aggregates);
         let names: Vec<String> = aggregates.iter().map(|(name, _)| name.clone()).collect();
@@ -291,7 +291,7 @@ impl Common {
         let expected = format!("{what} as in {} {groups}", with.shown());
         let evaluation = Evaluation::Query { query, verdict: Arc::new(verdict), show: Some(show) };
         let plan = CheckPlan::new(params::name(kind, &name), params::one_line(&expected), evaluation).on(used);
-        Ok(with.read_by(plan))
+        Ok(with.read_by(plan, target))
     }
 }
 

@@ -60,7 +60,7 @@ impl Quality for ReconcileChecksum {
         let used: Vec<String> = key.iter().chain(&columns.names).cloned().collect();
         // What the names are about is not known before the columns are.
         let names = if target.schema.is_some() || !columns.names.is_empty() { other_names } else { BTreeMap::new() };
-        let sides = params::sides(&with, other_where.as_ref(), &names, &used)?;
+        let sides = params::sides(&with, target, other_where.as_ref(), &names, &used)?;
         let keys = params::keys(key.len());
         let rows = columns.rows(&sides, |side| {
             let keyed = key.iter().zip(&keys).map(|(column, alias)| {
@@ -94,7 +94,7 @@ impl Quality for ReconcileChecksum {
         ];
         let expected = params::one_line(&format!("{shown} as in {} {by} {rounded}", with.shown()));
         let plan = CheckPlan::new(params::name("reconcile_checksum", &name), expected, evaluation).on(used);
-        Ok(with.read_by(plan))
+        Ok(with.read_by(plan, target))
     }
 }
 

@@ -53,7 +53,7 @@ impl Quality for ReconcileCounts {
     type Params = CountsParams;
     const SHORTHAND: Option<&'static str> = Some("with");
 
-    fn check(&self, params: CountsParams, _: &CheckTarget) -> Result<CheckPlan> {
+    fn check(&self, params: CountsParams, target: &CheckTarget) -> Result<CheckPlan> {
         let CountsParams { with, other_where, factor, compare, absolute } = params;
         params::predicate(other_where.as_ref())?;
         let times = factor.unwrap_or(1.0);
@@ -71,7 +71,7 @@ impl Quality for ReconcileCounts {
         let filter = other_where.map(|text| format!(" WHERE ({text}\n)")).unwrap_or_default();
         let query = format!(
             "SELECT (SELECT count(*) FROM this) AS \"here\", (SELECT count(*) FROM {}{filter}) AS \"there\"",
-            with.table()
+            with.table(target)
         );
         let judge = move |rows: &[Vec<Value>]| match rows {
             [row] => match (params::whole(row, 0), params::whole(row, 1)) {
@@ -82,11 +82,8 @@ impl Quality for ReconcileCounts {
         };
         let by = if by.is_empty() { by } else { format!(" times {times}") };
         let expected = format!("{word} in {}{by}", params::one_line(&with.shown()));
-        Ok(with.read_by(CheckPlan::new(
-            params::name("reconcile_counts", &name),
-            expected,
-            Evaluation::query(query, judge),
-        )))
+        let name = params::name("reconcile_counts", &name);
+        Ok(with.read_by(CheckPlan::new(name, expected, Evaluation::query(query, judge)), target))
     }
 }
 

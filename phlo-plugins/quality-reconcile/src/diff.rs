@@ -80,7 +80,7 @@ impl Quality for ReconcileDiff {
         let columns = Columns::new(wanted, std::slice::from_ref(&key), decimals, target)?;
         let used: Vec<String> = std::iter::once(&key).chain(&columns.names).cloned().collect();
         let names = if target.schema.is_some() || !columns.names.is_empty() { other_names } else { BTreeMap::new() };
-        let sides = params::sides(&with, other_where.as_ref(), &names, &used)?;
+        let sides = params::sides(&with, target, other_where.as_ref(), &names, &used)?;
 
         let alias = params::keys(1);
         let number = |sql: &str| {
@@ -128,7 +128,7 @@ impl Quality for ReconcileDiff {
         ];
         let expected = params::one_line(&format!("{shown} as in {} by ranges of {key}", with.shown()));
         let evaluation = Evaluation::Query { query, verdict: Arc::new(judge), show: Some(show) };
-        Ok(with.read_by(CheckPlan::new(params::name("reconcile_diff", &name), expected, evaluation).on(used)))
+        Ok(with.read_by(CheckPlan::new(params::name("reconcile_diff", &name), expected, evaluation).on(used), target))
     }
 }
 

@@ -57,7 +57,7 @@ impl Quality for ReconcileKeys {
     fn check(&self, params: KeysParams, target: &CheckTarget) -> Result<CheckPlan> {
         let KeysParams { with, key, other_names, other_where, missing } = params;
         params::distinct("key", &key)?;
-        let sides = params::sides(&with, other_where.as_ref(), &other_names, &key)?;
+        let sides = params::sides(&with, target, other_where.as_ref(), &other_names, &key)?;
         let keys = params::keys(key.len());
         let list = keys.join(", ");
         let both = params::both(&sides, |side| {
@@ -121,6 +121,6 @@ impl Quality for ReconcileKeys {
         ];
         let expected = format!("{word} of {} in {}", key.join(", "), params::one_line(&with.shown()));
         let evaluation = Evaluation::Query { query, verdict: std::sync::Arc::new(judge), show: Some(show) };
-        Ok(with.read_by(CheckPlan::new(params::name("reconcile_keys", &name), expected, evaluation).on(key)))
+        Ok(with.read_by(CheckPlan::new(params::name("reconcile_keys", &name), expected, evaluation).on(key), target))
     }
 }

@@ -54,6 +54,7 @@ pub(crate) struct Side<'a> {
 /// Both, the asset's own first.
 pub(crate) fn sides<'a>(
     with: &With,
+    target: &CheckTarget,
     other_where: Option<&String>,
     names: &'a BTreeMap<String, String>,
     used: &[String],
@@ -63,7 +64,7 @@ pub(crate) fn sides<'a>(
         let message = format!("`other_names` has `{inert}`, which is none of the columns that are compared");
         return Err(invalid(message).hint(format!("columns: {}", used.join(", "))));
     }
-    let there = with.table();
+    let there = with.table(target);
     let filter = other_where.map(|text| format!(" WHERE ({text}\n)")).unwrap_or_default();
     Ok([
         Side { number: 0, from: "this".to_owned(), names: None },

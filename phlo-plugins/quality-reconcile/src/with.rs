@@ -51,12 +51,14 @@ impl JsonSchema for With {
 }
 
 impl With {
-    /// Its name in SQL. That of a source tells where it stands, so that two checks of an asset never share one.
-    pub(crate) fn table(&self) -> String {
+    /// Its name in SQL. That of a source tells where it stands, so that no two checks share one.
+    pub(crate) fn table(&self, target: &CheckTarget) -> String {
         match self {
             Self::Asset(key) => key.parts().map(quote).collect::<Vec<_>>().join("."),
-            Self::Source(node) if node.span.line == 0 => "_phlo_other".to_owned(),
-            Self::Source(node) => format!("_phlo_other_{}_{}", node.span.line, node.span.column),
+            Self::Source(node) => {
+                let asset = target.asset.as_str().replace('.', "__");
+                format!("_phlo_other_{asset}_{}_{}", node.span.line, node.span.column)
+            }
         }
     }
 
@@ -78,8 +80,8 @@ impl With {
     }
 
     /// Adds it to what the check reads.
-    pub(crate) fn read_by(self, plan: CheckPlan) -> CheckPlan {
-        let table = self.table();
+    pub(crate) fn read_by(self, plan: CheckPlan, target: &CheckTarget) -> CheckPlan {
+        let table = self.table(target);
         match self {
             Self::Asset(_) => plan,
             Self::Source(node) => plan.reading(table, node),

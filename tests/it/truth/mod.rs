@@ -224,19 +224,8 @@ fn made(registry: &Registry, entry: &Truth, at: usize, table: &Arc<dyn TableProv
     let target = CheckTarget { asset: AssetKey::new("truth.rows").unwrap(), schema: Some(table.schema()) };
     let plugin = registry.quality(&kind).map_err(|err| format!("{err:?}"))?;
     let plan = plugin.check(&params, &target).map_err(|err| format!("{err:?}"))?;
-    Ok(Check {
-        name: format!("{at} {}", plan.name),
-        id: String::new(),
-        kind,
-        description: None,
-        severity,
-        tolerance,
-        filter,
-        sample: 100,
-        sensitive: Arc::default(),
-        plan,
-        place: None,
-    })
+    let name = format!("{at} {}", plan.name);
+    Ok(Check { name, severity, tolerance, filter, ..Check::new(target.asset, kind, plan) })
 }
 
 fn mem_table(rows: &Rows) -> Arc<dyn TableProvider> {

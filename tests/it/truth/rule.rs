@@ -2,7 +2,7 @@
 
 use phlo_engine::{Check, Session, check};
 use phlo_plugin::prelude::*;
-use phlo_spec::quality::{CheckOutcome, CheckSeverity, Tolerance};
+use phlo_spec::quality::{CheckOutcome, Tolerance};
 use phlo_testkit::fixture::{batch, key};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -48,19 +48,8 @@ fn checked(net: &str, tolerance: f64) -> Check {
 }
 
 fn made(plan: CheckPlan, tolerance: f64) -> Check {
-    Check {
-        name: plan.name.clone(),
-        id: String::new(),
-        kind: "rule".to_owned(),
-        description: None,
-        severity: CheckSeverity::Error,
-        tolerance: Tolerance::of(tolerance),
-        filter: Some("region <> 'test'".to_owned()),
-        sample: 100,
-        sensitive: std::sync::Arc::default(),
-        plan,
-        place: None,
-    }
+    let filter = Some("region <> 'test'".to_owned());
+    Check { tolerance: Tolerance::of(tolerance), filter, ..Check::new(key("gold.sales"), "rule", plan) }
 }
 
 async fn audit(check: Check, rows: &[RecordBatch]) -> phlo_spec::CheckResult {

@@ -3,6 +3,7 @@
 mod atoms;
 mod audit;
 mod explain;
+mod holds;
 mod keys;
 mod known;
 mod pass;
@@ -26,6 +27,7 @@ use datafusion::physical_plan::PhysicalExpr;
 use datafusion::prelude::SessionContext;
 use phlo_plugin::quality::{CheckPlan, Evaluation, Verdict};
 use phlo_plugin::{Error, Result};
+use phlo_spec::asset::CheckHeader;
 use phlo_spec::{AssetKey, CheckOutcome, CheckResult, CheckSeverity, Code, Place, Tolerance};
 
 use crate::error::map_error;
@@ -33,6 +35,7 @@ use crate::session::register_bare;
 
 pub use audit::{Audit, Grown, Scope, audit};
 pub use explain::{Explained, Way, explain};
+pub use holds::{FindCheck, register_holds};
 pub use rows::{RowAudit, RowTally};
 pub use states::States;
 
@@ -47,6 +50,8 @@ const MASKED: &str = "***";
 /// A check with what the asset's file says about it.
 #[derive(Debug, Clone)]
 pub struct Check {
+    /// The asset that it is of.
+    pub asset: AssetKey,
     /// Unique within the asset.
     pub name: String,
     /// See [`CheckResult::id`].
@@ -72,6 +77,24 @@ pub struct Check {
 }
 
 impl Check {
+    /// A check of an asset, by a plan of this kind; what else its file may say is as if it said nothing.
+    pub fn new(asset: AssetKey, kind: impl Into<String>, plan: CheckPlan) -> Self {
+        Self {
+            asset,
+            name: plan.name.clone(),
+            id: String::new(),
+            kind: kind.into(),
+            description: None,
+            severity: CheckSeverity::Error,
+            tolerance: Tolerance::default(),
+            filter: None,
+            sample: CheckHeader::SAMPLED,
+            sensitive: Arc::default(),
+            plan,
+            place: None,
+        }
+    }
+
     /// Whether the same rows may pass today and fail tomorrow.
     pub fn depends_on_time(&self) -> bool {
         // A verdict may look at the clock, and is cheap.
@@ -141,6 +164,11 @@ impl Check {
 
     /// The tables that its SQL names, itself as `this` left out. SQL that does not parse names none here; [`Check::verify`] tells.
     pub fn tables(&self) -> BTreeSet<AssetKey> {
+        self.queries().iter().flat_map(|sql| crate::sql::tables(sql)).collect()
+    }
+
+    /// All its SQL, as queries.
+    fn queries(&self) -> Vec<String> {
         let mut texts: Vec<String> = match &self.plan.evaluation {
             Evaluation::Rows { predicate } => vec![format!("SELECT 1 FROM this WHERE {predicate}")],
             Evaluation::Aggregates { expressions, .. } => {
@@ -156,7 +184,7 @@ impl Check {
             Evaluation::Mask { .. } | Evaluation::Schema { .. } => Vec::new(),
         };
         texts.extend(self.filter.iter().map(|filter| format!("SELECT 1 FROM this WHERE {filter}")));
-        texts.iter().flat_map(|sql| crate::sql::tables(sql)).collect()
+        texts
     }
 
     fn result(&self, verdict: &Verdict, total: u64) -> CheckResult {
@@ -227,11 +255,28 @@ impl Check {
         format!("SELECT * FROM {table} WHERE {filter}NOT ({predicate})")
     }
 
+    /// A sensitive column that it may look at.
+    fn sensitive_column(&self) -> Option<&String> {
+        let queries = self.queries();
+        // A function that names no column may look at any.
+        let any = queries.is_empty() && self.plan.columns.is_empty();
+        let named = |column: &String| {
+            self.plan.columns.contains(column) || queries.iter().any(|sql| sql.contains(column.as_str()))
+        };
+        self.sensitive.iter().find(|column| any || named(column))
+    }
+
     /// The result of a check that could not run.
     pub fn errored(&self, error: &Error) -> CheckResult {
+        // What went wrong with a value, its message quotes; what is wrong with the check, none.
+        let quotes = !matches!(error.code(), Code::SqlError | Code::UnknownColumn | Code::UnknownTable);
+        let message = match self.sensitive_column().filter(|_| quotes) {
+            Some(column) => format!("{}, told without its message: it may quote `{column}`", error.code()),
+            None => error.chain().join(": "),
+        };
         CheckResult {
             outcome: CheckOutcome::Errored,
-            error: Some(error.chain().join(": ")),
+            error: Some(message),
             ..self.result(&Verdict { passed: false, violations: 0, total: Some(0), observed: None }, 0)
         }
     }

@@ -17,7 +17,7 @@ use phlo_plugin::registry::guard;
 use phlo_plugin::{Error, Result};
 use phlo_spec::{CheckResult, Code};
 
-use super::{Check, ROWS, executable, predicate};
+use super::{Check, ROWS, executable, holds, predicate};
 use crate::error::map_error;
 
 /// A row-level check's expressions, for rows of one schema.
@@ -209,10 +209,24 @@ impl Check {
         let verdict = Verdict { passed: true, violations, total: Some(total), observed };
         let sql = match &self.plan.evaluation {
             Evaluation::Rows { predicate } => Some(self.violations_of(table, predicate)),
+            // One that names no column may look at any: there is no row to write for it.
+            Evaluation::Mask { .. } if !self.plan.columns.is_empty() => {
+                Some(self.violations_of(table, &holds::call(self, &self.plan.columns)))
+            }
             _ => None,
         };
         CheckResult { sql, of_rows: true, ..self.result(&verdict, total) }
     }
+}
+
+/// What a check's function says of each row.
+pub(super) fn judged(kind: &str, mask: &MaskFn, batch: &RecordBatch) -> Result<BooleanArray> {
+    let good = guard(kind, "judging rows", || mask(batch))?;
+    if good.len() == batch.num_rows() {
+        return Ok(good);
+    }
+    let message = format!("the check's mask has {} values for {} rows", good.len(), batch.num_rows());
+    Err(Error::new(Code::CheckErrored, message))
 }
 
 fn boolean(expr: &Arc<dyn PhysicalExpr>, batch: &RecordBatch) -> Result<BooleanArray> {
@@ -237,16 +251,7 @@ impl RowCheck {
     fn look(&self, batch: &RecordBatch, tally: &mut Tally) -> Result<()> {
         let good = match &self.judge {
             Judge::Predicate(expr) => boolean(expr, batch)?,
-            Judge::Mask(mask) => {
-                let good = guard(&self.name, "judging rows", || mask(batch))?;
-                if good.len() != batch.num_rows() {
-                    return Err(Error::new(
-                        Code::CheckErrored,
-                        format!("the check's mask has {} values for {} rows", good.len(), batch.num_rows()),
-                    ));
-                }
-                good
-            }
+            Judge::Mask(mask) => judged(&self.name, mask, batch)?,
         };
         let looked_at = self.filter.as_ref().map(|filter| boolean(filter, batch)).transpose()?;
         tally.rows += batch.num_rows() as u64;
