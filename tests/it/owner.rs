@@ -80,6 +80,13 @@ fn plugin_check_fails_for_what_the_project_uses_and_tells_the_rest() {
     );
     let said = project.phlo(&["plugin", "check"]).exits(4);
     assert!(said.stderr.contains("raw.y") && said.stderr.contains("P3001"), "{}", said.all());
+    // So is one that only a check compares with.
+    project.put(
+        "assets/raw/y.yaml",
+        "source: { plugin: files, path: d.csv }\nchecks: [{ reconcile_counts: { with: { plugin: rest_api, base_url: \"http://127.0.0.1:9\", endpoint: /x, retry: { max_attempts: 1 } } } }]\n",
+    );
+    let said = project.phlo(&["plugin", "check"]).exits(4);
+    assert!(said.stderr.contains("raw.y") && said.stderr.contains("P3001"), "{}", said.all());
     // A connection that no asset uses is told, and fails nothing.
     std::fs::remove_file(project.path().join("assets/raw/y.yaml")).unwrap();
     project.put("phlo.yaml", "name: x\nconnections: { api: { source: rest_api, base_url: \"http://127.0.0.1:9\", endpoint: /x, retry: { max_attempts: 1 } } }\n");

@@ -9,7 +9,8 @@ use futures::future::BoxFuture;
 use phlo_plugin::publish::PublishContext;
 use phlo_plugin::registry::forgotten;
 use phlo_plugin::{Error, PluginState, Result};
-use phlo_spec::{AssetBody, CapabilityType, Code, Node, NodeKind, PluginKind};
+use phlo_project::{source_of, sources_within};
+use phlo_spec::{AssetBody, AssetSpec, CapabilityType, Code, Node, NodeKind, PluginKind};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -22,8 +23,8 @@ use crate::used::{self, Uses};
 const AT_ONCE: usize = 16;
 
 impl Platform {
-    /// Makes every plugin that may be used and runs its self-test; then tests the connection of every asset's source or target, each for
-    /// `limit` at most.
+    /// Makes every plugin that may be used and runs its self-test; then tests the connection of every asset's source or target, and of what
+    /// its checks compare with, each for `limit` at most.
     pub async fn plugin_check(&self, limit: Duration) -> PluginCheck {
         let (used, problems) = self.used();
         let mut plugins: Vec<PluginHealth> = self
@@ -134,29 +135,26 @@ impl Platform {
         let connections = &self.inner.project.connections;
         let mut in_use = BTreeSet::new();
         for spec in self.assets() {
-            let (kind, plugin, config) = match &spec.body {
-                AssetBody::Ingest(source) => ("source", &source.plugin, &source.config),
-                AssetBody::Publish(publish) => ("target", &publish.target.plugin, &publish.target.config),
-                AssetBody::Sql(_) => continue,
-            };
-            let connection = connections.iter().find(|(_, node)| shares(node, config)).map(|(name, _)| name);
-            in_use.extend(connection);
-            let one = ConnectionHealth {
-                asset: Some(spec.key.clone()),
-                connection: connection.cloned(),
-                kind,
-                plugin: plugin.clone(),
-                used: true,
-                tested: false,
-                error: None,
-            };
-            let prepared = if kind == "source" {
-                self.prepared(plugin, config, self.source_context(spec, false, cancel.clone()))
-            } else {
-                let emitter = self.inner.bus.emitter();
-                self.prepared_target(plugin, config, self.publish_context(spec, emitter, cancel.clone()))
-            };
-            test(&mut found, one, prepared);
+            for end in self.ends(spec) {
+                let connection = connections.iter().find(|(_, node)| shares(node, &end.config)).map(|(name, _)| name);
+                in_use.extend(connection);
+                let one = ConnectionHealth {
+                    asset: Some(spec.key.clone()),
+                    connection: connection.cloned(),
+                    kind: end.kind,
+                    plugin: end.plugin.clone(),
+                    used: true,
+                    tested: false,
+                    error: None,
+                };
+                let prepared = if end.kind == "target" {
+                    let emitter = self.inner.bus.emitter();
+                    self.prepared_target(&end.plugin, &end.config, self.publish_context(spec, emitter, cancel.clone()))
+                } else {
+                    self.prepared(&end.plugin, &end.config, self.source_context(spec, false, cancel.clone()))
+                };
+                test(&mut found, one, prepared);
+            }
         }
         for (name, node) in connections.iter().filter(|(name, _)| !in_use.contains(name)) {
             for kind in ["source", "target"] {
@@ -203,6 +201,27 @@ impl Platform {
         found
     }
 
+    /// The systems that an asset speaks with: its source or target, and what its checks compare with. One whose config is not right yet
+    /// is told by `phlo check`.
+    fn ends(&self, spec: &AssetSpec) -> Vec<End> {
+        let end = |kind, plugin: &str, config: &Node| End { kind, plugin: plugin.to_owned(), config: config.clone() };
+        let mut ends: Vec<_> = match &spec.body {
+            AssetBody::Ingest(source) => vec![end("source", &source.plugin, &source.config)],
+            AssetBody::Publish(publish) => vec![end("target", &publish.target.plugin, &publish.target.config)],
+            AssetBody::Sql(_) => Vec::new(),
+        };
+        let mut told = BTreeSet::new();
+        for node in spec.checks.iter().flat_map(|check| sources_within(&check.params)) {
+            // Several checks may compare with the same.
+            if told.insert(node.to_json().to_string())
+                && let Ok(source) = source_of(node, &self.inner.project.connections)
+            {
+                ends.push(end("check", &source.plugin, &source.config));
+            }
+        }
+        ends
+    }
+
     fn prepared(&self, plugin: &str, config: &Node, context: phlo_plugin::source::SourceContext) -> Result<Prepared> {
         let source = self.inner.registry.source(plugin)?;
         let config = source.parse(config).map_err(|err| err.at(config.place()))?;
@@ -214,6 +233,13 @@ impl Platform {
         let config = target.parse(config).map_err(|err| err.at(config.place()))?;
         Ok(Prepared(async move { target.test_connection(&config, &context).await }.boxed()))
     }
+}
+
+/// A system that an asset speaks with.
+struct End {
+    kind: &'static str,
+    plugin: String,
+    config: Node,
 }
 
 /// The test of a connection, not begun.

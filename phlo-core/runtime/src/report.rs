@@ -141,7 +141,7 @@ pub struct PluginDetails {
 pub struct PluginCheck {
     /// Every plugin that is linked, and those that the project uses and are not.
     pub plugins: Vec<PluginHealth>,
-    /// Every asset's source, and the connections that no asset uses.
+    /// Every asset's source or target, what its checks compare with, and the connections that no asset uses.
     pub connections: Vec<ConnectionHealth>,
     /// What is wrong with the binary, or with the project's choice of providers.
     pub problems: Vec<ErrorRecord>,
@@ -150,11 +150,11 @@ pub struct PluginCheck {
 /// What `phlo plugin check` found of one connection.
 #[derive(Debug, Clone, Serialize)]
 pub struct ConnectionHealth {
-    /// The asset whose source or target it is.
+    /// The asset whose source or target it is, or whose checks read it.
     pub asset: Option<AssetKey>,
     /// The connection's name in `phlo.yaml`.
     pub connection: Option<String>,
-    /// `source` or `target`.
+    /// `source`, `target`, or `check` for what a check compares with.
     pub kind: &'static str,
     /// The source plugin, or the publish target.
     pub plugin: String,

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod categories;
+pub mod histogram;
 pub mod ks;
 mod math;
 mod params;
@@ -25,6 +26,7 @@ macro_rules! check {
 check!(categories::ChiSquare, "chi_square", "Categories are as frequent as expected, by a chi-square test");
 check!(categories::CramersV, "cramers_v", "Two columns are associated as much as expected");
 check!(categories::KlDivergence, "kl_divergence", "Categories diverge little from what is expected");
+check!(histogram::Histogram, "histogram", "Each bin holds as much of a column as expected");
 check!(ks::KsTest, "ks_test", "Numbers are distributed as expected, by a Kolmogorov-Smirnov test");
 check!(stdevs::MeanStdevs, "mean_stdevs", "The mean is within n standard deviations of an expected one");
 check!(stdevs::MovingStdevs, "moving_stdevs", "Values are within n standard deviations of those before");

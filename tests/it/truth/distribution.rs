@@ -71,6 +71,36 @@ const DISTANCES: &[Truth] = &[
         Expected::violations(odd + far.count())
     }),
     Truth::new(
+        "histogram: { column: f, bins: [{ below: 0, max: 0.2 }, { from: 0, below: 1.5, min: 0.25, max: 0.5 }, { from: 1.5, min: 0.1 }] }",
+        "select case when n = 0 then 0 else (a / n > 0.2)::int + (not b / n between 0.25 and 0.5)::int + (c / n < 0.1)::int end from (select count(f) n, count(case when f < 0 then 1 end) a, count(case when f >= 0 and f < 1.5 then 1 end) b, count(case when f >= 1.5 and not isnan(f) then 1 end) c from t)",
+        |rows| {
+            let all = rows.values("f").len() as f64;
+            let share = |within: &dyn Fn(f64) -> bool| {
+                rows.numbers("f").into_iter().filter(|value| within(*value)).count() as f64 / all
+            };
+            let off = [
+                share(&|value| value < 0.0) > 0.2,
+                !(0.25..=0.5).contains(&share(&|value| (0.0..1.5).contains(&value))),
+                share(&|value| value >= 1.5) < 0.1,
+            ];
+            let off = if all == 0.0 { 0 } else { off.into_iter().filter(|off| *off).count() };
+            Expected::violations(off).of(3).passed(off == 0)
+        },
+    ),
+    Truth::new(
+        "histogram: { column: k, bins: [{ value: x, min: 0.2 }, { value: z, max: 0.3 }], where: id > 1 }",
+        "select case when n = 0 then 0 else (a / n < 0.2)::int + (b / n > 0.3)::int end from (select count(k) n, count(case when k = 'x' then 1 end) a, count(case when k = 'z' then 1 end) b from t where id > 1)",
+        |rows| {
+            let rows = rows.only(&["id"], |cells| cells[0].int().is_some_and(|id| id > 1));
+            let values = rows.values("k");
+            let share = |wanted: &str| {
+                values.iter().filter(|cell| cell.text() == Some(wanted)).count() as f64 / values.len() as f64
+            };
+            let off = usize::from(share("x") < 0.2) + usize::from(share("z") > 0.3);
+            Expected::violations(off).of(2).passed(off == 0)
+        },
+    ),
+    Truth::new(
         "mean_stdevs: { column: i, mean: 1, max: 0.2 }",
         "select case when m is null then false when s is null then m = 1 else abs(m - 1) <= 0.2 * s end from (select avg(i::double) m, stddev_samp(i::double) s from t)",
         |rows| match spread(&finite(rows, "i")) {

@@ -802,6 +802,7 @@ const FORMATS: &[Truth] = &[
     Truth::new("date_format: { column: sv, format: '%Y-%m-%d %H:%M:%S' }", "select count(*) from t where sv is not null and try_strptime(sv, '%Y-%m-%d %H:%M:%S') is null", |rows| listed(rows, "sv", &TIMES[..1])).texts(TIMES),
     Truth::new("json: sl", "select count(*) from t where sl is not null and not json_valid(sl)", |rows| texts(rows, "sl", |text| DOCUMENTS[..7].contains(&text) || ["-999", "12"].contains(&text))).texts(DOCUMENTS),
     Truth::new("json: { column: sd, is: array }", "select count(*) from t where sd is not null and not (json_valid(sd) and left(sd, 1) = '[')", |rows| listed(rows, "sd", &["[1, 2]"])).texts(DOCUMENTS),
+    Truth::new("json: { column: sv, schema: { type: object, required: [a], properties: { a: { type: integer } } } }", "select count(*) from t where sv is not null and not coalesce(json_type(try_cast(sv as json), '$.a') in ('UBIGINT', 'BIGINT'), false)", |rows| listed(rows, "sv", &DOCUMENTS[1..2])).texts(DOCUMENTS),
     Truth::new("json: { column: s, keys: [a] }", "select count(*) from t where s is not null and not (json_valid(s) and contains(s, '{\"a\"'))", |rows| listed(rows, "s", &DOCUMENTS[1..3])).texts(DOCUMENTS),
 ];
 

@@ -6,6 +6,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, BooleanArray};
 use arrow_schema::DataType;
 use chrono::format::{Item, Parsed, StrftimeItems, parse};
+use jsonschema::{PatternOptions, Validator};
 use phlo_plugin::prelude::*;
 use phlo_plugin::quality::{quote, quote_text};
 use schemars::JsonSchema;
@@ -369,8 +370,8 @@ pub enum Document {
 
 /// Texts are JSON documents.
 ///
-/// Null passes (add `not_null` to refuse it), and so does the JSON `null` unless `is` or `keys` is set; the empty text is no document.
-/// NaN is no JSON. An empty table passes. A column that is not of texts is refused. A violation is a row.
+/// Null passes (add `not_null` to refuse it), and so does the JSON `null` unless `is`, `keys` or `schema` says otherwise; the empty text
+/// is no document. NaN is no JSON. An empty table passes. A column that is not of texts is refused. A violation is a row.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JsonParams {
@@ -382,6 +383,20 @@ pub struct JsonParams {
     /// Keys that the object must have.
     #[serde(default)]
     pub keys: Vec<String>,
+    /// A JSON Schema that the document keeps, of the draft that its `$schema` names or of 2020-12. Its `format`s are checked, its
+    /// `pattern`s are regular expressions without backreferences and look-around, and it refers to nothing outside of itself.
+    #[serde(default)]
+    pub schema: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+fn validator(schema: serde_json::Map<String, serde_json::Value>) -> Result<Validator> {
+    // Those of the crate's own choice can take a time that is exponential in the text's length.
+    let patterns = PatternOptions::regex();
+    let options = jsonschema::options().should_validate_formats(true).with_pattern_options(patterns);
+    let made = options.build(&serde_json::Value::Object(schema));
+    made.map_err(|err| {
+        invalid(format!("`schema` is no JSON Schema that can be used: {err}")).hint("see https://json-schema.org")
+    })
 }
 
 /// Makes `json` checks.
@@ -393,7 +408,7 @@ impl Quality for Json {
     const SHORTHAND: Option<&'static str> = Some("column");
 
     fn check(&self, params: JsonParams, target: &CheckTarget) -> Result<CheckPlan> {
-        let JsonParams { column, is, keys } = params;
+        let JsonParams { column, is, keys, schema } = params;
         of_texts(target, &column)?;
         if is == Some(Document::Array) && !keys.is_empty() {
             return Err(invalid("`keys` is given, and `is` is `array`, which has none").hint("remove one of them"));
@@ -405,17 +420,29 @@ impl Quality for Json {
         if !keys.is_empty() {
             told.push_str(&format!(" with {}", keys.join(", ")));
         }
-        let (name, expected) =
-            (params::name("json", &format!("{column}{told}")), format!("{column} a JSON document{told}"));
-        let evaluation = judged(&column, move |text| match (is, &keys[..]) {
-            (None, []) => serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok(),
-            (is, keys) => match serde_json::from_str::<serde_json::Value>(text) {
-                Ok(serde_json::Value::Object(map)) => {
-                    is != Some(Document::Array) && keys.iter().all(|key| map.contains_key(key))
-                }
-                Ok(serde_json::Value::Array(_)) => is == Some(Document::Array),
-                _ => false,
-            },
+        let by = schema.as_ref().map(|schema| format!(" by {}", serde_json::Value::Object(schema.clone())));
+        let name = params::name("json", &format!("{column}{told}{}", by.unwrap_or_default()));
+        let title = schema.as_ref().and_then(|schema| schema.get("title")).and_then(serde_json::Value::as_str);
+        let by = match (title, schema.is_some()) {
+            (Some(title), _) => format!(" by the schema `{title}`"),
+            (None, true) => " by its schema".to_owned(),
+            (None, false) => String::new(),
+        };
+        let expected = params::one_line(&format!("{column} a JSON document{told}{by}"));
+        let schema = schema.map(validator).transpose()?;
+        let evaluation = judged(&column, move |text| {
+            if is.is_none() && keys.is_empty() && schema.is_none() {
+                return serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+            }
+            let Ok(document) = serde_json::from_str::<serde_json::Value>(text) else { return false };
+            let is_kind = match is {
+                Some(Document::Object) => document.is_object(),
+                Some(Document::Array) => document.is_array(),
+                None => keys.is_empty() || document.is_object(),
+            };
+            is_kind
+                && keys.iter().all(|key| document.get(key).is_some())
+                && schema.as_ref().is_none_or(|schema| schema.is_valid(&document))
         });
         Ok(CheckPlan::new(name, expected, evaluation).on(vec![column]))
     }
