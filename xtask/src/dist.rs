@@ -4,6 +4,7 @@
 //! The bill and the licences are made here rather than by cargo-cyclonedx and cargo-about: each takes minutes to build, and both
 //! resolve with `cargo metadata`, which lists more than is linked. Here it is `cargo tree`, held against what cargo says it built.
 
+pub(crate) mod journey;
 mod licences;
 mod linked;
 mod reproduce;
@@ -42,6 +43,9 @@ pub(crate) struct Args {
     /// Leave out the group `default`
     #[arg(long)]
     no_default_features: bool,
+    /// Build as for development, in a third of the time: to try a choice of plugins, not to ship it
+    #[arg(long)]
+    debug: bool,
     /// The folder for what is made; target/dist unless given
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -81,7 +85,11 @@ impl Args {
 
     /// The profile of Cargo.toml.
     fn profile(&self) -> &'static str {
-        if self.group == Some(Group::Minimal) { "small" } else { "release" }
+        match self.group {
+            _ if self.debug => "dev",
+            Some(Group::Minimal) => "small",
+            _ => "release",
+        }
     }
 
     /// The same choice, for another `cargo xtask dist`.
@@ -91,9 +99,8 @@ impl Args {
         if !self.features.is_empty() {
             arguments.push(format!("--features={}", self.features.join(",")));
         }
-        if self.no_default_features {
-            arguments.push("--no-default-features".to_owned());
-        }
+        let flags = [("--no-default-features", self.no_default_features), ("--debug", self.debug)];
+        arguments.extend(flags.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag.to_owned()));
         arguments
     }
 }

@@ -1,7 +1,8 @@
-//! Every plugin compiles without the others: the bundle with each feature alone, with none and with all, and phlo with none and all.
+//! Any choice of plugins: the bundle compiles with each feature alone, with none and with all, and phlo with none and all; and two choices
+//! are walked as their owners would.
 //!
-//! This is `cargo hack --each-feature`, without the tool: it is a loop. What can break is in the manifests, so it runs when one of
-//! them is another than when it last passed.
+//! The first is `cargo hack --each-feature`, without the tool: it is a loop. What can break is in the manifests, and in what makes
+//! distributions, so it runs when one of these is another than when it last passed.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
@@ -11,6 +12,7 @@ use anyhow::{Context, Result, ensure};
 use toml::{Table, Value};
 
 use crate::codegen::BUNDLE_MANIFEST;
+use crate::dist::journey;
 use crate::process::{cargo, run as finish, target_dir};
 use crate::repo::Repo;
 
@@ -29,6 +31,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
         let mut check = cargo(root, &["check", "--locked", "--quiet", "--no-default-features"]);
         finish(check.args(&arguments))?;
     }
+    journey::walk(root)?;
     std::fs::create_dir_all(stamp.parent().context("a file has a folder")?)?;
     std::fs::write(&stamp, now).with_context(|| format!("cannot write {}", stamp.display()))
 }
@@ -52,11 +55,12 @@ fn choices(bundle: &Table) -> Result<Vec<Vec<String>>> {
     Ok(choices)
 }
 
-/// Of every manifest, the lock file and the bundle's list of plugins.
+/// Of every manifest, the lock file, the bundle's list of plugins and what makes distributions.
 fn fingerprint(repo: &Repo) -> String {
     let mut hasher = DefaultHasher::new();
     for (path, file) in &repo.files {
-        if path == "Cargo.lock" || path.ends_with("Cargo.toml") || path == crate::codegen::BUNDLE_LIB {
+        let decides = path == "Cargo.lock" || path.ends_with("Cargo.toml") || path == crate::codegen::BUNDLE_LIB;
+        if decides || path.starts_with("xtask/src/dist") {
             (path, &file.text).hash(&mut hasher);
         }
     }

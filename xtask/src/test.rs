@@ -39,7 +39,7 @@ enum Step {
     Test,
     /// Licences, sources and bans of the dependencies
     Deny,
-    /// Each plugin compiles without the others, when a manifest changed
+    /// Each plugin compiles without the others, and two choices of them are distributed, when a manifest changed
     Features,
     /// What would be published builds from what is packed
     Package,
