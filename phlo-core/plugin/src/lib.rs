@@ -71,7 +71,7 @@ pub mod prelude {
         Orchestrator, OrchestratorOutput, SemanticLayer, SemanticModel, Service,
     };
     pub use crate::publish::{PublishContext, PublishTarget, Published};
-    pub use crate::quality::{CheckPlan, CheckTarget, Evaluation, Quality, Verdict};
+    pub use crate::quality::{CheckPlan, CheckTarget, Evaluation, Quality, Verdict, check_name};
     pub use crate::resource::{Provider, Resource};
     pub use crate::source::{BatchStream, Checkpoint, ReadRequest, Reading, Source, SourceContext};
     pub use crate::transform::{Transform, TransformPlan};

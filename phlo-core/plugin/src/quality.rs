@@ -5,7 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow_array::{BooleanArray, RecordBatch};
-use arrow_schema::SchemaRef;
+use arrow_schema::{DataType, SchemaRef};
+use phlo_spec::text::one_line;
 use phlo_spec::{AssetKey, Node};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -20,6 +21,17 @@ pub struct CheckTarget {
     pub asset: AssetKey,
     /// Its columns, if known when the check is made.
     pub schema: Option<SchemaRef>,
+}
+
+impl CheckTarget {
+    /// A column's type, a dictionary's being that of its values; `None` if the columns are not known yet or it is not one of them, which
+    /// the engine refuses.
+    pub fn column_type(&self, column: &str) -> Option<&DataType> {
+        match self.schema.as_ref()?.field_with_name(column).ok()?.data_type() {
+            DataType::Dictionary(_, value) => Some(value),
+            other => Some(other),
+        }
+    }
 }
 
 /// A kind of check.
@@ -317,6 +329,19 @@ impl<T: Quality> AnyQuality for T {
     }
 }
 
+/// A name for a check: its kind and what tells it apart, on one line and not endless, still different for different texts.
+pub fn check_name(kind: &str, what: &str) -> String {
+    const LONGEST: usize = 100;
+    let what = one_line(what);
+    if what.chars().count() <= LONGEST {
+        return format!("{kind}({what})");
+    }
+    // FNV-1a: names are remembered, so the same text must give the same name in every build.
+    let hash = what.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let start: String = what.chars().take(LONGEST - 10).collect();
+    format!("{kind}({start}… {hash:08x})")
+}
+
 /// A column's name as an SQL identifier: quoted, quotes inside doubled.
 pub fn quote(column: &str) -> String {
     format!("\"{}\"", column.replace('"', "\"\""))
@@ -325,4 +350,17 @@ pub fn quote(column: &str) -> String {
 /// A text as an SQL literal.
 pub fn quote_text(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_name;
+
+    #[test]
+    fn long_names_are_shortened_and_still_differ() {
+        assert_eq!(check_name("sql", "select *\n  from this"), "sql(select * from this)");
+        let (a, b) = (check_name("sql", &"a".repeat(200)), check_name("sql", &"a".repeat(201)));
+        assert!(a.chars().count() < 110 && a != b, "{a} {b}");
+        assert_eq!(a, check_name("sql", &"a".repeat(200)));
+    }
 }

@@ -301,3 +301,42 @@ macro_rules! register {
     (@tolerance Quality $ty:ty) => { <$ty as $crate::quality::Quality>::TOLERANCE };
     (@tolerance $kind:ident $ty:ty) => { false };
 }
+
+/// Registers a check that has no settings: a unit struct that implements [`Quality`](crate::quality::Quality).
+///
+/// ```
+/// use phlo_plugin::prelude::*;
+///
+/// /// A column's values are above zero; null passes.
+/// #[derive(serde::Deserialize, schemars::JsonSchema)]
+/// struct Params {
+///     /// The column.
+///     column: String,
+/// }
+///
+/// struct Positive;
+///
+/// impl Quality for Positive {
+///     type Params = Params;
+///
+///     fn check(&self, Params { column }: Params, _: &CheckTarget) -> Result<CheckPlan> {
+///         let rule = Evaluation::rows(format!("{} > 0", phlo_plugin::quality::quote(&column)));
+///         Ok(CheckPlan::new(check_name("positive", &column), format!("{column} above 0"), rule).on([column]))
+///     }
+/// }
+///
+/// phlo_plugin::register_check!(Positive, name = "positive", summary = "A column's values are above zero");
+/// ```
+#[macro_export]
+macro_rules! register_check {
+    ($ty:ty, name = $name:literal, summary = $summary:literal $(,)?) => {
+        impl $crate::context::Plugin for $ty {
+            type Settings = $crate::NoSettings;
+
+            fn create(_: $crate::NoSettings, _: &$crate::InitContext) -> $crate::Result<Self> {
+                Ok(Self)
+            }
+        }
+        $crate::register!(Quality, $ty, name = $name, summary = $summary);
+    };
+}

@@ -14,6 +14,7 @@ pub mod quality;
 pub mod run;
 pub mod secret;
 pub mod service;
+pub mod text;
 pub mod types;
 
 pub use asset::{

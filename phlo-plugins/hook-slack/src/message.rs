@@ -5,6 +5,7 @@ use std::fmt::Write;
 use chrono::{DateTime, Utc};
 use phlo_plugin::prelude::*;
 use phlo_spec::event::RunEnd;
+use phlo_spec::text::thousands;
 use phlo_spec::{AssetStatus, RunStatus};
 
 use crate::memory::Recovered;
@@ -36,7 +37,7 @@ pub(crate) fn message(run: &Run<'_>, story: &Story, recovered: &Recovered, setti
     for (occasion, one, several, found) in sections {
         if settings.on.contains(&occasion) && !found.is_empty() {
             alarming |= occasion != Occasion::Recovered;
-            counts.push(format!("{} {}", number(found.len() as u64), if found.len() == 1 { one } else { several }));
+            counts.push(format!("{} {}", thousands(found.len() as u64), if found.len() == 1 { one } else { several }));
             lines.extend(found);
         }
     }
@@ -61,7 +62,7 @@ pub(crate) fn message(run: &Run<'_>, story: &Story, recovered: &Recovered, setti
 
 /// As many lines as fit, and how many do not.
 fn bounded(head: String, lines: &[String], run: &str, settings: &Settings) -> String {
-    let rest = |left: usize| format!("\n… and {} more: `phlo logs {}`", number(left as u64), code(run));
+    let rest = |left: usize| format!("\n… and {} more: `phlo logs {}`", thousands(left as u64), code(run));
     let length = |text: &str| text.chars().count();
     let reserve = length(&rest(lines.len()));
     let (mut size, mut text, mut shown) = (length(&head), head, 0);
@@ -93,7 +94,7 @@ fn checks(story: &Story, wanted: impl Fn(&Found) -> bool) -> Vec<String> {
             } else {
                 line.push_str(if found.blocks { "failed" } else { "warned" });
                 if found.violations > 0 {
-                    let _ = write!(line, ": {} of {} violate it", number(found.violations), number(found.total));
+                    let _ = write!(line, ": {} of {} violate it", thousands(found.violations), thousands(found.total));
                 }
                 for (what, text) in [("found", &found.observed), ("expected", &found.expected)] {
                     if let Some(text) = text {
@@ -190,19 +191,6 @@ fn escaped(text: &str) -> String {
     })
 }
 
-/// With commas between thousands.
-fn number(value: u64) -> String {
-    let digits = value.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.char_indices() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,10 +201,5 @@ mod tests {
         assert_eq!(shown("ask @here"), "ask @\u{200b}here");
         assert_eq!(code("a`b <c>"), "a'b &lt;c&gt;");
         assert_eq!(shown(&"é".repeat(400)).chars().count(), SHOWN + 1);
-    }
-
-    #[test]
-    fn numbers_have_commas() {
-        assert_eq!([0, 999, 1000, 1_234_567].map(number), ["0", "999", "1,000", "1,234,567"]);
     }
 }

@@ -4,7 +4,6 @@ use phlo_plugin::prelude::*;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::params;
 use crate::row::{is_in, shown};
 use crate::scalar::Scalar;
 
@@ -32,7 +31,7 @@ impl Quality for AcceptedValues {
         let AcceptedValuesParams { column, values } = params;
         let (found, list) = (is_in(target, &column, &values)?, shown(&values));
         Ok(CheckPlan::new(
-            params::name("accepted_values", &format!("{column}: {list}")),
+            check_name("accepted_values", &format!("{column}: {list}")),
             format!("{column} one of {list}"),
             Evaluation::rows(found),
         )

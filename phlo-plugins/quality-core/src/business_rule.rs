@@ -1,6 +1,7 @@
 //! `business_rule`.
 
 use phlo_plugin::prelude::*;
+use phlo_spec::text::one_line;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -40,7 +41,7 @@ impl Quality for BusinessRule {
         }
         // A comment at the end would comment out what the engine writes behind it.
         let predicate = if rule.contains("--") { format!("(\n{rule}\n)") } else { rule.to_owned() };
-        Ok(CheckPlan::new(params::name("business_rule", rule), params::one_line(rule), Evaluation::rows(predicate))
+        Ok(CheckPlan::new(check_name("business_rule", rule), one_line(rule), Evaluation::rows(predicate))
             .on(params.columns))
     }
 }

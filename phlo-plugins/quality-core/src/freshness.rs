@@ -7,6 +7,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use phlo_plugin::prelude::*;
 use phlo_plugin::quality::{Value, quote};
 use phlo_plugin::schema::type_name;
+use phlo_spec::text::thousands;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -81,7 +82,7 @@ impl Quality for Freshness {
             })?,
             None => Utc::now(),
         };
-        if let Some(other) = params::column_type(target, &column)
+        if let Some(other) = target.column_type(&column)
             && !matches!(type_name(other).as_str(), "date" | "timestamp" | "timestamptz")
         {
             return Err(invalid(format!(
@@ -98,7 +99,7 @@ impl Quality for Freshness {
                 grouped(target, &column, &by, now, max_age_hours)?,
             );
             let plan = CheckPlan::new(
-                params::name("freshness", &name),
+                check_name("freshness", &name),
                 format!("newest {column} of each {groups} at most {} old{fixed}", hours(&max_age_hours.to_string())),
                 evaluation,
             )
@@ -107,7 +108,7 @@ impl Quality for Freshness {
             return Ok(if fixed.is_empty() { plan.by_the_clock() } else { plan });
         }
         Ok(CheckPlan::new(
-            params::name("freshness", &format!("{column}, {max_age_hours}h{fixed}")),
+            check_name("freshness", &format!("{column}, {max_age_hours}h{fixed}")),
             format!("newest {column} at most {} old{fixed}", hours(&max_age_hours.to_string())),
             Evaluation::Aggregates {
                 expressions: vec![format!("max({})", quote(&column))],
@@ -143,7 +144,7 @@ fn grouped(
         .checked_sub_signed(TimeDelta::microseconds((max_age_hours * 3_600_000_000.0) as i64))
         .ok_or_else(|| invalid("`max_age` reaches beyond the calendar").hint("write a shorter duration"))?;
     let newest = quote(column);
-    let fresh = match params::column_type(target, column) {
+    let fresh = match target.column_type(column) {
         Some(data_type) => {
             let date = matches!(data_type, DataType::Date32 | DataType::Date64);
             let bound = Scalar::Text(literal(oldest, date, true)).literal(column, Some(data_type))?;
@@ -186,13 +187,13 @@ fn judge_groups(rows: &[Vec<Value>], now: DateTime<Utc>) -> Verdict {
     let count = |count: i64| u64::try_from(count).unwrap_or(0);
     let mut told = format!(
         "{} of {} group{} {} not fresh",
-        params::thousands(count(stale)),
-        params::thousands(count(groups)),
+        thousands(count(stale)),
+        thousands(count(groups)),
         if groups == 1 { "" } else { "s" },
         if stale == 1 { "is" } else { "are" },
     );
     if empty > 0 {
-        told = format!("{told}, {} without any value", params::thousands(count(empty)));
+        told = format!("{told}, {} without any value", thousands(count(empty)));
     }
     if let Ok(oldest) = read(oldest) {
         told = format!("{told}; the newest of the stalest is {}", aged(oldest, now).1);

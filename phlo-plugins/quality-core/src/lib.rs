@@ -15,75 +15,139 @@ pub mod sql;
 pub mod table;
 pub mod unique;
 
+use phlo_plugin::register_check;
+
 phlo_plugin::package!();
 
-/// Registers a check that has no settings.
-macro_rules! check {
-    ($ty:ty, $name:literal, $summary:literal) => {
-        impl phlo_plugin::context::Plugin for $ty {
-            type Settings = phlo_plugin::NoSettings;
+register_check!(
+    accepted_values::AcceptedValues,
+    name = "accepted_values",
+    summary = "A column holds only these values"
+);
+register_check!(
+    business_rule::BusinessRule,
+    name = "business_rule",
+    summary = "A rule, written in SQL, holds for every row"
+);
+register_check!(
+    freshness::Freshness,
+    name = "freshness",
+    summary = "The newest moment in a column, or in each group of rows, is not too old"
+);
+register_check!(not_null::NotNull, name = "not_null", summary = "Columns hold no nulls");
+register_check!(pattern::Pattern, name = "pattern", summary = "Texts match a regular expression");
+register_check!(range::Range, name = "range", summary = "Values lie between bounds");
+register_check!(row_count::RowCount, name = "row_count", summary = "The table has as many rows as expected");
+register_check!(schema::TableSchema, name = "schema", summary = "The table has these columns with these types");
+register_check!(sql::Sql, name = "sql", summary = "A query returns no rows");
+register_check!(unique::Unique, name = "unique", summary = "No two rows have the same key");
 
-            fn create(_: Self::Settings, _: &phlo_plugin::InitContext) -> phlo_plugin::Result<Self> {
-                Ok(Self)
-            }
-        }
-        phlo_plugin::register!(Quality, $ty, name = $name, summary = $summary);
-    };
-}
-
-check!(accepted_values::AcceptedValues, "accepted_values", "A column holds only these values");
-check!(business_rule::BusinessRule, "business_rule", "A rule, written in SQL, holds for every row");
-check!(freshness::Freshness, "freshness", "The newest moment in a column, or in each group of rows, is not too old");
-check!(not_null::NotNull, "not_null", "Columns hold no nulls");
-check!(pattern::Pattern, "pattern", "Texts match a regular expression");
-check!(range::Range, "range", "Values lie between bounds");
-check!(row_count::RowCount, "row_count", "The table has as many rows as expected");
-check!(schema::TableSchema, "schema", "The table has these columns with these types");
-check!(sql::Sql, "sql", "A query returns no rows");
-check!(unique::Unique, "unique", "No two rows have the same key");
-
-check!(row::cardinality::AtLeastOne, "at_least_one", "Columns hold at least one value each");
-check!(row::cardinality::NotConstant, "not_constant", "A column holds more than one value");
-check!(row::compare::Compare, "compare", "A column compares with a value or another column as it should");
-check!(row::format::DateFormat, "date_format", "Texts are dates or times of a format");
-check!(row::format::Format, "format", "Texts are e-mail addresses, URLs, IBANs or of another well-known format");
-check!(row::format::Json, "json", "Texts are JSON documents");
-check!(row::missing::AnyNotNull, "any_not_null", "Each row holds a value in at least one of several columns");
-check!(row::missing::IsNull, "is_null", "Columns hold nulls alone");
-check!(
+register_check!(row::cardinality::AtLeastOne, name = "at_least_one", summary = "Columns hold at least one value each");
+register_check!(row::cardinality::NotConstant, name = "not_constant", summary = "A column holds more than one value");
+register_check!(
+    row::compare::Compare,
+    name = "compare",
+    summary = "A column compares with a value or another column as it should"
+);
+register_check!(row::format::DateFormat, name = "date_format", summary = "Texts are dates or times of a format");
+register_check!(
+    row::format::Format,
+    name = "format",
+    summary = "Texts are e-mail addresses, URLs, IBANs or of another well-known format"
+);
+register_check!(row::format::Json, name = "json", summary = "Texts are JSON documents");
+register_check!(
+    row::missing::AnyNotNull,
+    name = "any_not_null",
+    summary = "Each row holds a value in at least one of several columns"
+);
+register_check!(row::missing::IsNull, name = "is_null", summary = "Columns hold nulls alone");
+register_check!(
     row::missing::MissingOnlyAs,
-    "missing_only_as",
-    "Where a text is missing, it is so in the ways that are agreed upon"
+    name = "missing_only_as",
+    summary = "Where a text is missing, it is so in the ways that are agreed upon"
 );
-check!(row::missing::NotMissing, "not_missing", "A column holds neither nulls nor values that stand for one");
-check!(row::missing::NullsTogether, "nulls_together", "Columns are null together or not at all");
-check!(row::overlap::DisjointRanges, "disjoint_ranges", "No two rows' ranges overlap");
-check!(
+register_check!(
+    row::missing::NotMissing,
+    name = "not_missing",
+    summary = "A column holds neither nulls nor values that stand for one"
+);
+register_check!(
+    row::missing::NullsTogether,
+    name = "nulls_together",
+    summary = "Columns are null together or not at all"
+);
+register_check!(row::overlap::DisjointRanges, name = "disjoint_ranges", summary = "No two rows' ranges overlap");
+register_check!(
     row::sets::AcceptedCombinations,
-    "accepted_combinations",
-    "Several columns hold only these combinations of values"
+    name = "accepted_combinations",
+    summary = "Several columns hold only these combinations of values"
 );
-check!(row::sets::ContainsValues, "contains_values", "A column holds every one of these values, or these alone");
-check!(row::sets::MostCommonIn, "most_common_in", "The most common value of a column is one of these");
-check!(row::sets::NotAcceptedValues, "not_accepted_values", "A column holds none of these values");
-check!(row::texts::Length, "length", "Texts are as long as they should be");
-check!(row::texts::Like, "like", "Texts match SQL patterns");
-check!(row::texts::Text, "text", "Texts begin, end and are made as they should");
-check!(row::uniqueness::ConsistentCasing, "consistent_casing", "No two values differ by upper and lower case alone");
-check!(row::uniqueness::DuplicateRows, "duplicate_rows", "No row is there twice");
-check!(row::uniqueness::PrimaryKey, "primary_key", "A key identifies each row: unique, and without nulls");
-check!(row::uniqueness::Uniqueness, "uniqueness", "The fraction of different or unique values lies between bounds");
-check!(row::uniqueness::UniqueWithinRow, "unique_within_row", "The values of several columns differ within each row");
+register_check!(
+    row::sets::ContainsValues,
+    name = "contains_values",
+    summary = "A column holds every one of these values, or these alone"
+);
+register_check!(
+    row::sets::MostCommonIn,
+    name = "most_common_in",
+    summary = "The most common value of a column is one of these"
+);
+register_check!(
+    row::sets::NotAcceptedValues,
+    name = "not_accepted_values",
+    summary = "A column holds none of these values"
+);
+register_check!(row::texts::Length, name = "length", summary = "Texts are as long as they should be");
+register_check!(row::texts::Like, name = "like", summary = "Texts match SQL patterns");
+register_check!(row::texts::Text, name = "text", summary = "Texts begin, end and are made as they should");
+register_check!(
+    row::uniqueness::ConsistentCasing,
+    name = "consistent_casing",
+    summary = "No two values differ by upper and lower case alone"
+);
+register_check!(row::uniqueness::DuplicateRows, name = "duplicate_rows", summary = "No row is there twice");
+register_check!(
+    row::uniqueness::PrimaryKey,
+    name = "primary_key",
+    summary = "A key identifies each row: unique, and without nulls"
+);
+register_check!(
+    row::uniqueness::Uniqueness,
+    name = "uniqueness",
+    summary = "The fraction of different or unique values lies between bounds"
+);
+register_check!(
+    row::uniqueness::UniqueWithinRow,
+    name = "unique_within_row",
+    summary = "The values of several columns differ within each row"
+);
 // Of the table as a whole, and across columns; `all_of` and `any_of` register themselves.
-check!(table::age::Age, "age", "Moments are not in the future, or as old as they should be");
-check!(table::aggregate::Aggregate, "aggregate", "A number that sums up a column lies within bounds");
-check!(table::foreign_key::ForeignKey, "foreign_key", "Each key is a key of another table");
-check!(table::metric::Metric, "metric", "A number that SQL computes lies within bounds");
-check!(
-    table::multicolumn_sum::MulticolumnSum,
-    "multicolumn_sum",
-    "In each row, columns add up to a number or a column"
+register_check!(table::age::Age, name = "age", summary = "Moments are not in the future, or as old as they should be");
+register_check!(
+    table::aggregate::Aggregate,
+    name = "aggregate",
+    summary = "A number that sums up a column lies within bounds"
 );
-check!(table::no_gaps::NoGaps, "no_gaps", "There is data for every whole number, day, hour or other step");
-check!(table::same_schema::SameSchema, "same_schema", "The table has the columns of another table");
-check!(table::ordered::Ordered, "ordered", "Values increase or decrease in the order of other columns");
+register_check!(table::foreign_key::ForeignKey, name = "foreign_key", summary = "Each key is a key of another table");
+register_check!(table::metric::Metric, name = "metric", summary = "A number that SQL computes lies within bounds");
+register_check!(
+    table::multicolumn_sum::MulticolumnSum,
+    name = "multicolumn_sum",
+    summary = "In each row, columns add up to a number or a column"
+);
+register_check!(
+    table::no_gaps::NoGaps,
+    name = "no_gaps",
+    summary = "There is data for every whole number, day, hour or other step"
+);
+register_check!(
+    table::same_schema::SameSchema,
+    name = "same_schema",
+    summary = "The table has the columns of another table"
+);
+register_check!(
+    table::ordered::Ordered,
+    name = "ordered",
+    summary = "Values increase or decrease in the order of other columns"
+);

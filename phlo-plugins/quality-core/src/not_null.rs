@@ -30,7 +30,7 @@ impl Quality for NotNull {
         let each: Vec<_> =
             params::quoted(&params.columns).into_iter().map(|column| format!("{column} IS NOT NULL")).collect();
         Ok(CheckPlan::new(
-            params::name("not_null", &list),
+            check_name("not_null", &list),
             format!("no nulls in {list}"),
             Evaluation::rows(each.join(" AND ")),
         )

@@ -6,7 +6,7 @@ use regex::Regex;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::params::{self, invalid};
+use crate::params::invalid;
 use crate::row::texts::Conditions;
 use crate::row::{Texts, of_texts};
 
@@ -79,7 +79,7 @@ impl Quality for Pattern {
         let how: String = how.iter().filter(|(on, _)| *on).map(|(_, text)| *text).collect();
         if let ([pattern], true) = (&pattern[..], fields[1..].iter().all(|(_, list)| list.is_empty())) {
             return Ok(CheckPlan::new(
-                params::name("pattern", &format!("{column}, {pattern}{how}")),
+                check_name("pattern", &format!("{column}, {pattern}{how}")),
                 format!("{column} matching {pattern}{how}"),
                 Evaluation::rows(matches(pattern)),
             )

@@ -6,7 +6,7 @@ use phlo_plugin::schema::type_name;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::params::{self, invalid};
+use crate::params::invalid;
 use crate::scalar::{Scalar, moment};
 
 /// Values lie between bounds, or with `outside` beyond them.
@@ -80,7 +80,7 @@ impl Quality for Range {
             expected = format!("not {expected}");
         }
 
-        let data_type = params::column_type(target, &column);
+        let data_type = target.column_type(&column);
         if let Some(other) = data_type.filter(|t| !t.is_numeric() && !t.is_temporal()) {
             return Err(invalid(format!("`column` is `{column}`, whose type {} has no range", type_name(other))).hint(
                 "ranges are for numbers, dates and timestamps; declare the column's type under `columns:`, or cast it",
@@ -99,7 +99,7 @@ impl Quality for Range {
         }
         let inside = parts.join(" AND ");
         Ok(CheckPlan::new(
-            params::name("range", &format!("{column}, {shown}")),
+            check_name("range", &format!("{column}, {shown}")),
             format!("{column} {expected}"),
             Evaluation::rows(if outside { format!("NOT ({inside})") } else { inside }),
         )

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use phlo_plugin::prelude::*;
 use phlo_plugin::quality::Value;
+use phlo_spec::text::thousands;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::params::{self, invalid, rows, thousands};
+use crate::params::{invalid, rows};
 
 /// The table has as many rows as expected, counted as it would be after the commit.
 ///
@@ -57,7 +58,7 @@ impl Quality for RowCount {
             }
         };
         Ok(CheckPlan::new(
-            params::name("row_count", &shown),
+            check_name("row_count", &shown),
             expected,
             Evaluation::Aggregates {
                 expressions: vec!["count(*)".to_owned()],

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use phlo_plugin::prelude::*;
 use phlo_plugin::schema::type_name;
+use phlo_spec::text::one_line;
 use phlo_spec::types::ColumnType;
 use regex::Regex;
 use schemars::{JsonSchema, SchemaGenerator, json_schema};
@@ -14,7 +15,7 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
-use crate::params::{self, invalid};
+use crate::params::invalid;
 use crate::pattern::compiles;
 
 /// The table has these columns with these types, as it would be after the commit.
@@ -236,7 +237,7 @@ impl Quality for TableSchema {
         let rules = Rules::new(params)?;
         let (name, expected) = rules.shown();
         Ok(CheckPlan::new(
-            params::name("schema", &name),
+            check_name("schema", &name),
             expected,
             Evaluation::Schema { verdict: Arc::new(move |schema| rules.judge(schema)) },
         ))
@@ -349,7 +350,7 @@ impl Rules {
             rest.push(format!("without {}", self.absent.join(", ")));
         }
         rest.extend(self.count.map(|count| count.to_string()));
-        rest.extend(self.names.iter().map(|(pattern, _)| format!("names matching {}", params::one_line(pattern))));
+        rest.extend(self.names.iter().map(|(pattern, _)| format!("names matching {}", one_line(pattern))));
         if !self.not_null.is_empty() {
             rest.push(format!("declared not null {}", self.not_null.join(", ")));
         }

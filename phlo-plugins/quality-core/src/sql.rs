@@ -4,7 +4,7 @@ use phlo_plugin::prelude::*;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::params::{self, invalid};
+use crate::params::invalid;
 
 /// A query returns no rows.
 ///
@@ -33,7 +33,7 @@ impl Quality for Sql {
             return Err(invalid("`query` is empty").hint("write a query that returns the rows that break the rule"));
         }
         Ok(CheckPlan::new(
-            params::name("sql", query),
+            check_name("sql", query),
             "no rows from the query".to_owned(),
             Evaluation::Violations { query: query.to_owned() },
         ))

@@ -2,6 +2,7 @@
 
 use phlo_plugin::prelude::*;
 use phlo_plugin::quality::KeyPart;
+use phlo_spec::text::one_line;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -47,12 +48,12 @@ impl Quality for Unique {
                 return Err(invalid(format!("`expressions` holds `{expression}` twice")).hint("remove one of them"));
             }
         }
-        let list = columns.iter().chain(&expressions).map(|part| params::one_line(part)).collect::<Vec<_>>().join(", ");
+        let list = columns.iter().chain(&expressions).map(|part| one_line(part)).collect::<Vec<_>>().join(", ");
         let of_column = |column: &String| KeyPart { expression: key(target, column), name: column.clone() };
-        let of_sql = |sql: &String| KeyPart { expression: format!("({sql})"), name: params::one_line(sql) };
+        let of_sql = |sql: &String| KeyPart { expression: format!("({sql})"), name: one_line(sql) };
         let key = columns.iter().map(of_column).chain(expressions.iter().map(of_sql)).collect();
         Ok(CheckPlan::new(
-            params::name("unique", &list),
+            check_name("unique", &list),
             format!("no two rows with the same {list}"),
             Evaluation::Unique { key, complete: false },
         )

@@ -182,7 +182,7 @@ impl Quality for ChiSquare {
             Verdict::whole(p >= least, format!("chi-square = {statistic:.6}, {} categories, p = {p:.6}", found.len()))
         };
         let shown = p_value.map(|p| format!("; p {p}")).unwrap_or_default();
-        let name = params::name("chi_square", &format!("{what}{shown}"));
+        let name = check_name("chi_square", &format!("{what}{shown}"));
         Ok(CheckPlan::new(name, format!("{what}, p at least {least}"), Evaluation::query(query, judge)).on([column]))
     }
 }
@@ -212,7 +212,7 @@ impl Quality for KlDivergence {
             let divergence = if n == 0.0 { 0.0 } else { found.iter().map(part).sum::<f64>().max(0.0) };
             Verdict::whole(divergence <= max, format!("divergence {divergence:.6}"))
         };
-        let name = params::name("kl_divergence", &format!("{what}; max {max}"));
+        let name = check_name("kl_divergence", &format!("{what}; max {max}"));
         Ok(CheckPlan::new(name, format!("{what}, divergence at most {max}"), Evaluation::query(query, judge))
             .on([column]))
     }
@@ -253,7 +253,7 @@ impl Quality for CramersV {
             Verdict::whole(good, format!("V = {v:.6}"))
         };
         let what = format!("association of {a} and {b} {range}");
-        let name = params::name("cramers_v", &format!("{a}, {b} {range}"));
+        let name = check_name("cramers_v", &format!("{a}, {b} {range}"));
         let evaluation = Evaluation::Query { query, verdict: Arc::new(judge), show: None };
         Ok(CheckPlan::new(name, what, evaluation).on(columns))
     }

@@ -130,7 +130,7 @@ impl Quality for Histogram {
         let expressions: Vec<_> = std::iter::once(format!("count({})", quote(&column)))
             .chain(bins.iter().map(|bin| bin.count(&column)))
             .collect();
-        let name = params::name("histogram", &format!("{column}: {}", told.join(", ")));
+        let name = check_name("histogram", &format!("{column}: {}", told.join(", ")));
         let expected = format!("shares of {column}: {}", told.join(", "));
         Ok(CheckPlan::new(name, expected, Evaluation::aggregates(expressions, move |values| judge(values, &bins)))
             .on([column]))

@@ -184,7 +184,7 @@ impl Quality for KsTest {
         let expected = format!("{what}, p at least {least}");
         let shown = p_value.map(|p| format!(", p {p}")).unwrap_or_default();
         let evaluation = Evaluation::query(query, move |rows| judge(rows, least));
-        Ok(CheckPlan::new(params::name("ks_test", &format!("{what}{shown}")), expected, evaluation).on([column]))
+        Ok(CheckPlan::new(check_name("ks_test", &format!("{what}{shown}")), expected, evaluation).on([column]))
     }
 }
 

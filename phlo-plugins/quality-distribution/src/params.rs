@@ -1,6 +1,5 @@
 //! What the checks do alike.
 
-use arrow_schema::DataType;
 use phlo_plugin::Error;
 use phlo_plugin::prelude::*;
 use phlo_plugin::quality::{Value, quote};
@@ -13,14 +12,9 @@ pub(crate) fn invalid(message: impl Into<String>) -> Error {
 
 /// Refuses a column that is known to hold no numbers.
 pub(crate) fn numeric(field: &str, column: &str, target: &CheckTarget) -> Result<()> {
-    let of = |schema: &SchemaRef| schema.field_with_name(column).ok().map(|field| field.data_type().clone());
-    let data_type = match target.schema.as_ref().and_then(of) {
-        Some(DataType::Dictionary(_, value)) => Some(*value),
-        other => other,
-    };
-    match data_type {
+    match target.column_type(column) {
         Some(other) if !other.is_numeric() => {
-            let message = format!("`{field}` is `{column}`, whose type {} is not a number", type_name(&other));
+            let message = format!("`{field}` is `{column}`, whose type {} is not a number", type_name(other));
             Err(invalid(message).hint("name a column of numbers, or cast it"))
         }
         _ => Ok(()),
@@ -64,17 +58,4 @@ pub(crate) fn number(row: &[Value], at: usize) -> Option<f64> {
 /// The verdict on what a query never answers.
 pub(crate) fn unexpected(rows: &[Vec<Value>]) -> Verdict {
     Verdict::whole(false, format!("no statistic, but {} rows", rows.len()))
-}
-
-/// A check's name: the kind and what distinguishes it, not endless, still different for different texts.
-pub(crate) fn name(kind: &str, what: &str) -> String {
-    const LONGEST: usize = 100;
-    let what = what.split_whitespace().collect::<Vec<_>>().join(" ");
-    if what.chars().count() <= LONGEST {
-        return format!("{kind}({what})");
-    }
-    // FNV-1a: names are remembered, so the same text must give the same name in every build.
-    let hash = what.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    let start: String = what.chars().take(LONGEST - 10).collect();
-    format!("{kind}({start}… {hash:08x})")
 }

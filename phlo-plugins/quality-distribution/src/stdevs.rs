@@ -109,7 +109,7 @@ impl Quality for ZScore {
             count: format!("SELECT count(*) {from}"),
             show: format!("SELECT * EXCLUDE (\"_mean\", \"_stdev\") {from} ORDER BY abs({value} - \"_mean\") DESC"),
         };
-        let name = params::name("z_score", &format!("{column}{}", shown(max)));
+        let name = check_name("z_score", &format!("{column}{}", shown(max)));
         let expected = format!("{column} within {most} standard deviations of its mean");
         Ok(CheckPlan::new(name, expected, evaluation).on([column]))
     }
@@ -149,7 +149,7 @@ impl Quality for MeanStdevs {
             }
         };
         let unit = stdev.map(|stdev| format!(" of {stdev}")).unwrap_or_default();
-        let name = params::name("mean_stdevs", &format!("{column}, {mean}{unit}{}", shown(max)));
+        let name = check_name("mean_stdevs", &format!("{column}, {mean}{unit}{}", shown(max)));
         let expected = format!("the mean of {column} within {most} standard deviations{unit} of {mean}");
         Ok(CheckPlan::new(name, expected, Evaluation::aggregates(expressions, judge)).on([column]))
     }
@@ -190,7 +190,7 @@ impl Quality for MovingStdevs {
             ),
         };
         let name =
-            params::name("moving_stdevs", &format!("{column} by {}, {previous}{}", order_by.join(", "), shown(max)));
+            check_name("moving_stdevs", &format!("{column} by {}, {previous}{}", order_by.join(", "), shown(max)));
         let expected = format!("{column} within {most} standard deviations of the {previous} values before");
         Ok(CheckPlan::new(name, expected, evaluation).on(std::iter::once(column).chain(order_by)))
     }

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use arrow_schema::DataType;
 use phlo_plugin::prelude::*;
 use phlo_plugin::quality::{Value, quote};
+use phlo_spec::text::{one_line, thousands};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::params::{self, Side, counted, invalid, thousands};
+use crate::params::{self, Side, counted, invalid};
 use crate::with::With;
 
 /// What is aggregated: an SQL expression for both sides, a function of a column, or an expression for each side.
@@ -67,9 +68,9 @@ impl Function {
 impl fmt::Display for Aggregate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, column) = match self {
-            Self::Sql(sql) => return f.write_str(&params::one_line(sql)),
+            Self::Sql(sql) => return f.write_str(&one_line(sql)),
             Self::Pair(Pair { this, other }) => {
-                return write!(f, "{} as {}", params::one_line(this), params::one_line(other));
+                return write!(f, "{} as {}", one_line(this), one_line(other));
             }
             Self::Function(function) => match function {
                 Function::Sum(c) => ("sum", c),
@@ -95,7 +96,7 @@ impl Aggregate {
     // Whether its last digits depend on the order of the rows.
     fn is_inexact(&self, target: &CheckTarget) -> bool {
         match self {
-            Self::Function(Function::Sum(column)) => scale(params::column_type(target, column)).is_none(),
+            Self::Function(Function::Sum(column)) => scale(target.column_type(column)).is_none(),
             Self::Function(Function::Mean(_)) => true,
             _ => false,
         }
@@ -107,7 +108,7 @@ impl Aggregate {
             Self::Pair(pair) => return if side.number == 0 { pair.this.clone() } else { pair.other.clone() },
             Self::Function(function) => function,
         };
-        let data_type = params::column_type(target, function.column());
+        let data_type = target.column_type(function.column());
         let column = side.column(function.column());
         let value = params::key(&column, data_type);
         match function {
@@ -290,7 +291,7 @@ impl Common {
         ];
         let expected = format!("{what} as in {} {groups}", with.shown());
         let evaluation = Evaluation::Query { query, verdict: Arc::new(verdict), show: Some(show) };
-        let plan = CheckPlan::new(params::name(kind, &name), params::one_line(&expected), evaluation).on(used);
+        let plan = CheckPlan::new(params::name(kind, &name), one_line(&expected), evaluation).on(used);
         Ok(with.read_by(plan, target))
     }
 }
@@ -306,7 +307,7 @@ fn judged(
 ) -> String {
     let keys = params::keys(by.len());
     let both = params::both(sides, |side| {
-        let key = |column: &String| params::key(&side.column(column), params::column_type(target, column));
+        let key = |column: &String| params::key(&side.column(column), target.column_type(column));
         let groups: Vec<String> = by.iter().map(key).collect();
         let keyed = groups.iter().zip(&keys).map(|(sql, alias)| format!("{sql} AS {alias}"));
         let values = aggregates.iter().enumerate().map(|(at, (_, a))| format!("{} AS \"_a{at}\"", a.sql(side, target)));

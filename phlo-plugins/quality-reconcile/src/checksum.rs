@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use phlo_plugin::prelude::*;
 use phlo_plugin::quality::Value;
+use phlo_spec::text::{one_line, thousands};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::params::{self, counted, thousands};
+use crate::params::{self, counted};
 use crate::text::{Columns, DIFFER, TOTALS, differing};
 use crate::with::With;
 
@@ -64,7 +65,7 @@ impl Quality for ReconcileChecksum {
         let keys = params::keys(key.len());
         let rows = columns.rows(&sides, |side| {
             let keyed = key.iter().zip(&keys).map(|(column, alias)| {
-                format!("{} AS {alias}", params::key(&side.column(column), params::column_type(target, column)))
+                format!("{} AS {alias}", params::key(&side.column(column), target.column_type(column)))
             });
             keyed.collect()
         });
@@ -92,7 +93,7 @@ impl Quality for ReconcileChecksum {
             params::filtered(other_where.as_ref()),
             rounded.clone(),
         ];
-        let expected = params::one_line(&format!("{shown} as in {} {by} {rounded}", with.shown()));
+        let expected = one_line(&format!("{shown} as in {} {by} {rounded}", with.shown()));
         let plan = CheckPlan::new(params::name("reconcile_checksum", &name), expected, evaluation).on(used);
         Ok(with.read_by(plan, target))
     }

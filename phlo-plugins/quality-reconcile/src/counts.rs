@@ -2,10 +2,11 @@
 
 use phlo_plugin::prelude::*;
 use phlo_plugin::quality::Value;
+use phlo_spec::text::{one_line, thousands};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::params::{self, counted, invalid, thousands};
+use crate::params::{self, counted, invalid};
 use crate::with::With;
 
 /// How the two counts must compare.
@@ -81,7 +82,7 @@ impl Quality for ReconcileCounts {
             _ => params::unexpected(rows),
         };
         let by = if by.is_empty() { by } else { format!(" times {times}") };
-        let expected = format!("{word} in {}{by}", params::one_line(&with.shown()));
+        let expected = format!("{word} in {}{by}", one_line(&with.shown()));
         let name = params::name("reconcile_counts", &name);
         Ok(with.read_by(CheckPlan::new(name, expected, Evaluation::query(query, judge)), target))
     }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use phlo_plugin::prelude::*;
 use phlo_plugin::quality::Value;
 use phlo_plugin::schema::type_name;
+use phlo_spec::text::{one_line, thousands};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::params::{self, counted, invalid, thousands};
+use crate::params::{self, counted, invalid};
 use crate::text::{Columns, DIFFER, TOTALS, differing};
 use crate::with::With;
 
@@ -64,7 +65,7 @@ impl Quality for ReconcileDiff {
         if !(1..=MOST).contains(&ranges) {
             return Err(invalid(format!("`ranges` is {ranges}")).hint(format!("write a number from 1 to {MOST}")));
         }
-        let data_type = params::column_type(target, &key);
+        let data_type = target.column_type(&key);
         let is_moment = match data_type {
             None => false,
             Some(t) if t.is_integer() || t.is_decimal() => false,
@@ -126,7 +127,7 @@ impl Quality for ReconcileDiff {
             rounded,
             if ranges == BUCKETS { String::new() } else { format!("{ranges} ranges") },
         ];
-        let expected = params::one_line(&format!("{shown} as in {} by ranges of {key}", with.shown()));
+        let expected = one_line(&format!("{shown} as in {} by ranges of {key}", with.shown()));
         let evaluation = Evaluation::Query { query, verdict: Arc::new(judge), show: Some(show) };
         Ok(with.read_by(CheckPlan::new(params::name("reconcile_diff", &name), expected, evaluation).on(used), target))
     }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use phlo_plugin::prelude::*;
 use phlo_plugin::quality::{Value, quote};
+use phlo_spec::text::{one_line, thousands};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::params::{self, counted, thousands};
+use crate::params::{self, counted};
 use crate::with::With;
 
 /// On which side a missing key is a violation.
@@ -62,7 +63,7 @@ impl Quality for ReconcileKeys {
         let list = keys.join(", ");
         let both = params::both(&sides, |side| {
             let items = key.iter().zip(&keys).map(|(column, alias)| {
-                let sql = params::key(&side.column(column), params::column_type(target, column));
+                let sql = params::key(&side.column(column), target.column_type(column));
                 format!("{sql} AS {alias}")
             });
             side.select(&items.collect::<Vec<_>>(), &[])
@@ -119,7 +120,7 @@ impl Quality for ReconcileKeys {
             params::filtered(other_where.as_ref()),
             shown.to_owned(),
         ];
-        let expected = format!("{word} of {} in {}", key.join(", "), params::one_line(&with.shown()));
+        let expected = format!("{word} of {} in {}", key.join(", "), one_line(&with.shown()));
         let evaluation = Evaluation::Query { query, verdict: std::sync::Arc::new(judge), show: Some(show) };
         Ok(with.read_by(CheckPlan::new(params::name("reconcile_keys", &name), expected, evaluation).on(key), target))
     }

@@ -6,6 +6,7 @@ use arrow_schema::DataType;
 use phlo_plugin::Error;
 use phlo_plugin::prelude::*;
 use phlo_plugin::quality::{Value, quote};
+use phlo_spec::text::thousands;
 
 use crate::with::With;
 
@@ -91,14 +92,6 @@ pub(crate) fn both(sides: &[Side<'_>; 2], select: impl Fn(&Side<'_>) -> String) 
     format!("({} UNION ALL {})", select(&sides[0]), select(&sides[1]))
 }
 
-/// A column's type, a dictionary's being that of its values; `None` if the table's columns are not known yet.
-pub(crate) fn column_type<'a>(target: &'a CheckTarget, column: &str) -> Option<&'a DataType> {
-    match target.schema.as_ref()?.field_with_name(column).ok()?.data_type() {
-        DataType::Dictionary(_, value) => Some(value),
-        other => Some(other),
-    }
-}
-
 /// A number in which every NaN is one and there is one zero.
 pub(crate) fn one_number(sql: &str) -> String {
     format!("CASE WHEN isnan({sql}) THEN CAST('NaN' AS DOUBLE) ELSE ({sql}) + CAST(0 AS DOUBLE) END")
@@ -136,36 +129,10 @@ pub(crate) fn counted(count: u64, what: &str) -> String {
     format!("{} {what}{}", thousands(count), if count == 1 { "" } else { "s" })
 }
 
-/// `27,004`.
-pub(crate) fn thousands(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.char_indices() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// A check's name: the kind and what distinguishes it, on one line and not endless, still different for different texts.
+/// A check's name: the kind and what distinguishes it.
 pub(crate) fn name(kind: &str, parts: &[String]) -> String {
-    const LONGEST: usize = 120;
-    let what = parts.iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join("; ");
-    let what = one_line(&what);
-    if what.chars().count() <= LONGEST {
-        return format!("{kind}({what})");
-    }
-    // FNV-1a: names are remembered, so the same text must give the same name in every build.
-    let hash = what.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    let start: String = what.chars().take(LONGEST - 10).collect();
-    format!("{kind}({start}… {hash:08x})")
-}
-
-/// A text on one line.
-pub(crate) fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let parts: Vec<_> = parts.iter().filter(|part| !part.is_empty()).cloned().collect();
+    check_name(kind, &parts.join("; "))
 }
 
 /// `where x = 1`, or nothing.

@@ -7,7 +7,7 @@ use arrow_schema::DataType;
 use phlo_plugin::prelude::*;
 use phlo_plugin::schema::type_name;
 
-use crate::params::{Side, column_type, invalid, one_number};
+use crate::params::{Side, invalid, one_number};
 
 /// Digits behind the point in which whole numbers and decimals are compared, at least.
 const DIGITS: i8 = 10;
@@ -33,7 +33,7 @@ impl Form {
     /// # Errors
     /// A type that has none.
     pub(crate) fn of(column: &str, target: &CheckTarget) -> Result<Self> {
-        let Some(data_type) = column_type(target, column) else { return Ok(Self::Plain) };
+        let Some(data_type) = target.column_type(column) else { return Ok(Self::Plain) };
         Ok(match data_type {
             DataType::Boolean => Self::Boolean,
             DataType::Float16 | DataType::Float32 => Self::Floating("REAL"),

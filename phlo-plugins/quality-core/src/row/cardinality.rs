@@ -34,7 +34,7 @@ impl Quality for NotConstant {
         let (name, value) = (quote(&column), key(target, &column));
         let expressions = [format!("count({name})"), format!("min({value}) <> max({value})"), format!("min({name})")];
         Ok(CheckPlan::new(
-            params::name("not_constant", &column),
+            check_name("not_constant", &column),
             format!("{column} not the same in all rows"),
             Evaluation::aggregates(expressions, differ),
         )
@@ -94,7 +94,7 @@ impl Quality for AtLeastOne {
             Verdict { passed: violations == 0, violations, total: Some(columns.len() as u64), observed }
         };
         Ok(CheckPlan::new(
-            params::name("at_least_one", &list),
+            check_name("at_least_one", &list),
             format!("at least one value in {list}"),
             Evaluation::aggregates(expressions, judge),
         )

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::uniqueness::comparable;
 use super::{Class, class, key, side};
-use crate::params::{self, invalid};
+use crate::params::invalid;
 use crate::scalar::Scalar;
 
 /// How two values compare.
@@ -74,7 +74,7 @@ impl Quality for Compare {
 
     fn check(&self, params: CompareParams, target: &CheckTarget) -> Result<CheckPlan> {
         let CompareParams { column, is, other, value, within } = params;
-        let data_type = params::column_type(target, &column);
+        let data_type = target.column_type(&column);
         let equality = matches!(is, Is::Eq | Is::Ne);
         if let Some(found) = data_type.filter(|it| class(it) == Class::Other || (class(it) == Class::Bool && !equality))
         {
@@ -83,7 +83,7 @@ impl Quality for Compare {
         }
         // NaN equals NaN; in an order it is refused below.
         let against = |one: &str, other: &str| {
-            let float = params::column_type(target, one).is_some_and(|it| it.is_floating());
+            let float = target.column_type(one).is_some_and(|it| it.is_floating());
             if equality && float { key(target, one) } else { side(target, one, other) }
         };
         let (right, shown) = match (&other, &value) {
@@ -126,8 +126,7 @@ impl Quality for Compare {
             how = format!(" within {within}");
         } else if !equality {
             let columns: Vec<&str> = std::iter::once(column.as_str()).chain(other.as_deref()).collect();
-            let floats =
-                columns.iter().filter(|name| params::column_type(target, name).is_some_and(|it| it.is_floating()));
+            let floats = columns.iter().filter(|name| target.column_type(name).is_some_and(|it| it.is_floating()));
             let numbers: Vec<_> = floats.map(|name| format!("NOT isnan({})", quote(name))).collect();
             if !numbers.is_empty() {
                 predicate = format!("{predicate} AND {}", numbers.join(" AND "));
@@ -140,7 +139,7 @@ impl Quality for Compare {
         // A column and a text of the same letters are two checks.
         let named = if other.is_some() { format!("column {shown}") } else { shown.clone() };
         Ok(CheckPlan::new(
-            params::name("compare", &format!("{column} {} {named}{how}", is.sql())),
+            check_name("compare", &format!("{column} {} {named}{how}", is.sql())),
             format!("{column} {} {shown}{how}", is.sql()),
             Evaluation::rows(predicate),
         )

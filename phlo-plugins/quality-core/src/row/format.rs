@@ -9,11 +9,12 @@ use chrono::format::{Item, Parsed, StrftimeItems, parse};
 use jsonschema::{PatternOptions, Validator};
 use phlo_plugin::prelude::*;
 use phlo_plugin::quality::{quote, quote_text};
+use phlo_spec::text::one_line;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::of_texts;
-use crate::params::{self, invalid};
+use crate::params::invalid;
 
 /// Rows whose text a function calls good; null is. A dictionary's texts are judged as they stand in the rows.
 fn judged(column: &str, good: impl Fn(&str) -> bool + Send + Sync + 'static) -> Evaluation {
@@ -200,7 +201,7 @@ impl Quality for Format {
         let name = format.name();
         let of = country.map(|country| format!(" of {}", country.to_lowercase())).unwrap_or_default();
         let plan = CheckPlan::new(
-            params::name("format", &format!("{column}, {name}{of}")),
+            check_name("format", &format!("{column}, {name}{of}")),
             format!("{column} {name}{of}"),
             evaluation,
         );
@@ -319,9 +320,9 @@ impl Quality for DateFormat {
                 .hint("write e.g. `%Y-%m-%d`"));
         }
         let (name, expected) =
-            (params::name("date_format", &format!("{column}, {format}")), format!("{column} as {format}"));
+            (check_name("date_format", &format!("{column}, {format}")), format!("{column} as {format}"));
         let evaluation = judged(&column, move |text| dated(text, &items));
-        Ok(CheckPlan::new(name, params::one_line(&expected), evaluation).on(vec![column]))
+        Ok(CheckPlan::new(name, one_line(&expected), evaluation).on(vec![column]))
     }
 }
 
@@ -421,14 +422,14 @@ impl Quality for Json {
             told.push_str(&format!(" with {}", keys.join(", ")));
         }
         let by = schema.as_ref().map(|schema| format!(" by {}", serde_json::Value::Object(schema.clone())));
-        let name = params::name("json", &format!("{column}{told}{}", by.unwrap_or_default()));
+        let name = check_name("json", &format!("{column}{told}{}", by.unwrap_or_default()));
         let title = schema.as_ref().and_then(|schema| schema.get("title")).and_then(serde_json::Value::as_str);
         let by = match (title, schema.is_some()) {
             (Some(title), _) => format!(" by the schema `{title}`"),
             (None, true) => " by its schema".to_owned(),
             (None, false) => String::new(),
         };
-        let expected = params::one_line(&format!("{column} a JSON document{told}{by}"));
+        let expected = one_line(&format!("{column} a JSON document{told}{by}"));
         let schema = schema.map(validator).transpose()?;
         let evaluation = judged(&column, move |text| {
             if is.is_none() && keys.is_empty() && schema.is_none() {

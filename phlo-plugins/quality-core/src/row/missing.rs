@@ -32,11 +32,8 @@ impl Quality for IsNull {
         params::distinct(&params.columns)?;
         let list = params.columns.join(", ");
         let predicate = all(&params.columns, "IS NULL", " AND ");
-        let plan = CheckPlan::new(
-            params::name("is_null", &list),
-            format!("nulls alone in {list}"),
-            Evaluation::rows(predicate),
-        );
+        let plan =
+            CheckPlan::new(check_name("is_null", &list), format!("nulls alone in {list}"), Evaluation::rows(predicate));
         Ok(plan.on(params.columns))
     }
 }
@@ -77,8 +74,7 @@ impl Quality for AnyNotNull {
         let list = params.columns.join(", ");
         let predicate = all(&params.columns, "IS NOT NULL", " OR ");
         let expected = format!("a value in one of {list}");
-        Ok(CheckPlan::new(params::name("any_not_null", &list), expected, Evaluation::rows(predicate))
-            .on(params.columns))
+        Ok(CheckPlan::new(check_name("any_not_null", &list), expected, Evaluation::rows(predicate)).on(params.columns))
     }
 }
 
@@ -106,7 +102,7 @@ impl Quality for NullsTogether {
         let list = params.columns.join(", ");
         let (none, each) = (all(&params.columns, "IS NULL", " AND "), all(&params.columns, "IS NOT NULL", " AND "));
         let plan = CheckPlan::new(
-            params::name("nulls_together", &list),
+            check_name("nulls_together", &list),
             format!("{list} null together or not at all"),
             Evaluation::rows(format!("({none}) OR ({each})")),
         );
@@ -145,11 +141,11 @@ impl Quality for NotMissing {
             return Err(invalid("`exact` is set, and `values` holds no text").hint("remove `exact`"));
         }
         // A date is a text in the file, and not in the table.
-        let of_texts = params::column_type(target, &column).is_none_or(|it| class(it) == Class::Text);
+        let of_texts = target.column_type(&column).is_none_or(|it| class(it) == Class::Text);
         let found = if exact || texts.is_empty() || !of_texts { listed } else { loosely(&column, &texts) };
         let (list, how) = (shown(&values), if exact { ", exact" } else { "" });
         Ok(CheckPlan::new(
-            params::name("not_missing", &format!("{column}: {list}{how}")),
+            check_name("not_missing", &format!("{column}: {list}{how}")),
             format!("{column} neither null nor one of {list}{how}"),
             Evaluation::rows(format!("{} IS NOT NULL AND NOT ({found})", quote(&column))),
         )
@@ -248,7 +244,7 @@ impl Quality for MissingOnlyAs {
         }
         let told = told.join(", ");
         Ok(CheckPlan::new(
-            params::name("missing_only_as", &format!("{column}: {told}")),
+            check_name("missing_only_as", &format!("{column}: {told}")),
             format!("{column} missing as {told} only"),
             Evaluation::rows(predicate),
         )

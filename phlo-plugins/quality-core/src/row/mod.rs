@@ -16,7 +16,7 @@ use phlo_plugin::schema::type_name;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::params::{self, invalid};
+use crate::params::invalid;
 use crate::scalar::Scalar;
 
 /// A text, or several.
@@ -68,7 +68,7 @@ pub(crate) fn class(data_type: &DataType) -> Class {
 
 /// Refuses a column that is known not to be of texts.
 pub(crate) fn of_texts(target: &CheckTarget, column: &str) -> Result<()> {
-    match params::column_type(target, column) {
+    match target.column_type(column) {
         Some(other) if class(other) != Class::Text => {
             Err(invalid(format!("`column` is `{column}`, whose type {} is not text", type_name(other)))
                 .hint("use `range`, `compare` or `accepted_values`, or a `business_rule` that casts it"))
@@ -80,7 +80,7 @@ pub(crate) fn of_texts(target: &CheckTarget, column: &str) -> Result<()> {
 /// The column as a key that equals itself: without it, -0.0 and 0.0 are two groups, and so are NaNs of other bits.
 pub(crate) fn key(target: &CheckTarget, column: &str) -> String {
     let quoted = quote(column);
-    match params::column_type(target, column) {
+    match target.column_type(column) {
         Some(DataType::Float64) => {
             format!("CASE WHEN isnan({quoted}) THEN CAST('NaN' AS DOUBLE) ELSE {quoted} + 0 END")
         }
@@ -95,7 +95,7 @@ pub(crate) fn key(target: &CheckTarget, column: &str) -> String {
 /// nanoseconds, which end in the year 2262.
 pub(crate) fn side(target: &CheckTarget, column: &str, other: &str) -> String {
     let quoted = quote(column);
-    match (params::column_type(target, column), params::column_type(target, other)) {
+    match (target.column_type(column), target.column_type(other)) {
         (Some(number), _) if number.is_floating() => format!("({quoted} + 0)"),
         (Some(one), Some(other)) if class(one) == Class::Moment && one != other => {
             format!("CAST({quoted} AS TIMESTAMP(6))")
@@ -113,7 +113,7 @@ pub(crate) fn literals(target: &CheckTarget, column: &str, values: &[Scalar]) ->
         let message = format!("`values` mixes the {} `{first}` with the {} `{other}`", first.kind(), other.kind());
         return Err(invalid(message).hint("put values that are meant as text in quotes"));
     }
-    let data_type = params::column_type(target, column);
+    let data_type = target.column_type(column);
     values.iter().map(|value| value.literal(column, data_type)).collect()
 }
 
@@ -123,7 +123,7 @@ pub(crate) fn is_in(target: &CheckTarget, column: &str, values: &[Scalar]) -> Re
     let quoted = quote(column);
     let zero = values.iter().any(|value| matches!(value, Scalar::Int(0)) || *value == Scalar::Float(0.0));
     // -0.0 equals 0, and is not found in a list by its bits.
-    if zero && params::column_type(target, column).is_some_and(DataType::is_floating) {
+    if zero && target.column_type(column).is_some_and(DataType::is_floating) {
         return Ok(format!("({quoted} IN ({list}) OR {quoted} = 0)"));
     }
     Ok(format!("{quoted} IN ({list})"))

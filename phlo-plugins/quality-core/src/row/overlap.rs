@@ -56,7 +56,7 @@ impl Quality for DisjointRanges {
             return Err(invalid(format!("`within` names `{twice}` twice")).hint("remove one of them"));
         }
         for (field, column) in [("from", &from), ("to", &to)] {
-            let data_type = params::column_type(target, column);
+            let data_type = target.column_type(column);
             if let Some(other) = data_type.filter(|it| matches!(class(it), Class::Bool | Class::Other)) {
                 let other = type_name(other);
                 return Err(invalid(format!("`{field}` is `{column}`, whose type {other} has no ranges"))
@@ -73,7 +73,7 @@ impl Quality for DisjointRanges {
             format!("{begin} {below} {end}")
         }];
         for column in [&from, &to] {
-            if params::column_type(target, column).is_some_and(|it| it.is_floating()) {
+            if target.column_type(column).is_some_and(|it| it.is_floating()) {
                 some.push(format!("({0} IS NULL OR NOT isnan({0}))", quote(column)));
             }
         }
@@ -103,7 +103,7 @@ impl Quality for DisjointRanges {
         let how: String = how.iter().filter(|(on, _)| *on).map(|(_, text)| *text).collect();
         let each = if within.is_empty() { String::new() } else { format!(" within {}", within.join(", ")) };
         Ok(CheckPlan::new(
-            params::name("disjoint_ranges", &format!("{from}..{to}{each}{how}")),
+            check_name("disjoint_ranges", &format!("{from}..{to}{each}{how}")),
             format!("no overlap of {from}..{to}{each}{how}"),
             Evaluation::Violations { query },
         )

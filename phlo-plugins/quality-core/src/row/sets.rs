@@ -2,6 +2,7 @@
 
 use phlo_plugin::prelude::*;
 use phlo_plugin::quality::{Value, quote};
+use phlo_spec::text::{one_line, thousands};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -33,7 +34,7 @@ impl Quality for NotAcceptedValues {
         let NotAcceptedValuesParams { column, values } = params;
         let (found, list) = (is_in(target, &column, &values)?, shown(&values));
         Ok(CheckPlan::new(
-            params::name("not_accepted_values", &format!("{column}: {list}")),
+            check_name("not_accepted_values", &format!("{column}: {list}")),
             format!("{column} none of {list}"),
             Evaluation::rows(format!("NOT ({found})")),
         )
@@ -87,8 +88,8 @@ impl Quality for AcceptedCombinations {
         let names = columns.join(", ");
         let list = values.iter().map(|values| format!("({})", shown(values))).collect::<Vec<_>>().join(", ");
         Ok(CheckPlan::new(
-            params::name("accepted_combinations", &format!("{names}: {list}")),
-            params::one_line(&format!("({names}) one of {list}")),
+            check_name("accepted_combinations", &format!("{names}: {list}")),
+            one_line(&format!("({names}) one of {list}")),
             Evaluation::rows(each.join(" OR ")),
         )
         .on(columns))
@@ -138,7 +139,7 @@ impl Quality for ContainsValues {
         let names: Vec<String> = values.iter().map(Scalar::to_string).collect();
         let judge = move |counts: &[Value]| judge(&names, counts);
         Ok(CheckPlan::new(
-            params::name("contains_values", &format!("{column}: {list}{how}")),
+            check_name("contains_values", &format!("{column}: {list}{how}")),
             format!("{column} holding each of {list}{}", if only { " and nothing else" } else { "" }),
             Evaluation::aggregates(expressions, judge),
         )
@@ -156,7 +157,7 @@ fn judge(names: &[String], counts: &[Value]) -> Verdict {
         told.push(format!("{} missing", missing.join(", ")));
     }
     if others > 0 {
-        told.push(format!("{} other value{}", params::thousands(others), if others == 1 { "" } else { "s" }));
+        told.push(format!("{} other value{}", thousands(others), if others == 1 { "" } else { "s" }));
     }
     let violations = missing.len() as u64 + others;
     let observed = (violations > 0).then(|| told.join(", "));
@@ -200,7 +201,7 @@ impl Quality for MostCommonIn {
         );
         let how = if ties { ", ties" } else { "" };
         Ok(CheckPlan::new(
-            params::name("most_common_in", &format!("{column}: {list}{how}")),
+            check_name("most_common_in", &format!("{column}: {list}{how}")),
             format!("the most common {column} one of {list}{how}"),
             Evaluation::query(query, move |rows| most_common(rows, ties)),
         )

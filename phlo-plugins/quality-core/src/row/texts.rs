@@ -2,11 +2,12 @@
 
 use phlo_plugin::prelude::*;
 use phlo_plugin::quality::{quote, quote_text};
+use phlo_spec::text::one_line;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Texts, of_texts};
-use crate::params::{self, invalid};
+use crate::params::invalid;
 
 fn yes() -> bool {
     true
@@ -41,8 +42,8 @@ impl Conditions {
     pub(crate) fn plan(self, kind: &str, column: String, how: &str) -> CheckPlan {
         let told = self.told.join(", ");
         CheckPlan::new(
-            params::name(kind, &format!("{column}, {told}{how}")),
-            params::one_line(&format!("{column} {told}{how}")),
+            check_name(kind, &format!("{column}, {told}{how}")),
+            one_line(&format!("{column} {told}{how}")),
             Evaluation::rows(self.parts.join(" AND ")),
         )
         .on(vec![column])
@@ -253,7 +254,7 @@ impl Quality for Length {
             }
         };
         let plan = CheckPlan::new(
-            params::name("length", &format!("{column}, {shown}")),
+            check_name("length", &format!("{column}, {shown}")),
             format!("{column} {expected}"),
             Evaluation::rows(predicate),
         );

@@ -42,7 +42,7 @@ impl Quality for PrimaryKey {
         let part = |column: &String| KeyPart { expression: key(target, column), name: column.clone() };
         let key = params.columns.iter().map(part).collect();
         Ok(CheckPlan::new(
-            params::name("primary_key", &list),
+            check_name("primary_key", &list),
             format!("{list} in every row, and no two rows with the same"),
             Evaluation::Unique { key, complete: true },
         )
@@ -80,7 +80,7 @@ impl Quality for UniqueWithinRow {
             for other in &columns[at + 1..] {
                 comparable(target, one, other)?;
                 let against = |one: &str, other: &str| {
-                    let float = params::column_type(target, one).is_some_and(|it| it.is_floating());
+                    let float = target.column_type(one).is_some_and(|it| it.is_floating());
                     if float { key(target, one) } else { side(target, one, other) }
                 };
                 pairs.push(format!("{} <> {}", against(one, other), against(other, one)));
@@ -88,7 +88,7 @@ impl Quality for UniqueWithinRow {
         }
         let list = columns.join(", ");
         Ok(CheckPlan::new(
-            params::name("unique_within_row", &list),
+            check_name("unique_within_row", &list),
             format!("{list} all different in a row"),
             Evaluation::rows(pairs.join(" AND ")),
         )
@@ -98,7 +98,7 @@ impl Quality for UniqueWithinRow {
 
 /// Refuses two columns whose types are known and cannot be compared.
 pub(crate) fn comparable(target: &CheckTarget, one: &str, other: &str) -> Result<()> {
-    match (params::column_type(target, one), params::column_type(target, other)) {
+    match (target.column_type(one), target.column_type(other)) {
         (Some(a), Some(b)) if class(a) != class(b) => Err(invalid(format!(
             "`{one}` is {} and `{other}` is {}, which cannot be compared",
             type_name(a),
@@ -183,7 +183,7 @@ impl Quality for Uniqueness {
             Measure::UniqueOfDistinct => "unique of distinct",
         };
         Ok(CheckPlan::new(
-            params::name("uniqueness", &format!("{list}, {what}, {between}")),
+            check_name("uniqueness", &format!("{list}, {what}, {between}")),
             format!("{what} fraction of {list} within {between}"),
             Evaluation::query(query, move |rows| fraction(rows, measure, min, max)),
         )
@@ -278,7 +278,7 @@ impl Quality for DuplicateRows {
                 show: format!("SELECT {named}, count(*) AS \"_phlo_rows\" {groups} ORDER BY \"_phlo_rows\" DESC"),
             }
         };
-        let plan = CheckPlan::new(params::name("duplicate_rows", &what), expected, evaluation);
+        let plan = CheckPlan::new(check_name("duplicate_rows", &what), expected, evaluation);
         Ok(plan.on(columns).on(except))
     }
 }
@@ -311,7 +311,7 @@ impl Quality for ConsistentCasing {
         let groups =
             format!("FROM this WHERE {name} IS NOT NULL GROUP BY lower({name}) HAVING count(DISTINCT {name}) > 1");
         Ok(CheckPlan::new(
-            params::name("consistent_casing", &column),
+            check_name("consistent_casing", &column),
             format!("one case for each {column}"),
             Evaluation::Count {
                 count: format!(

@@ -8,7 +8,7 @@ use phlo_plugin::schema::type_name;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::params::{self, invalid};
+use crate::params::invalid;
 use crate::scalar::{Scalar, moment};
 
 /// Each moment in a column is as old as it should be: not in the future, older than some days, or not too old.
@@ -57,7 +57,7 @@ impl Quality for Age {
         if least.zip(most).is_some_and(|(least, most)| least > most) {
             return Err(invalid("`min` is above `max`").hint("swap them"));
         }
-        let data_type = params::column_type(target, &column);
+        let data_type = target.column_type(&column);
         if let Some(other) = data_type
             && !matches!(type_name(other).as_str(), "date" | "timestamp" | "timestamptz")
         {
@@ -92,7 +92,7 @@ impl Quality for Age {
         // What is old only gets older: without `max`, or at a moment that stays, rows that passed pass forever.
         let ages = most.is_some() && fixed.is_empty();
         let plan = CheckPlan::new(
-            params::name("age", &format!("{column}, {what}{fixed}")),
+            check_name("age", &format!("{column}, {what}{fixed}")),
             format!("{column} {what} old{fixed}"),
             Evaluation::rows(parts.join(" AND ")),
         )

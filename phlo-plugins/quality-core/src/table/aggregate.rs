@@ -4,12 +4,13 @@ use arrow_schema::DataType;
 use phlo_plugin::prelude::*;
 use phlo_plugin::quality::{Value, quote};
 use phlo_plugin::schema::type_name;
+use phlo_spec::text::one_line;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::bounds::{Bounds, bounded};
 use super::{nested, same};
-use crate::params::{self, invalid};
+use crate::params::invalid;
 
 /// What is computed of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -148,7 +149,7 @@ impl Quality for Aggregate {
             Of::One(input) => of_one(function, q, approximate, input, bounds, what),
             Of::Two(a, b) => of_two(function, a, b, bounds, what),
         };
-        Ok(CheckPlan::new(params::name("aggregate", &text), params::one_line(&text), evaluation).on(on))
+        Ok(CheckPlan::new(check_name("aggregate", &text), one_line(&text), evaluation).on(on))
     }
 }
 
@@ -211,7 +212,7 @@ impl Input {
             column: Some(column.to_owned()),
             sql: quote(column),
             key: same(target, column),
-            data_type: params::column_type(target, column).cloned(),
+            data_type: target.column_type(column).cloned(),
         }
     }
 

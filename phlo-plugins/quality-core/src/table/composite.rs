@@ -4,11 +4,12 @@ use phlo_plugin::context::Plugin;
 use phlo_plugin::prelude::*;
 use phlo_plugin::{NoSettings, Policy, Registry};
 use phlo_spec::Node;
+use phlo_spec::text::one_line;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::nested;
-use crate::params::{self, invalid};
+use crate::params::invalid;
 
 /// Several row-level checks, taken as one.
 ///
@@ -94,8 +95,8 @@ fn composed(
     }
     let between = format!(" {word} ");
     Ok(CheckPlan::new(
-        params::name(name, &names.join(", ")),
-        params::one_line(&expected.join(&format!(" {} ", word.to_lowercase()))),
+        check_name(name, &names.join(", ")),
+        one_line(&expected.join(&format!(" {} ", word.to_lowercase()))),
         Evaluation::rows(predicates.join(&between)),
     )
     .on(columns))

@@ -58,7 +58,7 @@ impl Quality for ForeignKey {
         );
         let (list, there) = (columns.join(", "), there.join(", "));
         Ok(CheckPlan::new(
-            params::name("foreign_key", &format!("{list} in {references}: {there}")),
+            check_name("foreign_key", &format!("{list} in {references}: {there}")),
             format!("each {list} is a {there} of {references}"),
             Evaluation::Count {
                 count: format!("SELECT coalesce(sum(\"_phlo_rows\"), 0) {missing}"),

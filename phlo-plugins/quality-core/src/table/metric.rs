@@ -2,10 +2,11 @@
 
 use phlo_plugin::prelude::*;
 use phlo_plugin::quality::Value;
+use phlo_spec::text::one_line;
 
 use super::bounds::bounded;
 use super::nested;
-use crate::params::{self, invalid};
+use crate::params::invalid;
 
 bounded! {
     /// A number that SQL computes over the table lies within bounds.
@@ -60,7 +61,7 @@ impl Quality for Metric {
                 bounds.judge("the metric", values.first().unwrap_or(&Value::Null))
             })
         };
-        let expected = format!("{} {shown}", params::one_line(&sql));
-        Ok(CheckPlan::new(params::name("metric", &format!("{sql}, {shown}")), expected, evaluation))
+        let expected = format!("{} {shown}", one_line(&sql));
+        Ok(CheckPlan::new(check_name("metric", &format!("{sql}, {shown}")), expected, evaluation))
     }
 }

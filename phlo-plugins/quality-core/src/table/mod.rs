@@ -20,7 +20,7 @@ use crate::params;
 /// A column so that equal values are one: of floats, -0.0 becomes 0.0 and every NaN the highest value.
 pub(crate) fn same(target: &CheckTarget, column: &str) -> String {
     let sql = quote(column);
-    if params::column_type(target, column).is_some_and(DataType::is_floating) {
+    if target.column_type(column).is_some_and(DataType::is_floating) {
         format!("CASE WHEN abs({sql}) = 0 OR isnan({sql}) THEN abs({sql}) ELSE {sql} END")
     } else {
         sql

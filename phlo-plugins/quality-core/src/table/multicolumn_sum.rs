@@ -64,7 +64,7 @@ impl Quality for MulticolumnSum {
         let mut exact = equal.is_none_or(|equal| equal.fract() == 0.0 && equal.abs() < 9e15);
         let mut scale = 0;
         for column in &all {
-            let found = params::column_type(target, column);
+            let found = target.column_type(column);
             if let Some(other) = found.filter(|found| !found.is_numeric()) {
                 return Err(invalid(format!("`{column}` is of type {}, which cannot be added", type_name(other)))
                     .hint("name columns of numbers, or cast it"));
@@ -114,6 +114,6 @@ impl Quality for MulticolumnSum {
                 shown = format!("{shown} ± {tolerance}{of}");
             }
         }
-        Ok(CheckPlan::new(params::name("multicolumn_sum", &shown), shown, Evaluation::rows(good)).on(all))
+        Ok(CheckPlan::new(check_name("multicolumn_sum", &shown), shown, Evaluation::rows(good)).on(all))
     }
 }

@@ -4,6 +4,7 @@ use chrono::{DateTime, Datelike, Utc};
 use phlo_plugin::prelude::*;
 use phlo_plugin::quality::{Value, quote};
 use phlo_plugin::schema::type_name;
+use phlo_spec::text::thousands;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -53,7 +54,7 @@ impl Quality for NoGaps {
     fn check(&self, params: NoGapsParams, target: &CheckTarget) -> Result<CheckPlan> {
         let NoGapsParams { column, every, within, from, to } = params;
         let step = step(&every)?;
-        if let Some(found) = params::column_type(target, &column) {
+        if let Some(found) = target.column_type(&column) {
             let fits = match step {
                 Step::Whole(_) => found.is_integer(),
                 _ => matches!(type_name(found).as_str(), "date" | "timestamp" | "timestamptz"),
@@ -98,7 +99,7 @@ impl Quality for NoGaps {
         let verdict = move |rows: &[Vec<Value>]| judge(rows, sentinels);
         let evaluation = Evaluation::Query { query, verdict: std::sync::Arc::new(verdict), show: Some(show) };
         let expected = format!("no gaps in {what}");
-        Ok(CheckPlan::new(params::name("no_gaps", &what), expected, evaluation).on([vec![column], within].concat()))
+        Ok(CheckPlan::new(check_name("no_gaps", &what), expected, evaluation).on([vec![column], within].concat()))
     }
 }
 
@@ -113,12 +114,12 @@ fn judge(rows: &[Vec<Value>], sentinels: u64) -> Verdict {
         return Verdict::whole(false, "the steps could not be counted");
     };
     let total = missing.saturating_add(slots.saturating_sub(sentinels * groups));
-    let steps = |n: u64| format!("{} step{}", params::thousands(n), if n == 1 { "" } else { "s" });
+    let steps = |n: u64| format!("{} step{}", thousands(n), if n == 1 { "" } else { "s" });
     Verdict {
         passed: true,
         violations: missing,
         total: Some(total),
-        observed: Some(format!("{} of {} missing", params::thousands(missing), steps(total))),
+        observed: Some(format!("{} of {} missing", thousands(missing), steps(total))),
     }
 }
 

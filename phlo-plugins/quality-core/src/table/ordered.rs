@@ -71,7 +71,7 @@ impl Quality for Ordered {
         let groups = if within.is_empty() { String::new() } else { format!(" within {}", within.join(", ")) };
         let what = format!("{column} {how} by {}{groups}", by.join(", "));
         Ok(CheckPlan::new(
-            params::name("ordered", &what),
+            check_name("ordered", &what),
             what,
             Evaluation::Count {
                 count: format!("SELECT count(*) {rows}"),

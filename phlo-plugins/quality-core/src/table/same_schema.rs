@@ -8,7 +8,7 @@ use phlo_spec::AssetKey;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::params::{self, invalid};
+use crate::params::invalid;
 use crate::schema::{Found, is_added};
 
 /// The table has the columns of another table, with the same types.
@@ -59,7 +59,7 @@ impl Quality for SameSchema {
         let how = [(exact, ", exact"), (ordered, ", ordered"), (!types, ", names alone")];
         let how: String = how.iter().filter(|(on, _)| *on).map(|(_, text)| *text).collect();
         Ok(CheckPlan::new(
-            params::name("same_schema", &format!("{with}{how}")),
+            check_name("same_schema", &format!("{with}{how}")),
             format!("the columns of {with}{how}"),
             Evaluation::Schemas {
                 other: with,
