@@ -1,5 +1,20 @@
 //! The fewest passes that pay: what statistics answer, what rides on the write, what an append needs to read.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow_schema::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::TableProvider;
+use datafusion::datasource::{MemTable, TableType};
+use datafusion::logical_expr::Expr;
+use datafusion::physical_plan::ExecutionPlan;
+use phlo_engine::check::{self, Scope};
+use phlo_engine::{Check, Session};
+use phlo_plugin::quality::CheckTarget;
+use phlo_plugin::{InitContext, Policy, Registry};
+use phlo_spec::{AssetKey, Node};
 use serde_json::Value;
 
 use crate::fixture::Project;
@@ -201,5 +216,68 @@ fn uniqueness_is_exact_whatever_the_key() {
     for results in [&record["assets"][0]["checks"], &audited["assets"][0]["checks"]] {
         let found: Vec<_> = results.as_array().unwrap().iter().map(|c| c["violations"].as_u64().unwrap()).collect();
         assert_eq!(found, checks.map(|(_, _, violations)| violations), "{results:#}");
+    }
+}
+
+/// A table that counts how often it is read.
+#[derive(Debug)]
+struct Counted {
+    table: MemTable,
+    scans: AtomicUsize,
+}
+
+#[async_trait]
+impl TableProvider for Counted {
+    fn schema(&self) -> SchemaRef {
+        self.table.schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn datafusion::catalog::Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
+        self.scans.fetch_add(1, Ordering::Relaxed);
+        self.table.scan(session, projection, filters, limit).await
+    }
+}
+
+#[tokio::test]
+async fn every_sort_of_check_shares_one_scan_and_a_second_one_only_finds_what_failed() {
+    let registry = Registry::linked(&[]).unwrap().activate(Policy::default(), InitContext::at("/nowhere")).unwrap();
+    let asset = AssetKey::new("raw.x").unwrap();
+    for (ids, scans, broken) in [([1, 2, 3], 1, 0), ([1, 2, 2], 3, 1)] {
+        let columns: [(&str, ArrayRef); 2] = [
+            ("id", Arc::new(Int64Array::from(ids.to_vec()))),
+            ("iban", Arc::new(StringArray::from(vec!["DE89370400440532013000"; 3]))),
+        ];
+        let rows = RecordBatch::try_from_iter(columns).unwrap();
+        let table = MemTable::try_new(rows.schema(), vec![vec![rows.clone()]]).unwrap();
+        let counted = Arc::new(Counted { table, scans: AtomicUsize::new(0) });
+        let table: Arc<dyn TableProvider> = counted.clone();
+        let target = CheckTarget { asset: asset.clone(), schema: Some(rows.schema()) };
+        let checks = [
+            "not_null: [id]",
+            "range: { column: id, min: 0 }",
+            "format: { column: iban, format: iban }",
+            "aggregate: { function: mean, column: id, max: 5 }",
+            "row_count: 3",
+            "unique: [id]",
+        ]
+        .map(|text| {
+            let node = Node::parse(text, "a.yaml", 1).unwrap();
+            let (kind, params) = node.entries().unwrap().first().unwrap();
+            let plan = registry.quality(kind.as_str().unwrap()).unwrap().check(params, &target).unwrap();
+            Check::new(asset.clone(), kind.as_str().unwrap(), plan)
+        });
+        let audited = check::audit(&Session::new(), &table, &checks, Scope::All, None).await.unwrap();
+        let failed = audited.results.iter().filter(|(_, result)| !result.passed()).count();
+        assert_eq!((counted.scans.load(Ordering::Relaxed), failed), (scans, broken), "{:#?}", audited.results);
     }
 }

@@ -231,7 +231,7 @@ fn an_audit_on_demand_is_a_run_whose_results_are_kept() {
     );
     // What the table holds is as it was, and so is what the last run did to it.
     let status = project.phlo(&["status", "--json"]).exits(0).json();
-    assert_eq!(status["assets"][0]["last"]["status"], "success", "{status}");
+    assert_eq!(status["assets"][0]["last"]["result"]["status"], "success", "{status}");
 }
 
 #[test]
