@@ -1,18 +1,16 @@
 //! One attempt to deliver one message, and what its outcome means.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
+use phlo_plugin::retry::retry_after;
 use phlo_plugin::{Error, Result};
 use phlo_spec::{Code, Redactor};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Response};
 
 use crate::endpoint::Endpoint;
 use crate::outbox::Message;
 
-/// The doubling of waits ends here.
-const MAX_BACKOFF: Duration = Duration::from_mins(1);
 /// A server that wants a longer wait is asked by the next run.
 pub(crate) const MAX_WAIT: Duration = Duration::from_mins(5);
 /// Of a refusal no more than this is read, in bytes, and shown, in characters.
@@ -75,7 +73,8 @@ pub(crate) async fn send(
     if status.is_success() {
         return Ok(());
     }
-    let wait = retry_after(response.headers());
+    let header = response.headers().get(RETRY_AFTER).and_then(|header| header.to_str().ok());
+    let wait = header.and_then(retry_after);
     let why = match excerpt(response, redactor).await {
         text if text.is_empty() => status.to_string(),
         text => format!("{status}: {text}"),
@@ -109,47 +108,5 @@ fn innermost(err: &dyn std::error::Error) -> String {
     match err.source() {
         Some(source) => innermost(source),
         None => err.to_string(),
-    }
-}
-
-/// How long to wait after this many attempts: exponential, with jitter so that clients do not return together.
-pub(crate) fn pause(delay: Duration, attempts: u32, asked: Option<Duration>) -> Duration {
-    let backoff = delay.saturating_mul(2_u32.saturating_pow(attempts - 1)).min(MAX_BACKOFF);
-    // Each state is seeded at random.
-    let random = RandomState::new().build_hasher().finish() as f64 / u64::MAX as f64;
-    backoff.mul_f64(0.5 + random / 2.0).max(asked.unwrap_or_default())
-}
-
-/// What `Retry-After` says: seconds or a date.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = chrono::DateTime::parse_from_rfc2822(text).ok()?;
-    Some((date.to_utc() - chrono::Utc::now()).to_std().unwrap_or_default())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn waits_double_up_to_a_minute_and_are_never_shorter_than_the_server_asks() {
-        for (attempts, asked, least, most) in
-            [(1, None, 500, 1000), (3, None, 2000, 4000), (90, None, 30_000, 60_000), (1, Some(7000), 7000, 7000)]
-        {
-            let wait = pause(Duration::from_secs(1), attempts, asked.map(Duration::from_millis)).as_millis();
-            assert!((least..=most).contains(&wait), "{attempts}, {asked:?}: {wait}");
-        }
-    }
-
-    #[test]
-    fn retry_after_is_read_as_seconds_or_as_a_date() {
-        let read =
-            |text: &'static str| retry_after(&HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(text))]));
-        assert_eq!(read("7"), Some(Duration::from_secs(7)));
-        assert_eq!(read("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO), "the past");
-        assert_eq!(read("soon"), None);
     }
 }

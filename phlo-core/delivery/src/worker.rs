@@ -5,6 +5,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use phlo_plugin::retry::pause;
 use phlo_plugin::{Error, Result};
 use phlo_spec::Code;
 use reqwest::Client;
@@ -13,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::outbox::{Lane, Message, Shared, lock};
-use crate::send::{Failure, MAX_WAIT, client, pause, send};
+use crate::send::{Failure, MAX_WAIT, client, send};
 
 /// When the worker must be done, once that is known.
 type Deadline = watch::Receiver<Option<Instant>>;

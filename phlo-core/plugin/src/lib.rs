@@ -40,6 +40,7 @@ pub mod quality;
 pub mod registration;
 pub mod registry;
 pub mod resource;
+pub mod retry;
 pub mod rule;
 pub mod schema;
 pub mod source;

@@ -1,10 +1,10 @@
 //! One request, answered or explained: credentials, redirects, retries, and what each failure is called.
 
 use std::future::Future;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 use phlo_plugin::prelude::*;
+use phlo_plugin::retry::{pause, retry_after};
 use phlo_spec::Redactor;
 use phlo_spec::event::LogLevel;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, LINK, LOCATION, RETRY_AFTER};
@@ -21,8 +21,6 @@ const MAX_PAGE_BYTES: usize = 256 << 20;
 const MAX_REFUSAL_BYTES: usize = 64 << 10;
 /// Of a refusal no more than this is shown, in characters.
 const SHOWN: usize = 200;
-/// The doubling of waits ends here.
-const MAX_BACKOFF: Duration = Duration::from_mins(1);
 /// A server that wants a longer wait is not waited for.
 const MAX_WAIT: Duration = Duration::from_mins(5);
 const MAX_REDIRECTS: usize = 10;
@@ -258,7 +256,8 @@ impl Client {
             Code::SourceNotFound => error.hint("check `base_url` and `endpoint`"),
             _ if code == Code::RemoteBusy || status.is_server_error() => {
                 let hint = "try again later, or raise `retry.max_attempts` and `retry.delay`";
-                match headers.get(RETRY_AFTER).and_then(retry_after) {
+                let asked = headers.get(RETRY_AFTER).and_then(|header| header.to_str().ok());
+                match asked.and_then(retry_after) {
                     // Whoever tries again would wait as long.
                     Some(wait) if wait > MAX_WAIT => {
                         let (wait, most) = (humantime::format_duration(wait), humantime::format_duration(MAX_WAIT));
@@ -343,53 +342,9 @@ fn innermost(err: &dyn std::error::Error) -> String {
     }
 }
 
-/// How long to wait after this many attempts: exponential, with jitter so that clients do not return together.
-fn pause(delay: Duration, attempts: u32, asked: Option<Duration>) -> Duration {
-    let backoff = delay.saturating_mul(2_u32.saturating_pow(attempts - 1)).min(MAX_BACKOFF);
-    // Each state is seeded at random.
-    let random = RandomState::new().build_hasher().finish() as f64 / u64::MAX as f64;
-    backoff.mul_f64(0.5 + random / 2.0).max(asked.unwrap_or_default())
-}
-
-/// What `Retry-After` says: seconds or a date.
-fn retry_after(value: &HeaderValue) -> Option<Duration> {
-    let text = value.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = chrono::DateTime::parse_from_rfc2822(text).ok()?;
-    Some((date.to_utc() - chrono::Utc::now()).to_std().unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn retry_after_is_read_as_seconds_or_as_a_date() {
-        let read = |text: &str| retry_after(&HeaderValue::from_str(text).unwrap());
-        assert_eq!(read("7"), Some(Duration::from_secs(7)));
-        assert_eq!(read("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO), "the past");
-        let later = (chrono::Utc::now() + Duration::from_hours(1)).format("%a, %d %b %Y %H:%M:%S GMT").to_string();
-        let wait = read(&later).unwrap();
-        assert!(wait > Duration::from_secs(3500) && wait <= Duration::from_hours(1), "{wait:?}");
-        assert_eq!(read("soon"), None);
-    }
-
-    #[test]
-    fn waits_double_up_to_a_minute_and_are_never_shorter_than_the_server_asks() {
-        for (attempts, asked, least, most) in [
-            (1, None, 500, 1000),
-            (2, None, 1000, 2000),
-            (4, None, 4000, 8000),
-            (90, None, 30_000, 60_000),
-            (1, Some(7000), 7000, 7000),
-            (4, Some(1), 4000, 8000),
-        ] {
-            let wait = pause(Duration::from_secs(1), attempts, asked.map(Duration::from_millis)).as_millis();
-            assert!((least..=most).contains(&wait), "{attempts}, {asked:?}: {wait}");
-        }
-    }
 
     #[test]
     fn a_shown_url_has_no_user_and_no_query() {
