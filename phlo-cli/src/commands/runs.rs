@@ -24,6 +24,10 @@ pub(crate) fn run(app: &App, args: &Runs) -> Result<Exit, Failure> {
         } else {
             show(app, &record, true)?;
             app.printer.out(&plugins(&record, app.platform()?.registry().fingerprint().short()))?;
+            // An audit makes nothing; what it found of each asset is among its events.
+            if record.assets.is_empty() {
+                app.printer.out(&format!("`phlo logs {}` tells what it did\n", record.id))?;
+            }
         }
         return Ok(Exit::Done);
     }
