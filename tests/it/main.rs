@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 #![allow(clippy::disallowed_methods, reason = "tests ask whether they run in CI")]
 
+mod audited;
 mod author;
 mod bad_input;
 mod checks;

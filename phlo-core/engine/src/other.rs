@@ -9,22 +9,26 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
-use arrow_schema::{ArrowError, SchemaRef};
+use arrow_schema::{ArrowError, Schema, SchemaRef};
 use datafusion::catalog::TableProvider;
 use datafusion::catalog::streaming::StreamingTable;
 use datafusion::error::DataFusionError;
 use datafusion::execution::spill_file::SpillFile;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::execute_stream;
 use datafusion::physical_plan::stream::{RecordBatchReceiverStreamBuilder, RecordBatchStreamAdapter};
 use datafusion::physical_plan::streaming::PartitionStream;
+use datafusion::prelude::SessionContext;
 use futures::future::BoxFuture;
 use futures::stream::select_all;
-use futures::{StreamExt, TryStreamExt};
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use phlo_plugin::source::BatchStream;
 use phlo_plugin::{Error, Result};
 use phlo_spec::Code;
 use tokio::sync::OnceCell;
 
+use crate::conform::Conform;
 use crate::error::map_error;
 
 /// Begins to read: the schema of the rows, and the rows.
@@ -40,6 +44,32 @@ const READ_AHEAD: usize = 2;
 pub fn read_once(what: impl Into<String>, schema: SchemaRef, open: Open) -> Result<Arc<dyn TableProvider>> {
     let partition = Once { what: what.into(), schema: schema.clone(), open, kept: Arc::default() };
     Ok(Arc::new(StreamingTable::try_new(schema, vec![Arc::new(partition)]).map_err(map_error)?))
+}
+
+/// What a query answers, in these columns, computed by the first scan for every scan: whoever looks at it and whoever takes it see the same
+/// rows, also of a query that answers others each time.
+///
+/// # Errors
+/// It does not plan, or a column cannot be cast.
+pub async fn computed_once(
+    session: &SessionContext,
+    plan: &LogicalPlan,
+    schema: SchemaRef,
+) -> Result<Arc<dyn TableProvider>> {
+    // Not the session: it will hold the table.
+    let physical = session.state().create_physical_plan(plan).await.map_err(map_error)?;
+    let (context, target) = (session.task_ctx(), schema.clone());
+    let open: Open = Arc::new(move || {
+        let rows = || {
+            let computed: SchemaRef = Arc::new(Schema::new(physical.schema().fields().clone()));
+            let mut conform = Conform::new(&computed, &target, None)?;
+            let stream = execute_stream(physical.clone(), context.clone()).map_err(map_error)?;
+            let rows = stream.map(move |batch| batch.map_err(map_error).and_then(|batch| conform.apply(batch)));
+            Ok((target.clone(), vec![rows.boxed()]))
+        };
+        futures::future::ready(rows()).boxed()
+    });
+    read_once("what the query answers", schema, open)
 }
 
 #[derive(Clone)]

@@ -195,9 +195,13 @@ pub async fn execute_merged(session: &SessionContext, plan: LogicalPlan) -> Resu
     Ok((schema, stream.map(|item| item.map_err(map_error)).boxed()))
 }
 
-/// A plan as a table, for what looks at tables.
-pub fn view(session: &SessionContext, plan: LogicalPlan) -> Arc<dyn TableProvider> {
-    DataFrame::new(session.state(), plan).into_view()
+/// A table's rows as one stream.
+///
+/// # Errors
+/// It cannot be read.
+pub async fn scan(session: &SessionContext, table: Arc<dyn TableProvider>) -> Result<(SchemaRef, BatchStream)> {
+    let frame = session.read_table(table).map_err(map_error)?;
+    execute_merged(session, frame.into_unoptimized_plan()).await
 }
 
 mod batches {

@@ -6,12 +6,15 @@ use arrow_schema::SchemaRef;
 use phlo_engine::Check;
 use phlo_engine::check::unique_names;
 use phlo_plugin::quality::{CheckTarget, Evaluation};
-use phlo_plugin::{Error, Registry, Result};
+use phlo_plugin::{Error, Result};
 use phlo_spec::asset::CheckSpec;
 use phlo_spec::{AssetSpec, Code, Diagnostics};
 
+use crate::platform::Platform;
+
 /// Makes every check of an asset; all problems are told.
-pub(crate) fn checks(registry: &Registry, spec: &AssetSpec, schema: Option<&SchemaRef>) -> (Vec<Check>, Diagnostics) {
+pub(crate) fn checks(platform: &Platform, spec: &AssetSpec, schema: Option<&SchemaRef>) -> (Vec<Check>, Diagnostics) {
+    let registry = &platform.inner.registry;
     let sensitive = Arc::new(spec.sensitive.iter().cloned().collect());
     let target = CheckTarget { asset: spec.key.clone(), schema: schema.cloned() };
     let (mut made, mut problems) = (Vec::new(), Diagnostics::default());
@@ -26,6 +29,7 @@ pub(crate) fn checks(registry: &Registry, spec: &AssetSpec, schema: Option<&Sche
                 asset: spec.key.clone(),
                 name: check.name.clone().unwrap_or_else(|| plan.name.clone()),
                 id: identity(check, &plan.name),
+                fingerprint: fingerprint(platform, check),
                 kind: check.kind.clone(),
                 description: check.description.clone(),
                 severity: check.severity,
@@ -39,19 +43,51 @@ pub(crate) fn checks(registry: &Registry, spec: &AssetSpec, schema: Option<&Sche
             Err(err) => problems.push(err.at(check.place.clone()).into_diagnostic()),
         }
     }
+    for check in &mut made {
+        also_of_others(platform, check);
+    }
+    apart(&mut made);
     if let Err(err) = unique_names(&made) {
         problems.push(err.into_diagnostic());
     }
     (made, problems)
 }
 
-// A plan's name tells its parameters apart, however they are written. FNV-1a: the same in every build.
+// A plan's name tells its parameters apart, however they are written.
 fn identity(check: &CheckSpec, plan: &str) -> String {
-    let text = [check.kind.as_str(), plan, check.filter.as_deref().unwrap_or_default()].join("\0");
+    hashed(&[check.kind.as_str(), plan, check.filter.as_deref().unwrap_or_default()].join("\0"))
+}
+
+// Checks that differ only in what a failure does are told apart by their names: each has a history of its own.
+fn apart(checks: &mut [Check]) {
+    let ids: Vec<String> = checks.iter().map(|check| check.id.clone()).collect();
+    for check in checks.iter_mut().filter(|check| ids.iter().filter(|id| **id == check.id).count() > 1) {
+        check.id = hashed(&[check.id.as_str(), &check.name].join("\0"));
+    }
+}
+
+// What a table was audited with: another bound, limit or severity is another question. Without secrets: it stands in commits.
+fn fingerprint(platform: &Platform, check: &CheckSpec) -> String {
+    let said = serde_json::json!([check.kind, check.severity, check.tolerance, check.filter, check.params.to_json()]);
+    hashed(&platform.redactor().clean(&said.to_string()))
+}
+
+// FNV-1a: the same in every build.
+fn hashed(text: &str) -> String {
     let hash = text
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
     format!("{hash:016x}")
+}
+
+// What other assets call sensitive is so in what a check shows of their tables too.
+fn also_of_others(platform: &Platform, check: &mut Check) {
+    let tables = check.tables();
+    let others = tables.iter().filter_map(|table| platform.asset(table));
+    let columns: Vec<&String> = others.flat_map(|other| &other.sensitive).collect();
+    if !columns.is_empty() {
+        Arc::make_mut(&mut check.sensitive).extend(columns.into_iter().cloned());
+    }
 }
 
 /// Refuses what a check's map says and the check would not heed.
@@ -74,8 +110,8 @@ fn refuse_inert(check: &CheckSpec, heeds_tolerance: bool, evaluation: &Evaluatio
 ///
 /// # Errors
 /// The first problem.
-pub(crate) fn checks_or_first(registry: &Registry, spec: &AssetSpec, schema: Option<&SchemaRef>) -> Result<Vec<Check>> {
-    let (made, problems) = checks(registry, spec, schema);
+pub(crate) fn checks_or_first(platform: &Platform, spec: &AssetSpec, schema: Option<&SchemaRef>) -> Result<Vec<Check>> {
+    let (made, problems) = checks(platform, spec, schema);
     match problems.into_iter().next() {
         Some(problem) => Err(problem.into()),
         None => Ok(made),

@@ -441,7 +441,7 @@ impl Analysis<'_> {
 
     async fn checks(&mut self, node: &Node) {
         let schema = self.known.get(&node.spec.key).cloned();
-        let (checks, problems) = audit::checks(&self.platform.inner.registry, &node.spec, schema.as_ref());
+        let (checks, problems) = audit::checks(self.platform, &node.spec, schema.as_ref());
         self.diagnostics.extend(problems);
         let mut unread = BTreeSet::new();
         for check in &checks {

@@ -126,7 +126,7 @@ impl Platform {
     // An orchestrator must know every check by the name that results will have.
     fn named(&self, node: &crate::graph::Node) -> phlo_spec::AssetSpec {
         let mut spec = node.spec.clone();
-        let (made, problems) = crate::audit::checks(&self.inner.registry, &spec, None);
+        let (made, problems) = crate::audit::checks(self, &spec, None);
         if !problems.has_errors() {
             for (check, made) in spec.checks.iter_mut().zip(made) {
                 check.name = Some(made.name);

@@ -8,23 +8,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use arrow_schema::SchemaRef;
+use arrow_schema::{Field, SchemaRef};
 use chrono::Utc;
 use futures::StreamExt;
 use phlo_engine::check::{Grown, ROWS, Scope, States, TABLE, audit as audit_table};
 use phlo_engine::conform::Metadata;
-use phlo_engine::session::register;
+use phlo_engine::session::{register, register_bare};
 use phlo_engine::stream::{Rows, execute, extend_plan, transform};
 use phlo_engine::{Check, Conform, RowAudit, RowTally, Session};
 use phlo_engine_api::{
     CommitOutcome, CommitRequest, KeptStage, Stage, StageRequest, StageSummary, TableInfo, TableStore, WriteMode,
 };
+use phlo_plugin::quality::quote;
+use phlo_plugin::schema::type_name;
 use phlo_plugin::source::{BatchStream, Checkpoint, ReadRequest};
 use phlo_plugin::{Emitter, Error, Result};
 use phlo_spec::event::{AssetStart, Correlation, LineageEdges, LogLevel};
 use phlo_spec::{
     AssetBody, AssetKey, AssetRun, AssetSpec, AssetStatus, CheckOutcome, CheckResult, Code, Payload, WriteStrategy,
 };
+use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -38,10 +41,8 @@ use crate::run::{Observer, RunOptions};
 const MAX_MOVES: usize = 5;
 /// The longest pause between two attempts, whoever asks for it.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
-/// More results than an asset has checks.
-const RESULTS: usize = 1000;
-/// The key of a commit's aggregates, as JSON in a text: other readers of the log take nothing else for granted.
-const STATES: &str = "phlo.quality";
+/// The key of a commit's [`AuditRecord`], as JSON in a text: other readers of the log take nothing else for granted.
+const AUDITED: &str = "phlo.quality";
 /// Rows per batch.
 const BATCH_ROWS: usize = 8192;
 
@@ -277,14 +278,14 @@ impl Work<'_> {
                 let changes = stage.notes();
                 stage.discard().await?;
                 self.run.status = AssetStatus::Unchanged;
-                self.run.version = info.map(|i| i.version);
+                self.run.version = info.as_ref().map(|i| i.version);
                 if !changes.is_empty() {
                     self.note(format!(
                         "no row came, so its columns stay as they are; `phlo run --full-refresh {}` changes them now",
                         spec.key
                     ));
                 }
-                self.audit_unchanged(&session, store.as_ref()).await
+                self.audit_unchanged(&session, store.as_ref(), info.as_ref()).await
             }
             Ok(Verdict::Blocked) => {
                 let failed: Vec<_> = self.run.checks.iter().filter(|c| c.blocks()).map(|c| c.name.clone()).collect();
@@ -360,7 +361,7 @@ impl Work<'_> {
         let platform = &self.job.platform;
         let spec = &self.node.spec;
         let schema = stage.schema();
-        let checks = Arc::new(audit::checks_or_first(&platform.inner.registry, spec, Some(&schema))?);
+        let checks = Arc::new(audit::checks_or_first(platform, spec, Some(&schema))?);
         platform.register_published(session, spec).await?;
         for check in checks.iter() {
             check.verify(session, &schema).await?;
@@ -378,8 +379,6 @@ impl Work<'_> {
         stage.notes().into_iter().for_each(|note| self.note(note));
         let mut took: Duration = tallies.iter().map(RowTally::took).sum();
         let row_results = audit.results(&checks, tallies);
-        // Only an append leaves the rows that were there as they were.
-        let before = base.filter(|_| *mode == WriteMode::Append).and_then(states);
         for _ in 0..MAX_MOVES {
             let cancel = &self.job.options.cancel;
             // The other tables as they are now, not as they were when the write began.
@@ -387,18 +386,30 @@ impl Work<'_> {
             let summary = unless(cancel, stage.resolve(session)).await?;
             self.count(&summary);
             let candidate = stage.candidate(session).await?;
-            // Somebody else's commit has other aggregates, and they are not known here.
-            let added = match &before {
-                Some(before) if stage.base_version() == base.map(|base| base.version) => {
-                    Some((before, stage.staged(session).await?))
-                }
-                _ => None,
+            // Somebody else's commit has other aggregates, and what it was asked is not known here.
+            let same_base = base.filter(|base| stage.base_version() == Some(base.version));
+            let kept = same_base.and_then(|base| AuditRecord::of(base, &candidate.schema()));
+            // Only an append leaves the rows that were there as they were.
+            let before = kept.as_ref().filter(|_| *mode == WriteMode::Append).map(|kept| &kept.aggregates);
+            let added = match before {
+                Some(before) => Some((before, stage.staged(session).await?)),
+                None => None,
             };
             let grown = added.as_ref().map(|(before, added)| Grown { before, added });
-            let audited = unless(cancel, audit_table(session, &candidate, &checks, Scope::Table, grown)).await?;
+            // Row-level checks rode on the write; of one that the rows before were never asked, all rows are.
+            let all_are_new = *mode == WriteMode::Overwrite || stage.base_version().is_none();
+            let knows = |check: &Check| kept.as_ref().is_some_and(|kept| kept.asked(check));
+            let unasked: BTreeSet<usize> = checks
+                .iter()
+                .enumerate()
+                .filter(|(_, check)| check.is_row_level() && !all_are_new && !knows(check))
+                .map(|(at, _)| at)
+                .collect();
+            let scope = Scope::Table(&unasked);
+            let audited = unless(cancel, audit_table(session, &candidate, &checks, scope, grown)).await?;
             took += audited.took;
             self.run.audit_ms = took.as_millis() as u64;
-            let mut results = row_results.clone();
+            let mut results: Vec<_> = row_results.iter().filter(|(at, _)| !unasked.contains(at)).cloned().collect();
             results.extend(audited.results);
             results.sort_by_key(|(at, _)| *at);
             self.gate(&checks, results.into_iter().map(|(_, r)| r).collect())?;
@@ -407,8 +418,10 @@ impl Work<'_> {
             }
             self.interrupted()?;
             let mut metadata = vec![("phlo.asset".to_owned(), spec.key.as_str().into())];
-            if !audited.states.is_empty() {
-                metadata.push((STATES.to_owned(), serde_json::json!(serde_json::json!(audited.states).to_string())));
+            if !checks.is_empty() {
+                let checks = checks.iter().map(|check| check.fingerprint.clone()).collect();
+                let record = serde_json::json!(AuditRecord { checks, aggregates: audited.states }).to_string();
+                metadata.push((AUDITED.to_owned(), record.into()));
             }
             let request = CommitRequest { cursor: cursor_now.clone(), metadata };
             match stage.commit(request).await? {
@@ -429,37 +442,43 @@ impl Work<'_> {
         .retryable())
     }
 
-    /// Nothing came, and yet a check may have something to say of the table as it stands: one that was added since the table was
-    /// audited, and one whose answer depends on the time.
-    async fn audit_unchanged(&mut self, session: &Session, store: &dyn TableStore) -> Result<()> {
+    /// Nothing came, and yet a check may have something to say of the table as it stands: one that was not asked of this version, and one
+    /// that may say something else of the same rows now.
+    async fn audit_unchanged(
+        &mut self,
+        session: &Session,
+        store: &dyn TableStore,
+        info: Option<&TableInfo>,
+    ) -> Result<()> {
         let (platform, spec) = (&self.job.platform, &self.node.spec);
-        let Some(table) = store.provider(&spec.key, None).await? else { return Ok(()) };
-        let checks = audit::checks_or_first(&platform.inner.registry, spec, Some(&table.schema()))?;
+        let version = info.map(|info| info.version);
+        let Some(table) = store.provider(&spec.key, version).await? else { return Ok(()) };
+        let schema = table.schema();
+        let checks = audit::checks_or_first(platform, spec, Some(&schema))?;
         if checks.is_empty() {
             return Ok(());
         }
-        let audited: BTreeSet<String> = match platform.history() {
-            Ok(history) => {
-                let results = history.checks(&spec.key, RESULTS)?;
-                let latest = results.first().map(|(run, ..)| run.clone());
-                results.into_iter().filter(|(run, ..)| Some(run) == latest.as_ref()).map(|(.., r)| r.name).collect()
+        platform.register_published(session, spec).await?;
+        register_bare(session, "this", table.clone())?;
+        let kept = info.and_then(|info| AuditRecord::of(info, &schema));
+        let (mut due, mut unasked) = (Vec::new(), false);
+        for check in checks {
+            if !kept.as_ref().is_some_and(|kept| kept.asked(&check)) {
+                unasked = true;
+                due.push(check);
+            } else if check.varies(session).await {
+                due.push(check);
             }
-            Err(_) => BTreeSet::new(),
-        };
-        let results = if checks.iter().all(|check| audited.contains(&check.name)) {
-            let due: Vec<Check> = checks.into_iter().filter(Check::depends_on_time).collect();
-            if due.is_empty() {
-                return Ok(());
-            }
-            let audited = audit_table(session, &table, &due, Scope::All, None).await?;
-            self.run.audit_ms = audited.took.as_millis() as u64;
-            audited.results.into_iter().map(|(_, result)| result).collect()
-        } else {
-            self.note("its checks changed; the published table was audited".to_owned());
-            let audited = platform.quality_of(spec).await?;
-            self.run.audit_ms = audited.audit_ms;
-            audited.results
-        };
+        }
+        if due.is_empty() {
+            return Ok(());
+        }
+        if unasked {
+            self.note("the published table was asked the checks that changed since it was committed".to_owned());
+        }
+        let audited = unless(&self.job.options.cancel, audit_table(session, &table, &due, Scope::All, None)).await?;
+        self.run.audit_ms = audited.took.as_millis() as u64;
+        let results = audited.results.into_iter().map(|(_, result)| result).collect();
         self.gate(&[], results)?;
         self.point_results(None, &WriteMode::Append, true);
         let failed: Vec<_> = self.run.checks.iter().filter(|c| c.blocks()).map(|c| c.name.clone()).collect();
@@ -566,10 +585,16 @@ impl Work<'_> {
     fn point_results(&mut self, kept: Option<&str>, mode: &WriteMode, exists: bool) {
         let table = self.job.key.as_str();
         let rows = kept.map_or_else(|| table.to_owned(), |address| format!("'{}'", address.replace('\'', "''")));
-        let whole = if kept.is_some() && *mode == WriteMode::Append && exists {
-            format!("(SELECT * FROM {table} UNION ALL BY NAME SELECT * FROM {rows})")
-        } else {
-            rows.clone()
+        let whole = match mode {
+            WriteMode::Append if kept.is_some() && exists => {
+                format!("(SELECT * FROM {table} UNION ALL BY NAME SELECT * FROM {rows})")
+            }
+            WriteMode::Merge { keys } if kept.is_some() && exists => {
+                let same: Vec<_> = keys.iter().map(|key| format!("new.{key} = old.{key}", key = quote(key))).collect();
+                let left = format!("NOT EXISTS (SELECT 1 FROM {rows} AS new WHERE {})", same.join(" AND "));
+                format!("(SELECT * FROM {table} AS old WHERE {left} UNION ALL BY NAME SELECT * FROM {rows})")
+            }
+            _ => rows.clone(),
         };
         for check in &mut self.run.checks {
             check.sql = check.sql.take().map(|sql| sql.replace(ROWS, &rows).replace(TABLE, &whole));
@@ -577,9 +602,30 @@ impl Work<'_> {
     }
 }
 
-/// The aggregates that were committed with a version; none if they cannot be read, and then they are computed anew.
-fn states(info: &TableInfo) -> Option<States> {
-    serde_json::from_str(info.facts.get(STATES)?.as_str()?).ok()
+/// What a version of a table was audited with; it stands in the version's commit.
+#[derive(Debug, Serialize, Deserialize)]
+struct AuditRecord {
+    /// The fingerprints of the checks: none of them blocks this version.
+    checks: BTreeSet<String>,
+    /// Aggregates, which grow with rows that are appended.
+    aggregates: States,
+}
+
+impl AuditRecord {
+    /// That of a version whose columns have the types that they have now; none if it cannot be read or somebody else committed, and then
+    /// everything is asked anew.
+    fn of(info: &TableInfo, schema: &SchemaRef) -> Option<Self> {
+        let same = |field: &Arc<Field>| match schema.field_with_name(field.name()) {
+            Ok(now) => type_name(now.data_type()) == type_name(field.data_type()),
+            Err(_) => false,
+        };
+        let record = info.facts.get(AUDITED)?.as_str()?;
+        if info.schema.fields().iter().all(same) { serde_json::from_str(record).ok() } else { None }
+    }
+
+    fn asked(&self, check: &Check) -> bool {
+        self.checks.contains(&check.fingerprint)
+    }
 }
 
 /// What the work answers, unless the run is interrupted before.

@@ -70,7 +70,7 @@ impl Platform {
     /// As [`Platform::register_others`].
     pub(crate) async fn register_other(&self, session: &Session, name: &str) -> Result<bool> {
         for spec in self.assets() {
-            let (mut checks, _) = audit::checks(&self.inner.registry, spec, None);
+            let (mut checks, _) = audit::checks(self, spec, None);
             checks.retain_mut(|check| {
                 check.plan.others.retain(|other| other.name == name);
                 !check.plan.others.is_empty()

@@ -364,7 +364,7 @@ impl Platform {
             };
             problems.extend(problem.map(Error::into_diagnostic));
         }
-        node.checked = audit::checks(registry, &node.spec, None).0.iter().flat_map(Check::tables).collect();
+        node.checked = audit::checks(self, &node.spec, None).0.iter().flat_map(Check::tables).collect();
         node
     }
 

@@ -63,18 +63,14 @@ impl Platform {
         };
         let had = std::mem::take(&mut spec.checks);
         let known: BTreeSet<String> = match own {
-            Some(own) => audit::checks(&self.inner.registry, own, Some(&profile.table.schema))
-                .0
-                .into_iter()
-                .map(|c| c.id)
-                .collect(),
+            Some(own) => audit::checks(self, own, Some(&profile.table.schema)).0.into_iter().map(|c| c.id).collect(),
             None => BTreeSet::new(),
         };
         let mut items = Vec::new();
         for item in candidates(&profile.content, &Had::of(&had)) {
             spec.checks = vec![check(&item)?];
             // A kind that is not linked, or refuses this column, is not suggested.
-            let (made, problems) = audit::checks(&self.inner.registry, &spec, Some(&profile.table.schema));
+            let (made, problems) = audit::checks(self, &spec, Some(&profile.table.schema));
             if !problems.has_errors() && made.iter().all(|check| !known.contains(&check.id)) {
                 items.push((item, spec.checks.remove(0)));
             }

@@ -11,9 +11,10 @@ use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use phlo_engine::check::{self, ROWS, Scope, TABLE};
-use phlo_engine::session::register;
+use phlo_engine::other::computed_once;
+use phlo_engine::session::{register, register_bare};
 use phlo_engine::sql::is_repeatable;
-use phlo_engine::stream::{execute_merged, view};
+use phlo_engine::stream::{execute_merged, scan};
 use phlo_engine::{Check, Conform, Query, Session, Table};
 use phlo_plugin::publish::PublishContext;
 use phlo_plugin::source::BatchStream;
@@ -209,13 +210,13 @@ impl Platform {
         let query = query_of(publish).map_err(|problem| Error::from(*problem))?;
         self.register_inputs(&session, spec, &query, None).await?;
         let plan = query.plan(&session).await?;
-        let table = view(&session, plan);
-        let schema = table.schema();
-        let checks = audit::checks_or_first(&self.inner.registry, spec, Some(&schema))?;
-        self.audit_view(&session, spec, publish, table, &checks).await
+        let schema = sent_schema(plan.schema().as_arrow());
+        let checks = audit::checks_or_first(self, spec, Some(&schema))?;
+        let table = computed_once(&session, &plan, schema).await?;
+        self.audit_rows(&session, spec, publish, table, &checks).await
     }
 
-    async fn audit_view(
+    async fn audit_rows(
         &self,
         session: &Session,
         spec: &AssetSpec,
@@ -252,6 +253,27 @@ impl Platform {
     }
 }
 
+/// Whether a check may say something else of the same rows now.
+async fn varies(
+    platform: &Platform,
+    session: &Session,
+    spec: &AssetSpec,
+    checks: &[Check],
+    table: &Arc<dyn Table>,
+) -> Result<bool> {
+    if checks.is_empty() {
+        return Ok(false);
+    }
+    platform.register_published(session, spec).await?;
+    register_bare(session, "this", table.clone())?;
+    for check in checks {
+        if check.varies(session).await {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 impl Work<'_> {
     /// Publishes.
     pub(crate) async fn publish(&mut self, publish: &PublishSpec) -> Result<()> {
@@ -284,11 +306,12 @@ impl Work<'_> {
             }
             _ => false,
         };
-        let table = view(&session, plan.clone());
-        let checks = audit::checks_or_first(&platform.inner.registry, spec, Some(&table.schema()))?;
-        // The same rows passed; only a check that looks at the clock may say something else of them now.
-        if !same || checks.iter().any(Check::depends_on_time) {
-            let audited = platform.audit_view(&session, spec, publish, table, &checks);
+        let checks = audit::checks_or_first(platform, spec, Some(&schema))?;
+        // Computed once: what is audited is what is sent.
+        let table = computed_once(&session, &plan, schema.clone()).await?;
+        // The same rows passed; some checks may say something else of them now.
+        if !same || varies(platform, &session, spec, &checks, &table).await? {
+            let audited = platform.audit_rows(&session, spec, publish, table.clone(), &checks);
             let results = unless(&options.cancel, audited).await?;
             self.gate(&checks, results)?;
             if self.run.checks.iter().any(CheckResult::blocks) {
@@ -303,7 +326,9 @@ impl Work<'_> {
 
         let sent =
             Arc::new(Sent { rows: AtomicU64::new(0), failed: AtomicBool::new(false), ended: AtomicBool::new(false) });
-        let (computed, stream) = execute_merged(&session, plan).await?;
+        // Rows that nobody looked at need not be kept on their way.
+        let (computed, stream) =
+            if checks.is_empty() { execute_merged(&session, plan).await? } else { scan(&session, table).await? };
         let rows = self.conformed(Conform::new(&computed, &schema, None)?, stream, sent.clone());
         self.interrupted()?;
         let published = unless(&options.cancel, target.publish(config, &context, schema, rows)).await;

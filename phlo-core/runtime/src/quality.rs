@@ -99,7 +99,7 @@ impl Platform {
         let (store, _) = self.table_store(Some(spec), None)?;
         let Some(table) = store.provider(asset, None).await? else { return Err(self.no_table(asset).await) };
         let session = self.engine(Some(spec), None)?.session()?;
-        let checks = audit::checks_or_first(&self.inner.registry, spec, Some(&table.schema()))?;
+        let checks = audit::checks_or_first(self, spec, Some(&table.schema()))?;
         self.register_published(&session, spec).await?;
         let audit = check::audit(&session, &table, &checks, check::Scope::All, None).await?;
         let name = asset.as_str();
@@ -121,7 +121,7 @@ impl Platform {
     pub(crate) fn check_of(&self, asset: &str, check: &str, schema: &SchemaRef) -> Result<Check> {
         let key = AssetKey::new(asset).map_err(|err| Error::new(Code::Usage, err.to_string()))?;
         let spec = self.asset(&key).ok_or_else(|| self.no_asset(&key))?;
-        let (mut checks, problems) = audit::checks(&self.inner.registry, spec, Some(schema));
+        let (mut checks, problems) = audit::checks(self, spec, Some(schema));
         if let Some(at) = checks.iter().position(|made| made.name == check) {
             return Ok(checks.swap_remove(at));
         }
@@ -142,7 +142,7 @@ impl Platform {
         let (store, _) = self.table_store(Some(spec), None)?;
         let Some(table) = store.provider(asset, None).await? else { return Err(self.no_table(asset).await) };
         let session = self.engine(Some(spec), None)?.session()?;
-        let checks = audit::checks_or_first(&self.inner.registry, spec, Some(&table.schema()))?;
+        let checks = audit::checks_or_first(self, spec, Some(&table.schema()))?;
         let (checks, [write_columns, audit_columns]) = check::explain(&session, &table, &checks)?;
         let rows = store.describe(asset, None).await?.and_then(|info| info.rows);
         Ok(QualityPlan { asset: asset.clone(), rows, checks, write_columns, audit_columns })
@@ -153,7 +153,7 @@ impl Platform {
     /// # Errors
     /// One does not exist, told at the check.
     pub(crate) async fn register_published(&self, session: &Session, spec: &phlo_spec::AssetSpec) -> Result<()> {
-        let (checks, _) = audit::checks(&self.inner.registry, spec, None);
+        let (checks, _) = audit::checks(self, spec, None);
         let mut registered = BTreeSet::from([spec.key.clone()]);
         for check in &checks {
             for table in check.tables() {

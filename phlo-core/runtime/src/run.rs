@@ -165,7 +165,7 @@ impl Platform {
         for (key, after) in plan.steps {
             let Some(node) = plan.graph.get(&key) else { continue };
             let store = self.choose(CapabilityType::TableStore, Some(&node.spec), Some(&options.tags)).map_err(told)?;
-            let (checks, problems) = crate::audit::checks(&self.inner.registry, &node.spec, None);
+            let (checks, problems) = crate::audit::checks(self, &node.spec, None);
             if problems.has_errors() {
                 return Err(problems.sorted());
             }

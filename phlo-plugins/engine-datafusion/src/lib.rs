@@ -107,7 +107,9 @@ impl Engine {
 
 impl QueryEngine for Engine {
     fn session(&self) -> Result<SessionContext> {
+        // Bare names are phlo's own, e.g. `this`: no asset can be of that group.
         let mut config = SessionConfig::new()
+            .with_default_catalog_and_schema("datafusion", "_phlo")
             .with_target_partitions(self.threads)
             .with_information_schema(false)
             // Each thread's operators hold some batches, whatever the pool: a small one takes smaller batches.

@@ -15,6 +15,7 @@ use phlo_plugin::quality::Value;
 use phlo_plugin::{Error, Result};
 
 use super::query::value_at;
+use super::simplified;
 use crate::error::map_error;
 
 /// The distinct aggregate calls of an audit. The first counts the table's rows.
@@ -134,7 +135,9 @@ impl Values {
         {
             return Ok(value_at(array, 0).unwrap_or(Value::Null));
         }
-        let physical = session.state().create_physical_expr(left.clone(), &self.schema).map_err(map_error)?;
+        // What the clock says is put in by this.
+        let left = simplified(session, &self.schema, left.clone())?;
+        let physical = session.state().create_physical_expr(left, &self.schema).map_err(map_error)?;
         let array = physical.evaluate(&self.batch).and_then(|value| value.into_array(1)).map_err(map_error)?;
         Ok(value_at(&array, 0).unwrap_or(Value::Null))
     }

@@ -19,7 +19,7 @@ use super::atoms::{Atoms, Values};
 use super::keys::KeyRule;
 use super::known::Known;
 use super::pass::{Pass, df_schema};
-use super::query::whole_number;
+use super::query::{select, whole_number};
 use super::rows::RowRule;
 use super::states::{States, grown};
 use super::{Check, TABLE, predicate};
@@ -28,11 +28,21 @@ use crate::session::register_bare;
 
 /// Which checks an audit is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    /// All but the row-level ones, which rode on the write.
-    Table,
+pub enum Scope<'a> {
+    /// All but the row-level ones, which rode on the write; of these only the ones with these indices, which the rows that were there before
+    /// were never asked.
+    Table(&'a BTreeSet<usize>),
     /// All.
     All,
+}
+
+impl Scope<'_> {
+    fn has_rows_of(self, at: usize) -> bool {
+        match self {
+            Self::All => true,
+            Self::Table(asked) => asked.contains(&at),
+        }
+    }
 }
 
 /// A table to which rows were added, and nothing else.
@@ -86,7 +96,7 @@ impl Plan {
         session: &SessionContext,
         table: &dyn TableProvider,
         checks: &[Check],
-        scope: Scope,
+        scope: Scope<'_>,
     ) -> Result<Self> {
         let schema = df_schema(&table.schema())?;
         let known = Known::of(table);
@@ -94,7 +104,7 @@ impl Plan {
         let mut jobs = Vec::new();
         for (at, check) in checks.iter().enumerate() {
             let job = match RowRule::of(session, &schema, check) {
-                Some(_) if scope == Scope::Table => continue,
+                Some(_) if !scope.has_rows_of(at) => continue,
                 Some(Err(err)) => Job::Errored(err),
                 Some(Ok(rule)) => match known.proves(session, &schema, &rule) {
                     Some(rows) => Job::Proven { rows },
@@ -162,7 +172,7 @@ pub async fn audit(
     session: &SessionContext,
     table: &Arc<dyn TableProvider>,
     checks: &[Check],
-    scope: Scope,
+    scope: Scope<'_>,
     grown: Option<Grown<'_>>,
 ) -> Result<Audit> {
     let started = Instant::now();
@@ -298,8 +308,15 @@ impl Run<'_> {
             result.duration_ms = self.ms;
             if let (Evaluation::Rows { predicate }, false) = (&check.plan.evaluation, sampled || result.violations == 0)
             {
-                let rows = self.session.sql(&check.violations_of("this", predicate)).await.map_err(map_error)?;
-                result.sample = check.sampled(rows).await?;
+                let sampled = async {
+                    let rows = select(self.session, &check.violations_of("this", predicate)).await?;
+                    check.sampled(rows, &self.table.schema()).await
+                };
+                match sampled.await {
+                    Ok(sample) => result.sample = sample,
+                    Err(err) if err.is_retryable() => return Err(err),
+                    Err(err) => *result = check.errored(&err),
+                }
             }
             result.sql = result.sql.take().map(|sql| sql.replace(super::ROWS, TABLE));
         }

@@ -1,5 +1,6 @@
 //! How an asset's checks are found out, told without running them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
@@ -60,7 +61,7 @@ pub fn explain(
     table: &Arc<dyn TableProvider>,
     checks: &[Check],
 ) -> Result<(Vec<Explained>, [Vec<String>; 2])> {
-    let write = Plan::make(session, table.as_ref(), checks, Scope::Table)?;
+    let write = Plan::make(session, table.as_ref(), checks, Scope::Table(&BTreeSet::new()))?;
     let whole = Plan::make(session, table.as_ref(), checks, Scope::All)?;
     let way = |plan: &Plan, at: usize| {
         let Some((_, job)) = plan.jobs.iter().find(|(of, _)| *of == at) else { return Way::Write };

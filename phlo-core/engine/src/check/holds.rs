@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch, RecordBatchOptions};
@@ -27,7 +27,7 @@ pub type FindCheck = Arc<dyn Fn(&str, &str, &SchemaRef) -> Result<Check> + Send 
 /// NULL where the check cannot say, which counts as good.
 pub fn register_holds(session: &SessionContext, find: FindCheck) {
     let signature = Signature::any(3, Volatility::Stable);
-    session.register_udf(ScalarUDF::new_from_impl(Holds { find, signature }));
+    session.register_udf(ScalarUDF::new_from_impl(Holds { find, found: Mutex::default(), signature }));
 }
 
 /// The call that says what the mask of a check says of a row of these columns.
@@ -39,6 +39,8 @@ pub(super) fn call(check: &Check, columns: &[String]) -> String {
 
 struct Holds {
     find: FindCheck,
+    /// What was found last: each batch of a query asks for the same.
+    found: Mutex<Option<(String, SchemaRef, Check)>>,
     signature: Signature,
 }
 
@@ -82,6 +84,18 @@ impl ScalarUDFImpl for Holds {
 }
 
 impl Holds {
+    fn found(&self, asset: &str, name: &str, schema: &SchemaRef) -> Result<Check> {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((as_named, of, check)) = &*found
+            && (check.asset.as_str(), as_named.as_str(), of) == (asset, name, schema)
+        {
+            return Ok(check.clone());
+        }
+        let check = (self.find)(asset, name, schema)?;
+        *found = Some((name.to_owned(), schema.clone(), check.clone()));
+        Ok(check)
+    }
+
     fn judge(&self, args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
         let usage = || {
             Error::new(Code::Usage, format!("`{NAME}` takes an asset, a check and a row"))
@@ -99,7 +113,7 @@ impl Holds {
         let rows = rows.as_struct_opt().ok_or_else(usage)?;
         let fields = rows.fields().iter().map(|field| Field::clone(field).with_nullable(true));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        let check = (self.find)(&asset, &check, &schema)?;
+        let check = self.found(&asset, &check, &schema)?;
         let Evaluation::Mask { mask } = &check.plan.evaluation else {
             return Err(Error::new(Code::Usage, format!("the check `{}` is no function over one row", check.name))
                 .hint(format!("`phlo quality show {asset} --json` has its SQL")));

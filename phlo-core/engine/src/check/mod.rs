@@ -39,10 +39,11 @@ pub use holds::{FindCheck, register_holds};
 pub use rows::{RowAudit, RowTally};
 pub use states::States;
 
-/// Stands for the new rows in the `sql` of a row-level check's result, until the runtime knows where people find them.
-pub const ROWS: &str = "{rows}";
+/// Stands for the new rows in the `sql` of a row-level check's result, until the runtime knows where people find them. In characters for
+/// private use, which nobody's SQL or column has.
+pub const ROWS: &str = "\u{e000}rows\u{e001}";
 /// Stands for the table in the `sql` of another check's result.
-pub const TABLE: &str = "{table}";
+pub const TABLE: &str = "\u{e000}table\u{e001}";
 
 /// Stands for a value that is not shown.
 const MASKED: &str = "***";
@@ -56,6 +57,8 @@ pub struct Check {
     pub name: String,
     /// See [`CheckResult::id`].
     pub id: String,
+    /// Of what its file says about it: another is another check, though name and identity be the same.
+    pub fingerprint: String,
     /// The quality plugin's name for it.
     pub kind: String,
     /// For people.
@@ -83,6 +86,7 @@ impl Check {
             asset,
             name: plan.name.clone(),
             id: String::new(),
+            fingerprint: String::new(),
             kind: kind.into(),
             description: None,
             severity: CheckSeverity::Error,
@@ -95,10 +99,25 @@ impl Check {
         }
     }
 
-    /// Whether the same rows may pass today and fail tomorrow.
-    pub fn depends_on_time(&self) -> bool {
+    /// Whether the same rows may pass today and fail tomorrow: it looks at the clock, or at something beside the table, which is registered
+    /// as `this`.
+    pub async fn varies(&self, session: &SessionContext) -> bool {
         // A verdict may look at the clock, and is cheap.
-        self.plan.by_the_clock || matches!(self.plan.evaluation, Evaluation::Aggregates { .. })
+        if self.plan.by_the_clock
+            || matches!(self.plan.evaluation, Evaluation::Aggregates { .. } | Evaluation::Query { .. })
+            || !self.plan.others.is_empty()
+            || !self.tables().is_empty()
+        {
+            return true;
+        }
+        for sql in self.queries() {
+            match session.state().create_logical_plan(&sql).await {
+                Ok(plan) if crate::sql::is_repeatable(&plan) => {}
+                // What does not plan is told when it runs.
+                _ => return true,
+            }
+        }
+        false
     }
 
     /// Whether it rides on the write and sees new rows only.
@@ -134,12 +153,20 @@ impl Check {
                     plan(session, &format!("SELECT * FROM {}", query::table(other))).await
                 }
                 Evaluation::Aggregates { expressions, .. } => {
-                    plan(session, &format!("SELECT {} FROM this", expressions.join(", "))).await
+                    let sql = format!("SELECT {} FROM this", expressions.join(", "));
+                    let answer = query::select(session, &sql).await?;
+                    if answer.logical_plan().max_rows() == Some(1) {
+                        return Ok(());
+                    }
+                    let message =
+                        format!("`{}` is no aggregate: it answers as many rows as there are", expressions.join(", "));
+                    Err(Error::new(Code::SqlError, message)
+                        .hint("write one number for the table, e.g. `max(id)` or `count(*)`"))
                 }
-                Evaluation::Violations { query } => plan(session, &query.replace("{table}", "this")).await,
+                Evaluation::Violations { query } => plan(session, query).await,
                 Evaluation::Count { count, show } => {
-                    plan(session, &count.replace("{table}", "this")).await?;
-                    plan(session, &show.replace("{table}", "this")).await
+                    plan(session, count).await?;
+                    plan(session, show).await
                 }
                 Evaluation::Unique { key, complete } => {
                     let (count, show) = query::duplicates(key, *complete);
@@ -147,9 +174,9 @@ impl Check {
                     plan(session, &show).await
                 }
                 Evaluation::Query { query, show, .. } => {
-                    plan(session, &query.replace("{table}", "this")).await?;
+                    plan(session, query).await?;
                     match show {
-                        Some(show) => plan(session, &show.replace("{table}", "this")).await,
+                        Some(show) => plan(session, show).await,
                         None => Ok(()),
                     }
                 }
@@ -174,11 +201,11 @@ impl Check {
             Evaluation::Aggregates { expressions, .. } => {
                 vec![format!("SELECT {} FROM this", expressions.join(", "))]
             }
-            Evaluation::Violations { query } => vec![query.replace("{table}", "this")],
-            Evaluation::Count { count, show } => [count, show].map(|sql| sql.replace("{table}", "this")).to_vec(),
+            Evaluation::Violations { query } => vec![query.clone()],
+            Evaluation::Count { count, show } => vec![count.clone(), show.clone()],
             Evaluation::Unique { key, complete } => vec![query::duplicates(key, *complete).0],
             Evaluation::Query { query, show, .. } => {
-                [Some(query), show.as_ref()].into_iter().flatten().map(|sql| sql.replace("{table}", "this")).collect()
+                [Some(query), show.as_ref()].into_iter().flatten().cloned().collect()
             }
             Evaluation::Schemas { other, .. } => vec![format!("SELECT * FROM {}", query::table(other))],
             Evaluation::Mask { .. } | Evaluation::Schema { .. } => Vec::new(),
@@ -209,7 +236,7 @@ impl Check {
             total,
             tolerance: self.tolerance,
             expected: Some(self.plan.expected.clone()),
-            observed: verdict.observed.clone(),
+            observed: self.told(verdict.observed.clone()),
             error: None,
             sql: None,
             sample: Vec::new(),
@@ -219,12 +246,17 @@ impl Check {
         }
     }
 
-    /// Failing rows as JSON, as many as are kept.
-    fn shown(&self, batches: &[RecordBatch]) -> Vec<serde_json::Value> {
+    /// Failing rows as JSON, as many as are kept. A column that the table does not have, say `lower(email)`, may be made of a sensitive
+    /// one.
+    fn shown(&self, batches: &[RecordBatch], schema: &SchemaRef) -> Vec<serde_json::Value> {
         let mut rows = to_json(batches, self.sample);
+        let derived = self.sensitive_column().is_some();
+        let hides = |name: &str| {
+            let is_own = || schema.column_with_name(name).is_some() || name.starts_with("_phlo_");
+            self.sensitive.contains(name) || (derived && !is_own())
+        };
         for row in rows.iter_mut().filter_map(serde_json::Value::as_object_mut) {
-            for (_, value) in row.iter_mut().filter(|(name, value)| !value.is_null() && self.sensitive.contains(*name))
-            {
+            for (_, value) in row.iter_mut().filter(|(name, value)| !value.is_null() && hides(name)) {
                 *value = MASKED.into();
             }
         }
@@ -233,37 +265,43 @@ impl Check {
 
     /// A query of the check, as it can be run by itself: `this` is the table's rows that the filter leaves.
     fn reproduced(&self, query: &str) -> String {
-        let filter = self.filter.as_ref().map(|f| format!(" WHERE {f}")).unwrap_or_default();
-        let this = format!("this AS (SELECT * FROM {TABLE}{filter})");
-        // A query with tables of its own already begins with such a list.
-        let first = |text: &str, word: &str| {
-            let (start, rest) = text.trim_start().split_at_checked(word.len())?;
-            (start.eq_ignore_ascii_case(word) && rest.starts_with(char::is_whitespace)).then(|| rest.to_owned())
-        };
-        match first(query, "with") {
-            Some(rest) => match first(&rest, "recursive") {
-                Some(rest) => format!("WITH RECURSIVE {this},{rest}"),
-                None => format!("WITH {this},{rest}"),
-            },
-            None => format!("WITH {this} {query}"),
+        let filter = self.filter.as_ref().map(|f| format!(" WHERE {}", ended(f))).unwrap_or_default();
+        let this = format!("WITH this AS (SELECT * FROM {TABLE}{filter})");
+        // A query with tables of its own, one of which may be called `this` too.
+        let first = without_comments(query).split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+        if first.eq_ignore_ascii_case("with") {
+            format!("{this} SELECT * FROM ({})", ended(query))
+        } else {
+            format!("{this} {query}")
         }
     }
 
-    /// A query for the rows of a table that break a predicate.
+    /// A query for the rows of a table that break a predicate. What the filter leaves out is not looked at: it may be what the predicate
+    /// cannot be computed of.
     fn violations_of(&self, table: &str, predicate: &str) -> String {
-        let filter = self.filter.as_ref().map(|f| format!("({f}) AND ")).unwrap_or_default();
-        format!("SELECT * FROM {table} WHERE {filter}NOT ({predicate})")
+        let broken = format!("NOT ({})", ended(predicate));
+        match &self.filter {
+            None => format!("SELECT * FROM {table} WHERE {broken}"),
+            Some(filter) => format!("SELECT * FROM {table} WHERE CASE WHEN {} THEN {broken} END", ended(filter)),
+        }
     }
 
-    /// A sensitive column that it may look at.
+    /// A sensitive column that it may look at. Names in SQL may be written in any case; one that stands within another is taken for it.
     fn sensitive_column(&self) -> Option<&String> {
-        let queries = self.queries();
+        let queries: Vec<String> = self.queries().iter().map(|sql| sql.to_lowercase()).collect();
         // A function that names no column may look at any.
         let any = queries.is_empty() && self.plan.columns.is_empty();
         let named = |column: &String| {
-            self.plan.columns.contains(column) || queries.iter().any(|sql| sql.contains(column.as_str()))
+            let lower = column.to_lowercase();
+            self.plan.columns.contains(column) || queries.iter().any(|sql| sql.contains(&lower))
         };
         self.sensitive.iter().find(|column| any || named(column))
+    }
+
+    /// What a verdict observed, unless it may tell a sensitive value. What the engine observes are counts.
+    fn told(&self, observed: Option<String>) -> Option<String> {
+        let judges = matches!(self.plan.evaluation, Evaluation::Aggregates { .. } | Evaluation::Query { .. });
+        if judges && self.sensitive_column().is_some() { observed.map(|_| MASKED.to_owned()) } else { observed }
     }
 
     /// The result of a check that could not run.
@@ -282,8 +320,28 @@ impl Check {
     }
 }
 
+/// A part of a query that something follows: a comment at its end must not take that in.
+fn ended(sql: &str) -> String {
+    if sql.contains("--") { format!("{sql}\n") } else { sql.to_owned() }
+}
+
+/// A query from its first word on.
+fn without_comments(sql: &str) -> &str {
+    let mut rest = sql.trim_start();
+    loop {
+        let skipped = if let Some(comment) = rest.strip_prefix("--") {
+            comment.split_once('\n').map(|(_, rest)| rest)
+        } else if let Some(comment) = rest.strip_prefix("/*") {
+            comment.split_once("*/").map(|(_, rest)| rest)
+        } else {
+            return rest;
+        };
+        rest = skipped.unwrap_or_default().trim_start();
+    }
+}
+
 async fn plan(session: &SessionContext, sql: &str) -> Result<()> {
-    session.state().create_logical_plan(sql).await.map(drop).map_err(map_error)
+    query::select(session, sql).await.map(drop)
 }
 
 /// A boolean expression over one row.

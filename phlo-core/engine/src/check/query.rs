@@ -7,6 +7,7 @@ use arrow_array::types::{Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
 use datafusion::catalog::TableProvider;
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{DataFrame, SessionContext};
 use futures::TryStreamExt;
 use phlo_plugin::quality::{Evaluation, KeyPart, Value, Verdict, quote};
@@ -14,7 +15,7 @@ use phlo_plugin::registry::guard;
 use phlo_plugin::{Error, Result};
 use phlo_spec::{CheckOutcome, CheckResult, Code};
 
-use super::{Check, TABLE};
+use super::{Check, TABLE, ended};
 use crate::error::map_error;
 use crate::session::register_bare;
 
@@ -36,7 +37,7 @@ impl Check {
             return Err(Error::internal("aggregate values were given to another sort of check"));
         };
         let verdict = guard(&self.kind, "judging aggregates", || Ok(verdict(values)))?;
-        let filter = self.filter.as_ref().map(|f| format!(" WHERE {f}")).unwrap_or_default();
+        let filter = self.filter.as_ref().map(|f| format!(" WHERE {}", ended(f))).unwrap_or_default();
         let sql = Some(format!("SELECT {} FROM {TABLE}{filter}", expressions.join(", ")));
         Ok(CheckResult { sql, ..self.result(&verdict, total) })
     }
@@ -51,7 +52,7 @@ impl Check {
         let schema = table.schema();
         // A filter narrows what the check calls `this`, for as long as it runs.
         let Some(filter) = &self.filter else { return self.run_query(session, &schema, total).await };
-        let frame = session.sql(&format!("SELECT * FROM this WHERE {filter}")).await.map_err(map_error)?;
+        let frame = select(session, &format!("SELECT * FROM this WHERE {filter}")).await?;
         register_bare(session, "this", frame.into_view())?;
         let result = async {
             let count = one_row(session, "SELECT count(*) FROM this").await?;
@@ -63,7 +64,6 @@ impl Check {
     }
 
     async fn run_query(&self, session: &SessionContext, schema: &SchemaRef, total: u64) -> Result<CheckResult> {
-        let over_this = |sql: &String| sql.replace("{table}", "this");
         match &self.plan.evaluation {
             Evaluation::Aggregates { expressions, .. } => {
                 let values = one_row(session, &format!("SELECT {} FROM this", expressions.join(", "))).await?;
@@ -80,15 +80,13 @@ impl Check {
                 Ok(CheckResult { rows_scanned: 0, ..self.result(&verdict, total) })
             }
             Evaluation::Violations { query } => {
-                let query = over_this(query);
-                let frame = session.sql(&query).await.map_err(map_error)?;
-                register_bare(session, "violations", frame.clone().into_view())?;
-                let count = one_row(session, "SELECT count(*) FROM violations").await?;
-                self.counted(whole_number(count.first())?, total, frame, &query).await
+                let frame = select(session, query).await?;
+                let count = frame.clone().count().await.map_err(map_error)?;
+                self.counted(count as u64, total, (frame, schema), query).await
             }
             Evaluation::Count { .. } | Evaluation::Unique { .. } => {
                 let (count, show) = match &self.plan.evaluation {
-                    Evaluation::Count { count, show } => (over_this(count), over_this(show)),
+                    Evaluation::Count { count, show } => (count.clone(), show.clone()),
                     Evaluation::Unique { key, complete } => duplicates(key, *complete),
                     _ => return Err(Error::internal("a check without a count was counted")),
                 };
@@ -98,24 +96,23 @@ impl Check {
                     .and_then(Value::as_f64)
                     .filter(|n| *n >= 0.0 && n.fract() == 0.0)
                     .ok_or_else(|| Error::new(Code::CheckErrored, "the counting query answered no count"))?;
-                let frame = session.sql(&show).await.map_err(map_error)?;
-                self.counted(violations as u64, total, frame, &show).await
+                let frame = select(session, &show).await?;
+                self.counted(violations as u64, total, (frame, schema), &show).await
             }
             Evaluation::Query { query, verdict, show } => {
-                let query = over_this(query);
-                let answer = rows(session, &query).await?;
+                let answer = rows(session, query).await?;
                 let verdict = guard(&self.kind, "judging rows", || Ok(verdict(&answer)))?;
                 let mut result = self.result(&verdict, total);
-                match show.as_ref().map(over_this) {
+                match show {
                     Some(show) => {
                         result.of_rows = true;
                         // What is tolerated is shown too.
                         if result.outcome == CheckOutcome::Failed || result.violations > 0 {
-                            result.sample = self.sampled(session.sql(&show).await.map_err(map_error)?).await?;
+                            result.sample = self.sampled(select(session, show).await?, schema).await?;
                         }
-                        result.sql = Some(self.reproduced(&show));
+                        result.sql = Some(self.reproduced(show));
                     }
-                    None => result.sql = Some(self.reproduced(&query)),
+                    None => result.sql = Some(self.reproduced(query)),
                 }
                 Ok(result)
             }
@@ -135,25 +132,31 @@ impl Check {
         CheckResult { sql, of_rows: true, ..self.result(&verdict, total) }
     }
 
-    async fn counted(&self, violations: u64, total: u64, show: DataFrame, query: &str) -> Result<CheckResult> {
+    async fn counted(
+        &self,
+        violations: u64,
+        total: u64,
+        (show, schema): (DataFrame, &SchemaRef),
+        query: &str,
+    ) -> Result<CheckResult> {
         let observed = (violations > 0).then(|| format!("{violations} of {total} rows"));
         let verdict = Verdict { passed: true, violations, total: None, observed };
         let mut result = self.result(&verdict, total);
         result.of_rows = true;
         result.sql = Some(self.reproduced(query));
         if violations > 0 {
-            result.sample = self.sampled(show).await?;
+            result.sample = self.sampled(show, schema).await?;
         }
         Ok(result)
     }
 
     /// The first rows of a query, as they are kept.
-    pub(super) async fn sampled(&self, show: DataFrame) -> Result<Vec<serde_json::Value>> {
+    pub(super) async fn sampled(&self, show: DataFrame, schema: &SchemaRef) -> Result<Vec<serde_json::Value>> {
         if self.sample == 0 {
             return Ok(Vec::new());
         }
         let rows = show.limit(0, Some(self.sample)).map_err(map_error)?.collect().await.map_err(map_error)?;
-        Ok(self.shown(&rows))
+        Ok(self.shown(&rows, schema))
     }
 }
 
@@ -187,9 +190,25 @@ pub(super) fn duplicates(key: &[KeyPart], complete: bool) -> (String, String) {
     )
 }
 
+/// A query, which only reads.
+pub(super) async fn select(session: &SessionContext, sql: &str) -> Result<DataFrame> {
+    let plan = session.state().create_logical_plan(sql).await.map_err(map_error)?;
+    match plan {
+        LogicalPlan::Ddl(_)
+        | LogicalPlan::Dml(_)
+        | LogicalPlan::Copy(_)
+        | LogicalPlan::Statement(_)
+        | LogicalPlan::Explain(_)
+        | LogicalPlan::Analyze(_) => {
+            Err(Error::new(Code::SqlError, "a check only reads").hint("write a SELECT: what it answers is judged"))
+        }
+        plan => Ok(DataFrame::new(session.state(), plan)),
+    }
+}
+
 /// A query's rows as values.
 async fn rows(session: &SessionContext, sql: &str) -> Result<Vec<Vec<Value>>> {
-    let mut stream = session.sql(sql).await.map_err(map_error)?.execute_stream().await.map_err(map_error)?;
+    let mut stream = select(session, sql).await?.execute_stream().await.map_err(map_error)?;
     let mut rows = Vec::new();
     while let Some(batch) = stream.try_next().await.map_err(map_error)? {
         let row = |at| batch.columns().iter().map(|column| value_at(column, at).unwrap_or(Value::Null)).collect();
@@ -206,7 +225,7 @@ async fn rows(session: &SessionContext, sql: &str) -> Result<Vec<Vec<Value>>> {
 
 /// The first row of a query; nothing if it has none.
 pub(super) async fn one_row(session: &SessionContext, sql: &str) -> Result<Vec<Value>> {
-    let batches = session.sql(sql).await.map_err(map_error)?.collect().await.map_err(map_error)?;
+    let batches = select(session, sql).await?.collect().await.map_err(map_error)?;
     let row = batches.iter().find(|b| b.num_rows() > 0);
     Ok(row.map(|row| row.columns().iter().map(|c| value_at(c, 0).unwrap_or(Value::Null)).collect()).unwrap_or_default())
 }

@@ -69,6 +69,7 @@ struct RowCheck {
 /// The row-level checks of an asset, compiled for rows of one schema. Shared by the streams of a write; each has its own
 /// [`RowTally`].
 pub struct RowAudit {
+    schema: SchemaRef,
     checks: Vec<RowCheck>,
     errored: Vec<(usize, Error)>,
 }
@@ -150,7 +151,7 @@ impl RowAudit {
                 Err(err) => errored.push((at, err)),
             }
         }
-        Self { checks: compiled, errored }
+        Self { schema: schema.clone(), checks: compiled, errored }
     }
 
     /// A tally for one stream.
@@ -189,7 +190,7 @@ impl RowAudit {
             let result = if let Some(err) = tally.error {
                 check.errored(&err)
             } else {
-                let sample = check.shown(&tally.sample);
+                let sample = check.shown(&tally.sample, &self.schema);
                 CheckResult {
                     sample,
                     rows_scanned: tally.rows,
@@ -249,21 +250,27 @@ fn truth(array: &BooleanArray, wanted: bool) -> BooleanBuffer {
 
 impl RowCheck {
     fn look(&self, batch: &RecordBatch, tally: &mut Tally) -> Result<()> {
+        tally.rows += batch.num_rows() as u64;
+        // What the filter leaves out is not looked at: the rule may be one that cannot be computed of it.
+        let filtered = match &self.filter {
+            Some(filter) => {
+                let looked_at = truth(&boolean(filter, batch)?, true);
+                let taken = arrow_select::filter::filter_record_batch(batch, &BooleanArray::new(looked_at, None));
+                Some(taken.map_err(|err| Error::internal("rows cannot be taken out").because(err))?)
+            }
+            None => None,
+        };
+        let batch = filtered.as_ref().unwrap_or(batch);
+        tally.total += batch.num_rows() as u64;
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
         let good = match &self.judge {
             Judge::Predicate(expr) => boolean(expr, batch)?,
             Judge::Mask(mask) => judged(&self.name, mask, batch)?,
         };
-        let looked_at = self.filter.as_ref().map(|filter| boolean(filter, batch)).transpose()?;
-        tally.rows += batch.num_rows() as u64;
-        // NULL is good, as in SQL's CHECK; a row that the filter leaves out is not looked at.
-        let mut bad = truth(&good, false);
-        if let Some(looked_at) = &looked_at {
-            let looked_at = truth(looked_at, true);
-            tally.total += looked_at.count_set_bits() as u64;
-            bad = &bad & &looked_at;
-        } else {
-            tally.total += batch.num_rows() as u64;
-        }
+        // NULL is good, as in SQL's CHECK.
+        let bad = truth(&good, false);
         let violations = bad.count_set_bits();
         tally.violations += violations as u64;
         if violations > 0 && tally.sampled < self.sample {

@@ -30,15 +30,24 @@ impl States {
     /// Keeps the value of a call, if it can grow.
     pub(super) fn keep(&mut self, call: &Expr, value: &ScalarValue) {
         if let Some(state) = growth(call).and_then(|_| encode(value)) {
-            self.0.insert(call.to_string(), state);
+            self.0.insert(key(call), state);
         }
     }
 
     /// The value of a call as it was.
     pub(super) fn value(&self, call: &Expr) -> Option<ScalarValue> {
         growth(call)?;
-        decode(self.0.get(&call.to_string())?)
+        decode(self.0.get(&key(call))?)
     }
+}
+
+/// A call for people, and what tells it from another that reads the same: names and texts are not quoted there. FNV-1a of what Rust
+/// prints of it; a kept value whose key is another in a later version is computed anew.
+fn key(call: &Expr) -> String {
+    let hash = format!("{call:?}")
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    format!("{call} {hash:016x}")
 }
 
 /// Whether the value of a call over more rows follows from that over fewer.
