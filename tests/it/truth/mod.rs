@@ -25,7 +25,7 @@ use phlo_plugin::{InitContext, Policy, Registry};
 use phlo_spec::quality::{CheckOutcome, CheckSeverity, Tolerance};
 use phlo_spec::{AssetKey, CheckResult, Node};
 
-pub(crate) use data::{Cell, Rows, tables};
+pub(crate) use data::{Cell, Dress, NAMES, Rows, dressed, tables};
 
 /// A check with what it must find, said twice without it.
 #[derive(Clone)]
@@ -102,9 +102,10 @@ pub(crate) async fn agree(entries: &[Truth]) {
         pools.entry(entry.texts).or_default().push(entry);
     }
     let mut cases: Vec<(Rows, Vec<&Truth>)> = Vec::new();
-    cases.extend(tables(&[]).into_iter().map(|rows| (rows, entries.iter().collect())));
+    let all = |texts: &[&str]| tables(texts).into_iter().chain(dressed(texts));
+    cases.extend(all(&[]).map(|rows| (rows, entries.iter().collect())));
     for (texts, about) in pools {
-        cases.extend(tables(texts).into_iter().map(|rows| (rows, about.clone())));
+        cases.extend(all(texts).map(|rows| (rows, about.clone())));
     }
     let asked: Vec<(&Rows, Vec<&str>)> =
         cases.iter().map(|(rows, entries)| (rows, entries.iter().map(|entry| entry.duckdb).collect())).collect();
@@ -129,16 +130,16 @@ pub(crate) async fn agree(entries: &[Truth]) {
             }
         }
     }
-    // The first of each check, and of few.
+    // What was found of each check, and the first of few in full.
     let all = wrong.len();
-    let mut firsts: BTreeMap<String, String> = BTreeMap::new();
+    let (mut found, mut firsts): (BTreeMap<String, Vec<String>>, BTreeMap<String, String>) = Default::default();
     for text in wrong {
-        let check = text.split(" over ").next().unwrap_or_default().to_owned();
-        firsts.entry(check).or_insert(text);
+        let (check, rest) = text.split_once(" over ").unwrap_or_default();
+        found.entry(check.to_owned()).or_default().push(rest.lines().next().unwrap_or_default().to_owned());
+        firsts.entry(check.to_owned()).or_insert(text);
     }
-    let names: Vec<_> = firsts.keys().collect();
     let few: Vec<_> = firsts.values().take(6).cloned().collect();
-    assert!(all == 0, "{all} disagreements, of\n{names:#?}\n\n{}", few.join("\n\n"));
+    assert!(all == 0, "{all} disagreements, of\n{found:#?}\n\n{}", few.join("\n\n"));
 }
 
 fn compare(
@@ -147,9 +148,9 @@ fn compare(
     expected: Expected,
     answer: Option<&Answer>,
 ) -> Result<(), String> {
-    let result = result.as_ref().map_err(|_| "it is not made".to_owned())?;
+    let result = result.as_ref().map_err(|err| format!("it is not made: {err}"))?;
     if result.outcome == CheckOutcome::Errored {
-        return Err("it errs".to_owned());
+        return Err(format!("it errs: {}", result.error.as_deref().unwrap_or_default()));
     }
     let total = expected.total.unwrap_or(rows.len() as u64);
     if result.total != total {

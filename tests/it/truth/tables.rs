@@ -441,8 +441,10 @@ const REST: &[Truth] = &[
         |rows| Expected::violations(0).of(rows.schema().fields().len()),
     ),
     Truth::new(
-        "schema: { absent: [i, zz], columns: { t: [date, timestamp] }, count: 20, names: '[a-z0-9]+' }",
-        "",
+        "schema: { absent: [i, zz], columns: { t: [date, timestamp] }, count: 21, names: '[a-z0-9]+' }",
+        "with c as (from information_schema.columns where table_name = 't') select count(*) filter (column_name in ('i', 'zz')) \
+         + count(*) filter (column_name = 't' and data_type not in ('DATE', 'TIMESTAMP')) + (count(*) <> 21)::int \
+         + count(*) filter (not regexp_full_match(column_name, '[a-z0-9]+')) from c",
         |rows| Expected::violations(1).of(rows.schema().fields().len() + 2).passed(false),
     ),
     Truth::new(
@@ -563,6 +565,41 @@ const REST: &[Truth] = &[
         "foreign_key: { columns: [s], references: truth.other, to: [sd] }",
         "select count(*) from t where s is not null and not exists (from other o where o.sd = t.s)",
         |rows| orphans(rows, &["s"], &["sd"]),
+    ),
+    Truth::new(
+        "foreign_key: { columns: [f], references: truth.other }",
+        "select count(*) from t where f is not null and not exists (from other o where o.f = t.f)",
+        |rows| orphans(rows, &["f"], &["f"]),
+    ),
+    Truth::new(
+        "foreign_key: { columns: [n], references: truth.other }",
+        "select count(*) from t where n is not null and not exists (from other o where o.n = t.n)",
+        |rows| orphans(rows, &["n"], &["n"]),
+    ),
+    Truth::new(
+        "foreign_key: { columns: [d], references: truth.other }",
+        "select count(*) from t where d is not null and not exists (from other o where o.d = t.d)",
+        |rows| orphans(rows, &["d"], &["d"]),
+    ),
+    Truth::new(
+        "foreign_key: { columns: [t], references: truth.other }",
+        "select count(*) from t where t is not null and not exists (from other o where o.t = t.t)",
+        |rows| orphans(rows, &["t"], &["t"]),
+    ),
+    Truth::new(
+        "foreign_key: { columns: [z], references: truth.other }",
+        "select count(*) from t where z is not null and not exists (from other o where o.z = t.z)",
+        |rows| orphans(rows, &["z"], &["z"]),
+    ),
+    Truth::new(
+        "foreign_key: { columns: [b], references: truth.other }",
+        "select count(*) from t where b is not null and not exists (from other o where o.b = t.b)",
+        |rows| orphans(rows, &["b"], &["b"]),
+    ),
+    Truth::new(
+        "foreign_key: { columns: [x], references: truth.other }",
+        "select count(*) from t where x is not null and not exists (from other o where o.x = t.x)",
+        |rows| orphans(rows, &["x"], &["x"]),
     ),
     Truth::new(
         "any_of: [{ range: { column: i, min: 2 } }, \"k = 'x'\", { accepted_values: { column: b, values: [false] } }]",
