@@ -236,6 +236,11 @@ impl Dress {
         (0..whole.len()).map(dress).collect()
     }
 
+    /// What it is, for messages; nothing for the plain one.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// A column's type.
     pub(crate) fn of(&self, column: &str) -> &DataType {
         &self.types[at(column)]
@@ -676,15 +681,24 @@ pub(crate) fn tables(texts: &[&str]) -> Vec<Rows> {
     tables
 }
 
-/// Those of the tables that are tried in every dress, in each.
+/// Tables in each dress: one with the ends of the types, nulls, NaN, infinities and duplicates, and an edge, another for each dress.
 pub(crate) fn dressed(texts: &[&str]) -> Vec<Rows> {
-    let chosen: &[&str] = if texts.is_empty() {
-        &["no rows", "nulls", "one row", "the ends of the types", "generated 10"]
-    } else {
-        &["each text once"]
-    };
     let all = tables(texts);
-    let chosen: Vec<_> = chosen.iter().map(|name| all.iter().find(|rows| rows.name == *name).unwrap()).collect();
-    let dresses = Dress::all().into_iter().map(Arc::new);
-    dresses.flat_map(|dress| chosen.iter().map(move |rows| rows.dressed(&dress)).collect::<Vec<_>>()).collect()
+    let of = |name: &str| all.iter().find(|rows| rows.name == name).unwrap();
+    let mut random = Random(11);
+    let mixed = if texts.is_empty() {
+        let parts = ["the ends of the types", "floats", "generated 10", "nulls"].map(|name| of(name).rows.clone());
+        named("all sorts".to_owned(), numbered(parts.concat()), &mut random)
+    } else {
+        of("each text once").clone()
+    };
+    let edges: &[&str] = if texts.is_empty() { &["no rows", "nulls", "one row", "generated 70"] } else { &[] };
+    let mut tables = Vec::new();
+    for (nth, dress) in Dress::all().into_iter().map(Arc::new).enumerate() {
+        tables.push(mixed.dressed(&dress));
+        if !edges.is_empty() {
+            tables.push(of(edges[nth % edges.len()]).dressed(&dress));
+        }
+    }
+    tables
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use phlo_plugin::{InitContext, Policy, Registry};
 use serde_json::{Value, json};
 
-use super::{Cell, Expected, Rows, Truth, agree, run, tables};
+use super::{Cell, Expected, Rows, Truth, Verified, agree, dressed, run, tables};
 use crate::fixture::python;
 
 fn finite(rows: &Rows, column: &str) -> Vec<f64> {
@@ -181,11 +181,12 @@ async fn statistics_and_p_values_are_those_of_scipy() {
     let entries: Vec<Truth> =
         STATISTICS.iter().map(|(check, ..)| Truth::new(check, "", |_| Expected::default())).collect();
     let (mut questions, mut results) = (Vec::new(), Vec::new());
-    let tables = tables(&[]);
+    let tables: Vec<_> = tables(&[]).into_iter().chain(dressed(&[])).collect();
+    let mut verified = Verified::new();
     for rows in &tables {
         let other = rows.other().unwrap();
         for ((_, columns, python), result) in
-            STATISTICS.iter().zip(run(&registry, rows, &entries.iter().collect::<Vec<_>>()).await)
+            STATISTICS.iter().zip(run(&registry, rows, &entries.iter().collect::<Vec<_>>(), &mut verified).await)
         {
             let (here, there) = columns.split_once('/').unwrap_or((columns, columns));
             let pairs = here.split_once(',').map(|(a, b)| {
