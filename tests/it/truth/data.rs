@@ -692,7 +692,7 @@ pub(crate) fn dressed(texts: &[&str]) -> Vec<Rows> {
     } else {
         of("each text once").clone()
     };
-    let edges: &[&str] = if texts.is_empty() { &["no rows", "nulls", "one row", "generated 70"] } else { &[] };
+    let edges: &[&str] = if texts.is_empty() { &["no rows", "nulls", "one row", "generated 40"] } else { &[] };
     let mut tables = Vec::new();
     for (nth, dress) in Dress::all().into_iter().map(Arc::new).enumerate() {
         tables.push(mixed.dressed(&dress));

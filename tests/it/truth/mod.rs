@@ -12,6 +12,7 @@ mod reconcile;
 mod rows;
 mod rule;
 mod tables;
+mod types;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -32,8 +33,10 @@ pub(crate) use data::{Cell, Dress, NAMES, Rows, dressed, tables};
 pub(crate) struct Truth {
     /// One item of an asset's `checks`, e.g. `range: {column: i, min: 0}`; `where`, `tolerance` and `severity` as there.
     pub(crate) check: &'static str,
-    /// DuckDB's SQL over `t` (and `other`): one row with one value, the number of violations, or whether it passes. Empty where DuckDB
-    /// has nothing of the kind (checksums of standards): the oracle alone judges then.
+    /// DuckDB's SQL over `t` (and `other`): one row with one value, the number of violations, whether it passes, or the value that the
+    /// oracle computes. Every check that [`agree`] runs has it. What DuckDB has no function for is written out: check digits with lambdas,
+    /// addresses as regular expressions, JSON less what DuckDB takes beyond the standard. Without are the statistics of `distribution`,
+    /// which scipy computes, since DuckDB has no p-values.
     pub(crate) duckdb: &'static str,
     /// The same, row by row.
     pub(crate) oracle: fn(&Rows) -> Expected,
@@ -59,6 +62,8 @@ pub(crate) struct Expected {
     violations: Option<u64>,
     passed: Option<bool>,
     total: Option<u64>,
+    /// What is computed of the table; of moments, microseconds.
+    value: Option<Option<f64>>,
 }
 
 impl Expected {
@@ -70,6 +75,11 @@ impl Expected {
     /// A judgement of the whole; violations are not compared.
     pub(crate) fn whole(passed: bool) -> Self {
         Self { passed: Some(passed), ..Self::default() }
+    }
+
+    /// The value that is computed, nothing if there is none, and whether it is good; DuckDB's SQL asks for the value.
+    pub(crate) fn value(value: Option<f64>, good: impl Fn(f64) -> bool) -> Self {
+        Self { value: Some(value), ..Self::whole(value.is_some_and(good)) }
     }
 
     /// Of so many rows (or what the check counts); every row of the table otherwise.
@@ -90,12 +100,16 @@ impl Expected {
 pub(crate) enum Answer {
     Violations(u64),
     Passed(bool),
+    /// Of an entry whose oracle says a value.
+    Number(f64),
+    Nothing,
     Wrong(String),
 }
 
 /// Fails the test unless phlo, the oracle and DuckDB say the same of every entry and every table.
 pub(crate) async fn agree(entries: &[Truth]) {
     let registry = Registry::linked(&[]).unwrap().activate(Policy::default(), InitContext::at("/nowhere")).unwrap();
+    assert!(entries.iter().all(|entry| !entry.duckdb.is_empty()), "an entry without DuckDB's SQL");
     // The tables that all entries see, and those of each pool of texts with the entries that are about it.
     let mut pools: BTreeMap<&[&str], Vec<&Truth>> = BTreeMap::new();
     for entry in entries.iter().filter(|entry| !entry.texts.is_empty()) {
@@ -170,6 +184,19 @@ fn compare(
     if passed != should {
         return Err(format!("passed is {passed}, and the oracle says {should}"));
     }
+    if let Some(value) = expected.value {
+        let told = observed(result.observed.as_deref().unwrap_or_default())?;
+        if !alike(told, value, false) {
+            return Err(format!("it computes {told:?}, and the oracle {value:?}"));
+        }
+        return match answer {
+            None => Ok(()),
+            Some(Answer::Violations(number)) if alike(value, Some(*number as f64), true) => Ok(()),
+            Some(Answer::Number(number)) if alike(value, Some(*number), true) => Ok(()),
+            Some(Answer::Nothing) if value.is_none() => Ok(()),
+            Some(_) => Err("DuckDB computes something else".to_owned()),
+        };
+    }
     match answer {
         None => {}
         Some(Answer::Violations(violations)) if *violations == result.violations => {}
@@ -185,6 +212,31 @@ fn compare(
 
 /// Checks that were compared with the columns of a dress. That is of types, not of rows, so once is enough.
 pub(crate) type Verified = BTreeSet<(String, &'static str)>;
+
+/// The value that a check tells: `sum(i) is 3`; nothing where there is none.
+fn observed(text: &str) -> Result<Option<f64>, String> {
+    if text.ends_with(" has no value") {
+        return Ok(None);
+    }
+    let (_, value) = text.rsplit_once(" is ").ok_or_else(|| format!("it tells no value: {text}"))?;
+    let moment = || chrono::DateTime::parse_from_rfc3339(value).ok().map(|moment| moment.timestamp_micros() as f64);
+    value.parse().ok().or_else(moment).map(Some).ok_or_else(|| format!("{value} is no value"))
+}
+
+/// The same but for rounding. DuckDB interpolates and squares in another order than phlo and the oracle do, so that beyond the ends of
+/// float64 one is infinite where the other is no number: `loosely`, what is not finite is alike.
+fn alike(a: Option<f64>, b: Option<f64>, loosely: bool) -> bool {
+    match (a, b) {
+        (None, None) => true,
+        (Some(a), Some(b)) => {
+            a == b
+                || (a.is_nan() && b.is_nan())
+                || (loosely && !a.is_finite() && !b.is_finite())
+                || (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1.0)
+        }
+        _ => false,
+    }
+}
 
 /// The results of these entries' checks over a table, in their order.
 async fn run(

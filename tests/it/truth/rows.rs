@@ -483,6 +483,26 @@ const KINDS: &[Truth] = &[
             Expected::violations(2 - listed + others).of(2 + others).passed(listed == 2 && others == 0)
         },
     ),
+    Truth::new("range: { column: n, max: 1 }", "select count(*) from t where n > 1", |rows| {
+        numbers(rows, "n", |value| value <= 1.0)
+    }),
+    Truth::new("accepted_values: { column: n, values: [0, 1] }", "select count(*) from t where n not in (0, 1)", |rows| {
+        numbers(rows, "n", |value| value == 0.0 || value == 1.0)
+    }),
+    Truth::new("compare: { column: n, is: ne, value: 0 }", "select count(*) from t where n = 0", |rows| {
+        numbers(rows, "n", |value| value != 0.0)
+    }),
+    Truth::new("unique_within_row: [n, i8]", "select count(*) from t where n = i8", |rows| {
+        pairs(rows, ["n", "i8"], |n, i| n != i)
+    }),
+    Truth::new("unique_within_row: [g, n]", "select count(*) from t where g = n::double", |rows| {
+        pairs(rows, ["g", "n"], |g, n| g != n)
+    }),
+    Truth::new(
+        "disjoint_ranges: { from: g, to: n, within: [k] }",
+        "select count(*) from (select g, max(n) over (partition by k order by g, n rows between unbounded preceding and 1 preceding) u from t where g < n::double) where g < u::double",
+        |rows| overlaps(rows, ["g", "n"], Some("k"), false, false),
+    ),
     Truth::new(
         "range: { column: i8, above: -300, below: 300 }",
         "select count(*) from t where i8 <= -300 or i8 >= 300",

@@ -65,7 +65,8 @@ bounded! {
     /// A number that sums up a column (or an SQL expression, or two columns) lies within bounds.
     ///
     /// Nulls are ignored. Where nothing is left there is no value, which fails unless `allow_empty`; counts of nothing are 0. NaN makes
-    /// sums, means and deviations NaN, which lies within no bounds; it is the highest value to the functions that order, and one value to
+    /// sums, means, deviations and correlations NaN, which lies within no bounds, and so does an infinity with deviations and correlations;
+    /// NaN is the highest value to the functions that order, and one value to
     /// those that count. Sums of whole numbers and decimals are exact, all else is computed in float64; nothing wraps. A column that is
     /// no number is refused, except by count, null_fraction, distinct, entropy and mutual_information, and by min and max of dates and
     /// timestamps. Exact quantiles sort and exact distinct counts group, which both spill to disk; `approximate` shares the scan with
@@ -292,6 +293,13 @@ impl Input {
         }
     }
 
+    /// A deviation of a population. That of one value is 0, of NaN and infinity too, for the engine.
+    fn population(&self, function: &str) -> String {
+        let double = self.double();
+        let deviation = format!("{function}({double})");
+        if self.floats() { format!("{deviation} + sum({double} * 0)") } else { deviation }
+    }
+
     fn mean(&self) -> String {
         match &self.data_type {
             Some(found) if found.is_integer() || found.is_floating() => format!("avg({})", self.sql),
@@ -316,9 +324,9 @@ fn of_one(
         Function::Mean => one(input.mean()),
         Function::Sum => one(input.sum()),
         Function::Stdev => one(format!("stddev_samp({})", input.double())),
-        Function::StdevPop => one(format!("stddev_pop({})", input.double())),
+        Function::StdevPop => one(input.population("stddev_pop")),
         Function::Variance => one(format!("var_samp({})", input.double())),
-        Function::VariancePop => one(format!("var_pop({})", input.double())),
+        Function::VariancePop => one(input.population("var_pop")),
         Function::Zeros if input.floats() || input.data_type.as_ref().is_some_and(DataType::is_decimal) => one(format!("count(CASE WHEN abs({}) = 0 THEN 1 END)", input.double())),
         Function::Zeros => one(format!("count(CASE WHEN {sql} = 0 THEN 1 END)")),
         Function::Count => one(format!("count({sql})")),
@@ -358,8 +366,14 @@ fn of_one(
 fn of_two(function: Function, a: &Input, b: &Input, bounds: Bounds, what: String) -> Evaluation {
     match function {
         Function::Correlation => {
-            Evaluation::aggregates([format!("corr({}, {})", a.double(), b.double())], move |values| {
-                bounds.judge(&what, &first(values))
+            // The engine has no correlation with NaN in one column, as with a constant one.
+            let mut expressions = vec![format!("corr({}, {})", a.double(), b.double())];
+            if a.floats() || b.floats() {
+                expressions.push(format!("sum({} * 0 + {} * 0)", a.double(), b.double()));
+            }
+            Evaluation::aggregates(expressions, move |values| {
+                let finite = values.get(1).is_none_or(|sum| *sum == Value::Null || sum.as_f64() == Some(0.0));
+                bounds.judge(&what, &if finite { first(values) } else { Value::Float(f64::NAN) })
             })
         }
         Function::RatioOfSums => {
