@@ -27,6 +27,22 @@ pub(crate) fn numeric(field: &str, column: &str, target: &CheckTarget) -> Result
     }
 }
 
+/// Refuses a column that is known to hold bytes, which are no text.
+pub(crate) fn categorical(field: &str, column: &str, target: &CheckTarget) -> Result<()> {
+    let field_of = target.schema.as_ref().and_then(|schema| schema.field_with_name(column).ok());
+    let data_type = match field_of.map(arrow_schema::Field::data_type) {
+        Some(DataType::Dictionary(_, value)) => Some(value.as_ref()),
+        other => other,
+    };
+    match data_type {
+        Some(bytes) if bytes.is_binary() || matches!(bytes, DataType::BinaryView | DataType::FixedSizeBinary(_)) => {
+            let message = format!("`{field}` is `{column}`, whose type {} is no category", type_name(bytes));
+            Err(invalid(message).hint("name another column, or encode it"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Refuses what is not a number from 0 on, or more than `most`.
 pub(crate) fn limit(field: &str, value: f64, most: f64) -> Result<()> {
     if value.is_finite() && (0.0..=most).contains(&value) {

@@ -202,8 +202,7 @@ impl Dress {
         ];
         let units = [TimeUnit::Second, TimeUnit::Millisecond, TimeUnit::Nanosecond, TimeUnit::Microsecond];
         let zones = ["+00:00", "+02:00", "America/New_York", "UTC"];
-        let binaries =
-            [DataType::LargeBinary, DataType::BinaryView, DataType::FixedSizeBinary(2), DataType::Binary];
+        let binaries = [DataType::LargeBinary, DataType::BinaryView, DataType::FixedSizeBinary(2), DataType::Binary];
         let dress = |nth: usize| {
             let whole = |at: usize| whole[(nth + at) % whole.len()].clone();
             let text = |at: usize| texts[(nth + at) % texts.len()].clone();
@@ -425,9 +424,7 @@ impl Rows {
                     Arc::new(days.collect::<Date32Array>())
                 }
                 "t" => Arc::new(cells().map(Cell::micros).collect::<TimestampMicrosecondArray>()),
-                "z" => {
-                    Arc::new(cells().map(Cell::micros).collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
-                }
+                "z" => Arc::new(cells().map(Cell::micros).collect::<TimestampMicrosecondArray>().with_timezone("UTC")),
                 "x" => Arc::new(cells().map(Cell::bytes).collect::<BinaryArray>()),
                 "id" | "i" | "j" | "i8" | "i32" | "u64" => {
                     let whole = cells().map(Cell::int).collect::<Decimal128Array>();
@@ -632,6 +629,8 @@ pub(crate) fn tables(texts: &[&str]) -> Vec<Rows> {
         numbered([f64::NAN, -f64::NAN, f64::NAN].map(float).to_vec()),
         &mut random,
     ));
+    let one = edge(&[("f", Cell::Float(f64::INFINITY)), ("g", Cell::Float(f64::NAN))]);
+    tables.push(named("one infinity".to_owned(), vec![one], &mut random));
     let (lowest, highest) = (i128::from(i64::MIN), i128::from(i64::MAX));
     let whole = |big: i128, small: i128, mid: i128, unsigned: i128, cents: i128, day: i32, micros: i64| {
         edge(&[

@@ -61,15 +61,19 @@ const DISTANCES: &[Truth] = &[
         "select count(*) from t, (select avg(n::double) m, stddev_samp(n::double) sd_ from t) where abs(n::double - m) > 1.2 * sd_ + 1e-9 * greatest(abs(n::double), abs(m))",
         |rows| z_score(rows, "n", 1.2),
     ),
-    Truth::new("z_score: { column: g }", "select count(*) from t, (select avg(g::double) m, stddev_samp(g::double) q from t where isfinite(g)) where not isfinite(g) or abs(g::double - m) > 3 * q + 1e-9 * greatest(abs(g::double), abs(m))", |rows| {
-        // Near the ends of float64 squares overflow in one way of adding or another.
-        let values: Vec<f64> = rows.numbers("g");
-        let (mean, stdev) = spread(&finite(rows, "g"));
-        let odd = values.iter().filter(|value| !value.is_finite()).count();
-        let far = values.iter().filter(|value| value.is_finite());
-        let far = far.filter(|value| matches!((mean, stdev), (Some(m), Some(s)) if is_far(**value, m, s, 3.0)));
-        Expected::violations(odd + far.count())
-    }),
+    Truth::new(
+        "z_score: { column: g }",
+        "select count(*) from t, (select avg(g::double) m, stddev_samp(g::double) q from t where isfinite(g)) where not isfinite(g) or abs(g::double - m) > 3 * q + 1e-9 * greatest(abs(g::double), abs(m))",
+        |rows| {
+            // Near the ends of float64 squares overflow in one way of adding or another.
+            let values: Vec<f64> = rows.numbers("g");
+            let (mean, stdev) = spread(&finite(rows, "g"));
+            let odd = values.iter().filter(|value| !value.is_finite()).count();
+            let far = values.iter().filter(|value| value.is_finite());
+            let far = far.filter(|value| matches!((mean, stdev), (Some(m), Some(s)) if is_far(**value, m, s, 3.0)));
+            Expected::violations(odd + far.count())
+        },
+    ),
     Truth::new(
         "mean_stdevs: { column: i, mean: 1, max: 0.2 }",
         "select case when m is null then false when s is null then m = 1 else abs(m - 1) <= 0.2 * s end from (select avg(i::double) m, stddev_samp(i::double) s from t)",
@@ -84,13 +88,16 @@ const DISTANCES: &[Truth] = &[
         "select coalesce((select abs(avg(j::double)) <= 1 from t), false)",
         |rows| Expected::whole(spread(&finite(rows, "j")).0.is_some_and(|mean| mean.abs() <= 1.0)),
     ),
-    Truth::new("moving_stdevs: { column: i32, order_by: [id], previous: 4, max: 1.7, where: id >= 2 }",
+    Truth::new(
+        "moving_stdevs: { column: i32, order_by: [id], previous: 4, max: 1.7, where: id >= 2 }",
         "select count(*) from (select v, avg(v) over w m, stddev_samp(v) over w q, count(*) over w n from (select id, i32::double v from t where id >= 2 and i32 is not null) \
-         window w as (order by id rows between 4 preceding and 1 preceding)) where n = 4 and abs(v - m) > 1.7 * q + 1e-9 * greatest(abs(v), abs(m))", |rows| {
-        let rows = rows.only(&["id"], |cells| cells[0].int().is_some_and(|id| id >= 2));
-        let oracle = moving(&rows, "i32", 4, 1.7);
-        oracle.of(rows.len())
-    }),
+         window w as (order by id rows between 4 preceding and 1 preceding)) where n = 4 and abs(v - m) > 1.7 * q + 1e-9 * greatest(abs(v), abs(m))",
+        |rows| {
+            let rows = rows.only(&["id"], |cells| cells[0].int().is_some_and(|id| id >= 2));
+            let oracle = moving(&rows, "i32", 4, 1.7);
+            oracle.of(rows.len())
+        },
+    ),
 ];
 
 /// The check and, in Python, the numbers that it finds: `a` and `b` are the columns here and there without nulls, `pairs` two columns.

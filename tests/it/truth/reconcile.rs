@@ -153,7 +153,8 @@ const RECONCILED: &[Truth] = &[
         "select count(*) from (select b, 1 p, sum(n) s from t group by b) a full join (select b, 1 p, sum(n) s from other group by b) b on a.b is not distinct from b.b where a.p is null or b.p is null or a.s is distinct from b.s",
         |rows| {
             let cents = |cells: &[&Cell]| {
-                let cents: Vec<i128> = cells.iter().filter_map(|c| if let Cell::Decimal(v) = c { Some(*v) } else { None }).collect();
+                let cents: Vec<i128> =
+                    cells.iter().filter_map(|c| if let Cell::Decimal(v) = c { Some(*v) } else { None }).collect();
                 (!cents.is_empty()).then(|| cents.iter().sum::<i128>())
             };
             unlike(rows, &["b"], "n", |a, b| cents(a) == cents(b))
@@ -163,7 +164,8 @@ const RECONCILED: &[Truth] = &[
         "reconcile_aggregates: { with: truth.other, aggregate: { count_distinct: x }, by: [k] }",
         "select count(*) from (select k, 1 p, count(distinct x) s from t group by k) a full join (select k, 1 p, count(distinct x) s from other group by k) b on a.k is not distinct from b.k where a.p is null or b.p is null or a.s is distinct from b.s",
         |rows| {
-            let kinds = |cells: &[&Cell]| cells.iter().filter(|c| !c.is_null()).map(|c| c.key()).collect::<BTreeSet<_>>().len();
+            let kinds =
+                |cells: &[&Cell]| cells.iter().filter(|c| !c.is_null()).map(|c| c.key()).collect::<BTreeSet<_>>().len();
             unlike(rows, &["k"], "x", |a, b| kinds(a) == kinds(b))
         },
     ),
@@ -179,17 +181,19 @@ const RECONCILED: &[Truth] = &[
         "reconcile_aggregates: { with: truth.other, aggregate: { mean: g }, by: [k], absolute: 0.1 }",
         "select count(*) from (select k, 1 p, avg(g::double) s from t group by k) a full join (select k, 1 p, avg(g::double) s from other group by k) b on a.k is not distinct from b.k \
          where a.p is null or b.p is null or (a.s is distinct from b.s and not coalesce(isfinite(a.s - b.s) and abs(a.s - b.s) <= greatest(0.1, 1e-9 * abs(b.s)), false))",
-        |rows| unlike(rows, &["k"], "g", |a, b| {
-            let mean = |cells: &[&Cell]| {
-                let numbers: Vec<f64> = cells.iter().filter_map(|cell| cell.number()).collect();
-                (!numbers.is_empty()).then(|| Cell::Float(numbers.iter().sum::<f64>() / numbers.len() as f64))
-            };
-            match (mean(a), mean(b)) {
-                (None, None) => true,
-                (Some(a), Some(b)) => near(&[&a], &[&b], 0.1),
-                _ => false,
-            }
-        }),
+        |rows| {
+            unlike(rows, &["k"], "g", |a, b| {
+                let mean = |cells: &[&Cell]| {
+                    let numbers: Vec<f64> = cells.iter().filter_map(|cell| cell.number()).collect();
+                    (!numbers.is_empty()).then(|| Cell::Float(numbers.iter().sum::<f64>() / numbers.len() as f64))
+                };
+                match (mean(a), mean(b)) {
+                    (None, None) => true,
+                    (Some(a), Some(b)) => near(&[&a], &[&b], 0.1),
+                    _ => false,
+                }
+            })
+        },
     ),
     Truth::new(
         "reconcile_aggregates: { with: truth.other, aggregate: { max: d } }",
@@ -270,18 +274,17 @@ const RECONCILED: &[Truth] = &[
     Truth::new(
         "reconcile_checksum: truth.other",
         "select (select count(*) from (select * from t except all select * from other)) = 0 and (select count(*) from (select * from other except all select * from t)) = 0",
-        |rows| {
-            Expected::whole(bag(rows, &NAMES) == bag(other(rows), &NAMES))
-        },
+        |rows| Expected::whole(bag(rows, &NAMES) == bag(other(rows), &NAMES)),
     ),
-    Truth::new("reconcile_checksum: { with: truth.other, key: [id], columns: [i, s, f, u64, n, t, b] }",
+    Truth::new(
+        "reconcile_checksum: { with: truth.other, key: [id], columns: [i, s, f, u64, n, t, b] }",
         "select count(distinct coalesce(id, id2)) + coalesce(max(case when coalesce(id, id2) is null then 1 else 0 end), 0)::bigint from (select * from \
          (select id, i, s, f, u64, n, t, b, count(*) c from t group by all) a full join \
          (select id id2, i i2, s s2, f f2, u64 u2, n n2, t t2, b b2, count(*) c2 from other group by all) b \
          on id is not distinct from id2 and i is not distinct from i2 and s is not distinct from s2 and f is not distinct from f2 and u64 is not distinct from u2 \
-         and n is not distinct from n2 and t is not distinct from t2 and a.b is not distinct from b2 where c is distinct from c2)", |rows| {
-        changed(rows, &["id"], &["i", "s", "f", "u64", "n", "t", "b"])
-    }),
+         and n is not distinct from n2 and t is not distinct from t2 and a.b is not distinct from b2 where c is distinct from c2)",
+        |rows| changed(rows, &["id"], &["i", "s", "f", "u64", "n", "t", "b"]),
+    ),
     Truth::new(
         "reconcile_checksum: { with: truth.other, key: [id], columns: [x, z, d, i8] }",
         "select count(distinct coalesce(id, id2)) + coalesce(max(case when coalesce(id, id2) is null then 1 else 0 end), 0)::bigint from (select * from \
@@ -295,13 +298,14 @@ const RECONCILED: &[Truth] = &[
         "select count(distinct coalesce(k, k2)) + coalesce(max(case when coalesce(k, k2) is null then 1 else 0 end), 0)::bigint from (select * from (select k, s, g, count(*) n from t group by all) a full join (select k k2, s s2, g g2, count(*) n2 from other group by all) b on k is not distinct from k2 and s is not distinct from s2 and g is not distinct from g2 where n is distinct from n2)",
         |rows| changed(rows, &["k"], &["s", "g"]),
     ),
-    Truth::new("reconcile_diff: { with: truth.other, key: id, columns: [i, s], ranges: 8 }",
+    Truth::new(
+        "reconcile_diff: { with: truth.other, key: id, columns: [i, s], ranges: 8 }",
         "with b as (select min(id)::double l, max(id)::double h from (select id from t union all select id from other)), \
          a as (select id, i, s, 1 w from t union all select id, i, s, -1 from other), \
          c as (select case when id is null then -1 when l = h then 0 else least(floor((id - l) / (h - l) * 8), 7) end r, i, s, sum(w) w from a, b group by all) \
-         select count(distinct r) from c where w <> 0", |rows| {
-        ranges(rows, &["i", "s"], 8)
-    }),
+         select count(distinct r) from c where w <> 0",
+        |rows| ranges(rows, &["i", "s"], 8),
+    ),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

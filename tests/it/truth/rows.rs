@@ -486,9 +486,11 @@ const KINDS: &[Truth] = &[
     Truth::new("range: { column: n, max: 1 }", "select count(*) from t where n > 1", |rows| {
         numbers(rows, "n", |value| value <= 1.0)
     }),
-    Truth::new("accepted_values: { column: n, values: [0, 1] }", "select count(*) from t where n not in (0, 1)", |rows| {
-        numbers(rows, "n", |value| value == 0.0 || value == 1.0)
-    }),
+    Truth::new(
+        "accepted_values: { column: n, values: [0, 1] }",
+        "select count(*) from t where n not in (0, 1)",
+        |rows| numbers(rows, "n", |value| value == 0.0 || value == 1.0),
+    ),
     Truth::new("compare: { column: n, is: ne, value: 0 }", "select count(*) from t where n = 0", |rows| {
         numbers(rows, "n", |value| value != 0.0)
     }),
@@ -508,9 +510,11 @@ const KINDS: &[Truth] = &[
         "select count(*) from t where i8 <= -300 or i8 >= 300",
         |rows| numbers(rows, "i8", |value| value > -300.0 && value < 300.0),
     ),
-    Truth::new("range: { column: j, min: -1, max: 1 }", "select count(*) from t where j not between -1 and 1", |rows| {
-        numbers(rows, "j", |value| (-1.0..=1.0).contains(&value))
-    }),
+    Truth::new(
+        "range: { column: j, min: -1, max: 1 }",
+        "select count(*) from t where j not between -1 and 1",
+        |rows| numbers(rows, "j", |value| (-1.0..=1.0).contains(&value)),
+    ),
     Truth::new("compare: { column: u64, is: ge, value: -1 }", "select count(*) from t where u64 < -1", |_| {
         Expected::violations(0)
     }),
@@ -520,9 +524,11 @@ const KINDS: &[Truth] = &[
     Truth::new("compare: { column: n, is: le, other: i8 }", "select count(*) from t where n > i8", |rows| {
         pairs(rows, ["n", "i8"], |n, i| n <= i)
     }),
-    Truth::new("compare: { column: g, is: lt, other: n }", "select count(*) from t where g >= n::double or isnan(g) and n is not null", |rows| {
-        pairs(rows, ["g", "n"], |g, n| g < n)
-    }),
+    Truth::new(
+        "compare: { column: g, is: lt, other: n }",
+        "select count(*) from t where g >= n::double or isnan(g) and n is not null",
+        |rows| pairs(rows, ["g", "n"], |g, n| g < n),
+    ),
     Truth::new("compare: { column: d, is: eq, other: e }", "select count(*) from t where d <> e", |rows| {
         Expected::violations(rows.bad(&["d", "e"], |c| c[0].micros().zip(c[1].micros()).is_some_and(|(d, e)| d != e)))
     }),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Cell, Expected, Rows, Truth, agree};
+use super::{Cell, Expected, Rows, Truth, agree, agree_over};
 
 /// Whether a computed number is there and good; the whole of the verdict.
 fn whole(value: Option<f64>, good: impl Fn(f64) -> bool) -> Expected {
@@ -129,9 +129,8 @@ fn skewness(values: &[f64]) -> Option<f64> {
 fn kurtosis(values: &[f64]) -> Option<f64> {
     let n = values.len() as f64;
     let (second, fourth) = (power(values, 2) / n, power(values, 4) / n);
-    (n > 3.0 && !constant(values)).then(|| {
-        (n - 1.0) / ((n - 2.0) * (n - 3.0)) * ((n + 1.0) * fourth / (second * second) - 3.0 * (n - 1.0))
-    })
+    (n > 3.0 && !constant(values))
+        .then(|| (n - 1.0) / ((n - 2.0) * (n - 3.0)) * ((n + 1.0) * fourth / (second * second) - 3.0 * (n - 1.0)))
 }
 
 /// The entropy of a column's values.
@@ -163,26 +162,18 @@ fn information(rows: &Rows, a: &str, b: &str) -> f64 {
 
 /// Each function over each kind of column that it takes.
 const FUNCTIONS: &[Truth] = &[
-    Truth::new(
-        "aggregate: { function: min, column: i, max: 0.5 }",
-        "select min(i) from t",
-        |rows| Expected::value(sorted(rows, "i").first().copied(), |v| v <= 0.5),
-    ),
-    Truth::new(
-        "aggregate: { function: max, column: i, max: 0.5 }",
-        "select max(i) from t",
-        |rows| Expected::value(sorted(rows, "i").last().copied(), |v| v <= 0.5),
-    ),
-    Truth::new(
-        "aggregate: { function: mean, column: i, max: 0.5 }",
-        "select avg(i::double) from t",
-        |rows| Expected::value(mean(&rows.numbers("i")), |v| v <= 0.5),
-    ),
-    Truth::new(
-        "aggregate: { function: median, column: i, max: 0.5 }",
-        "select median(i::double) from t",
-        |rows| Expected::value(quantile(&sorted(rows, "i"), 0.5), |v| v <= 0.5),
-    ),
+    Truth::new("aggregate: { function: min, column: i, max: 0.5 }", "select min(i) from t", |rows| {
+        Expected::value(sorted(rows, "i").first().copied(), |v| v <= 0.5)
+    }),
+    Truth::new("aggregate: { function: max, column: i, max: 0.5 }", "select max(i) from t", |rows| {
+        Expected::value(sorted(rows, "i").last().copied(), |v| v <= 0.5)
+    }),
+    Truth::new("aggregate: { function: mean, column: i, max: 0.5 }", "select avg(i::double) from t", |rows| {
+        Expected::value(mean(&rows.numbers("i")), |v| v <= 0.5)
+    }),
+    Truth::new("aggregate: { function: median, column: i, max: 0.5 }", "select median(i::double) from t", |rows| {
+        Expected::value(quantile(&sorted(rows, "i"), 0.5), |v| v <= 0.5)
+    }),
     Truth::new(
         "aggregate: { function: quantile, column: i, q: 0.1, max: 0.5 }",
         "select quantile_cont(i::double, 0.1) from t",
@@ -193,30 +184,52 @@ const FUNCTIONS: &[Truth] = &[
         "select quantile_cont(i::double, 0.75) - quantile_cont(i::double, 0.25) from t",
         |rows| Expected::value(iqr(&sorted(rows, "i")), |v| v <= 0.5),
     ),
-    Truth::new(
-        "aggregate: { function: sum, column: i, max: 0.5 }",
-        "select sum(i::hugeint) from t",
-        |rows| Expected::value(sum(rows, "i"), |v| v <= 0.5),
-    ),
-    Truth::new(
-        "aggregate: { function: stdev, column: i, max: 0.5 }",
-        "select stddev_samp(i::double) from t",
-        |rows| Expected::value({ let v = rows.numbers("i"); variance(&v).map(f64::sqrt) }, |v| v <= 0.5),
-    ),
-    Truth::new(
-        "aggregate: { function: variance, column: i, max: 0.5 }",
-        "select var_samp(i::double) from t",
-        |rows| Expected::value({ let v = rows.numbers("i"); variance(&v) }, |v| v <= 0.5),
-    ),
+    Truth::new("aggregate: { function: sum, column: i, max: 0.5 }", "select sum(i::hugeint) from t", |rows| {
+        Expected::value(sum(rows, "i"), |v| v <= 0.5)
+    }),
+    Truth::new("aggregate: { function: stdev, column: i, max: 0.5 }", "select stddev_samp(i::double) from t", |rows| {
+        Expected::value(
+            {
+                let v = rows.numbers("i");
+                variance(&v).map(f64::sqrt)
+            },
+            |v| v <= 0.5,
+        )
+    }),
+    Truth::new("aggregate: { function: variance, column: i, max: 0.5 }", "select var_samp(i::double) from t", |rows| {
+        Expected::value(
+            {
+                let v = rows.numbers("i");
+                variance(&v)
+            },
+            |v| v <= 0.5,
+        )
+    }),
     Truth::new(
         "aggregate: { function: stdev_pop, column: i, max: 0.5 }",
         "select stddev_pop(i::double) from t",
-        |rows| Expected::value({ let v = rows.numbers("i"); variance_pop(&v).map(f64::sqrt) }, |v| v <= 0.5),
+        |rows| {
+            Expected::value(
+                {
+                    let v = rows.numbers("i");
+                    variance_pop(&v).map(f64::sqrt)
+                },
+                |v| v <= 0.5,
+            )
+        },
     ),
     Truth::new(
         "aggregate: { function: variance_pop, column: i, max: 0.5 }",
         "select var_pop(i::double) from t",
-        |rows| Expected::value({ let v = rows.numbers("i"); variance_pop(&v) }, |v| v <= 0.5),
+        |rows| {
+            Expected::value(
+                {
+                    let v = rows.numbers("i");
+                    variance_pop(&v)
+                },
+                |v| v <= 0.5,
+            )
+        },
     ),
     Truth::new(
         "aggregate: { function: range, column: i, max: 0.5 }",
@@ -238,26 +251,18 @@ const FUNCTIONS: &[Truth] = &[
         "select count(*) filter (i = 0) from t",
         |rows| Expected::value(Some(rows.numbers("i").iter().filter(|v| **v == 0.0).count() as f64), |v| v <= 0.5),
     ),
-    Truth::new(
-        "aggregate: { function: min, column: u64, max: 2 }",
-        "select min(u64) from t",
-        |rows| Expected::value(sorted(rows, "u64").first().copied(), |v| v <= 2.0),
-    ),
-    Truth::new(
-        "aggregate: { function: max, column: u64, max: 2 }",
-        "select max(u64) from t",
-        |rows| Expected::value(sorted(rows, "u64").last().copied(), |v| v <= 2.0),
-    ),
-    Truth::new(
-        "aggregate: { function: mean, column: u64, max: 2 }",
-        "select avg(u64::double) from t",
-        |rows| Expected::value(mean(&rows.numbers("u64")), |v| v <= 2.0),
-    ),
-    Truth::new(
-        "aggregate: { function: median, column: u64, max: 2 }",
-        "select median(u64::double) from t",
-        |rows| Expected::value(quantile(&sorted(rows, "u64"), 0.5), |v| v <= 2.0),
-    ),
+    Truth::new("aggregate: { function: min, column: u64, max: 2 }", "select min(u64) from t", |rows| {
+        Expected::value(sorted(rows, "u64").first().copied(), |v| v <= 2.0)
+    }),
+    Truth::new("aggregate: { function: max, column: u64, max: 2 }", "select max(u64) from t", |rows| {
+        Expected::value(sorted(rows, "u64").last().copied(), |v| v <= 2.0)
+    }),
+    Truth::new("aggregate: { function: mean, column: u64, max: 2 }", "select avg(u64::double) from t", |rows| {
+        Expected::value(mean(&rows.numbers("u64")), |v| v <= 2.0)
+    }),
+    Truth::new("aggregate: { function: median, column: u64, max: 2 }", "select median(u64::double) from t", |rows| {
+        Expected::value(quantile(&sorted(rows, "u64"), 0.5), |v| v <= 2.0)
+    }),
     Truth::new(
         "aggregate: { function: quantile, column: u64, q: 0.1, max: 2 }",
         "select quantile_cont(u64::double, 0.1) from t",
@@ -268,30 +273,60 @@ const FUNCTIONS: &[Truth] = &[
         "select quantile_cont(u64::double, 0.75) - quantile_cont(u64::double, 0.25) from t",
         |rows| Expected::value(iqr(&sorted(rows, "u64")), |v| v <= 2.0),
     ),
-    Truth::new(
-        "aggregate: { function: sum, column: u64, max: 2 }",
-        "select sum(u64::hugeint) from t",
-        |rows| Expected::value(sum(rows, "u64"), |v| v <= 2.0),
-    ),
+    Truth::new("aggregate: { function: sum, column: u64, max: 2 }", "select sum(u64::hugeint) from t", |rows| {
+        Expected::value(sum(rows, "u64"), |v| v <= 2.0)
+    }),
     Truth::new(
         "aggregate: { function: stdev, column: u64, max: 2 }",
         "select stddev_samp(u64::double) from t",
-        |rows| Expected::value({ let v = rows.numbers("u64"); variance(&v).map(f64::sqrt) }, |v| v <= 2.0),
+        |rows| {
+            Expected::value(
+                {
+                    let v = rows.numbers("u64");
+                    variance(&v).map(f64::sqrt)
+                },
+                |v| v <= 2.0,
+            )
+        },
     ),
     Truth::new(
         "aggregate: { function: variance, column: u64, max: 2 }",
         "select var_samp(u64::double) from t",
-        |rows| Expected::value({ let v = rows.numbers("u64"); variance(&v) }, |v| v <= 2.0),
+        |rows| {
+            Expected::value(
+                {
+                    let v = rows.numbers("u64");
+                    variance(&v)
+                },
+                |v| v <= 2.0,
+            )
+        },
     ),
     Truth::new(
         "aggregate: { function: stdev_pop, column: u64, max: 2 }",
         "select stddev_pop(u64::double) from t",
-        |rows| Expected::value({ let v = rows.numbers("u64"); variance_pop(&v).map(f64::sqrt) }, |v| v <= 2.0),
+        |rows| {
+            Expected::value(
+                {
+                    let v = rows.numbers("u64");
+                    variance_pop(&v).map(f64::sqrt)
+                },
+                |v| v <= 2.0,
+            )
+        },
     ),
     Truth::new(
         "aggregate: { function: variance_pop, column: u64, max: 2 }",
         "select var_pop(u64::double) from t",
-        |rows| Expected::value({ let v = rows.numbers("u64"); variance_pop(&v) }, |v| v <= 2.0),
+        |rows| {
+            Expected::value(
+                {
+                    let v = rows.numbers("u64");
+                    variance_pop(&v)
+                },
+                |v| v <= 2.0,
+            )
+        },
     ),
     Truth::new(
         "aggregate: { function: range, column: u64, max: 2 }",
@@ -313,26 +348,18 @@ const FUNCTIONS: &[Truth] = &[
         "select count(*) filter (u64 = 0) from t",
         |rows| Expected::value(Some(rows.numbers("u64").iter().filter(|v| **v == 0.0).count() as f64), |v| v <= 2.0),
     ),
-    Truth::new(
-        "aggregate: { function: min, column: f, max: 0.3 }",
-        "select min(f) from t",
-        |rows| Expected::value(sorted(rows, "f").first().copied(), |v| v <= 0.3),
-    ),
-    Truth::new(
-        "aggregate: { function: max, column: f, max: 0.3 }",
-        "select max(f) from t",
-        |rows| Expected::value(sorted(rows, "f").last().copied(), |v| v <= 0.3),
-    ),
-    Truth::new(
-        "aggregate: { function: mean, column: f, max: 0.3 }",
-        "select avg(f::double) from t",
-        |rows| Expected::value(mean(&rows.numbers("f")), |v| v <= 0.3),
-    ),
-    Truth::new(
-        "aggregate: { function: median, column: f, max: 0.3 }",
-        "select median(f::double) from t",
-        |rows| Expected::value(quantile(&sorted(rows, "f"), 0.5), |v| v <= 0.3),
-    ),
+    Truth::new("aggregate: { function: min, column: f, max: 0.3 }", "select min(f) from t", |rows| {
+        Expected::value(sorted(rows, "f").first().copied(), |v| v <= 0.3)
+    }),
+    Truth::new("aggregate: { function: max, column: f, max: 0.3 }", "select max(f) from t", |rows| {
+        Expected::value(sorted(rows, "f").last().copied(), |v| v <= 0.3)
+    }),
+    Truth::new("aggregate: { function: mean, column: f, max: 0.3 }", "select avg(f::double) from t", |rows| {
+        Expected::value(mean(&rows.numbers("f")), |v| v <= 0.3)
+    }),
+    Truth::new("aggregate: { function: median, column: f, max: 0.3 }", "select median(f::double) from t", |rows| {
+        Expected::value(quantile(&sorted(rows, "f"), 0.5), |v| v <= 0.3)
+    }),
     Truth::new(
         "aggregate: { function: quantile, column: f, q: 0.1, max: 0.3 }",
         "select quantile_cont(f::double, 0.1) from t",
@@ -343,30 +370,52 @@ const FUNCTIONS: &[Truth] = &[
         "select quantile_cont(f::double, 0.75) - quantile_cont(f::double, 0.25) from t",
         |rows| Expected::value(iqr(&sorted(rows, "f")), |v| v <= 0.3),
     ),
-    Truth::new(
-        "aggregate: { function: sum, column: f, max: 0.3 }",
-        "select sum(f) from t",
-        |rows| Expected::value(sum(rows, "f"), |v| v <= 0.3),
-    ),
-    Truth::new(
-        "aggregate: { function: stdev, column: f, max: 0.3 }",
-        "select stddev_samp(f::double) from t",
-        |rows| Expected::value({ let v = rows.numbers("f"); variance(&v).map(f64::sqrt) }, |v| v <= 0.3),
-    ),
-    Truth::new(
-        "aggregate: { function: variance, column: f, max: 0.3 }",
-        "select var_samp(f::double) from t",
-        |rows| Expected::value({ let v = rows.numbers("f"); variance(&v) }, |v| v <= 0.3),
-    ),
+    Truth::new("aggregate: { function: sum, column: f, max: 0.3 }", "select sum(f) from t", |rows| {
+        Expected::value(sum(rows, "f"), |v| v <= 0.3)
+    }),
+    Truth::new("aggregate: { function: stdev, column: f, max: 0.3 }", "select stddev_samp(f::double) from t", |rows| {
+        Expected::value(
+            {
+                let v = rows.numbers("f");
+                variance(&v).map(f64::sqrt)
+            },
+            |v| v <= 0.3,
+        )
+    }),
+    Truth::new("aggregate: { function: variance, column: f, max: 0.3 }", "select var_samp(f::double) from t", |rows| {
+        Expected::value(
+            {
+                let v = rows.numbers("f");
+                variance(&v)
+            },
+            |v| v <= 0.3,
+        )
+    }),
     Truth::new(
         "aggregate: { function: stdev_pop, column: f, max: 0.3 }",
-        "select stddev_pop(f::double) from t",
-        |rows| Expected::value({ let v = rows.numbers("f"); variance_pop(&v).map(f64::sqrt) }, |v| v <= 0.3),
+        "select stddev_pop(f::double) + sum(f::double * 0) from t",
+        |rows| {
+            Expected::value(
+                {
+                    let v = rows.numbers("f");
+                    variance_pop(&v).map(f64::sqrt)
+                },
+                |v| v <= 0.3,
+            )
+        },
     ),
     Truth::new(
         "aggregate: { function: variance_pop, column: f, max: 0.3 }",
-        "select var_pop(f::double) from t",
-        |rows| Expected::value({ let v = rows.numbers("f"); variance_pop(&v) }, |v| v <= 0.3),
+        "select var_pop(f::double) + sum(f::double * 0) from t",
+        |rows| {
+            Expected::value(
+                {
+                    let v = rows.numbers("f");
+                    variance_pop(&v)
+                },
+                |v| v <= 0.3,
+            )
+        },
     ),
     Truth::new(
         "aggregate: { function: range, column: f, max: 0.3 }",
@@ -388,26 +437,18 @@ const FUNCTIONS: &[Truth] = &[
         "select count(*) filter (f = 0) from t",
         |rows| Expected::value(Some(rows.numbers("f").iter().filter(|v| **v == 0.0).count() as f64), |v| v <= 0.3),
     ),
-    Truth::new(
-        "aggregate: { function: min, column: g, max: 0.3 }",
-        "select min(g) from t",
-        |rows| Expected::value(sorted(rows, "g").first().copied(), |v| v <= 0.3),
-    ),
-    Truth::new(
-        "aggregate: { function: max, column: g, max: 0.3 }",
-        "select max(g) from t",
-        |rows| Expected::value(sorted(rows, "g").last().copied(), |v| v <= 0.3),
-    ),
-    Truth::new(
-        "aggregate: { function: mean, column: g, max: 0.3 }",
-        "select avg(g::double) from t",
-        |rows| Expected::value(mean(&rows.numbers("g")), |v| v <= 0.3),
-    ),
-    Truth::new(
-        "aggregate: { function: median, column: g, max: 0.3 }",
-        "select median(g::double) from t",
-        |rows| Expected::value(quantile(&sorted(rows, "g"), 0.5), |v| v <= 0.3),
-    ),
+    Truth::new("aggregate: { function: min, column: g, max: 0.3 }", "select min(g) from t", |rows| {
+        Expected::value(sorted(rows, "g").first().copied(), |v| v <= 0.3)
+    }),
+    Truth::new("aggregate: { function: max, column: g, max: 0.3 }", "select max(g) from t", |rows| {
+        Expected::value(sorted(rows, "g").last().copied(), |v| v <= 0.3)
+    }),
+    Truth::new("aggregate: { function: mean, column: g, max: 0.3 }", "select avg(g::double) from t", |rows| {
+        Expected::value(mean(&rows.numbers("g")), |v| v <= 0.3)
+    }),
+    Truth::new("aggregate: { function: median, column: g, max: 0.3 }", "select median(g::double) from t", |rows| {
+        Expected::value(quantile(&sorted(rows, "g"), 0.5), |v| v <= 0.3)
+    }),
     Truth::new(
         "aggregate: { function: quantile, column: g, q: 0.1, max: 0.3 }",
         "select quantile_cont(g::double, 0.1) from t",
@@ -418,30 +459,52 @@ const FUNCTIONS: &[Truth] = &[
         "select quantile_cont(g::double, 0.75) - quantile_cont(g::double, 0.25) from t",
         |rows| Expected::value(iqr(&sorted(rows, "g")), |v| v <= 0.3),
     ),
-    Truth::new(
-        "aggregate: { function: sum, column: g, max: 0.3 }",
-        "select sum(g::double) from t",
-        |rows| Expected::value(sum(rows, "g"), |v| v <= 0.3),
-    ),
-    Truth::new(
-        "aggregate: { function: stdev, column: g, max: 0.3 }",
-        "select stddev_samp(g::double) from t",
-        |rows| Expected::value({ let v = rows.numbers("g"); variance(&v).map(f64::sqrt) }, |v| v <= 0.3),
-    ),
-    Truth::new(
-        "aggregate: { function: variance, column: g, max: 0.3 }",
-        "select var_samp(g::double) from t",
-        |rows| Expected::value({ let v = rows.numbers("g"); variance(&v) }, |v| v <= 0.3),
-    ),
+    Truth::new("aggregate: { function: sum, column: g, max: 0.3 }", "select sum(g::double) from t", |rows| {
+        Expected::value(sum(rows, "g"), |v| v <= 0.3)
+    }),
+    Truth::new("aggregate: { function: stdev, column: g, max: 0.3 }", "select stddev_samp(g::double) from t", |rows| {
+        Expected::value(
+            {
+                let v = rows.numbers("g");
+                variance(&v).map(f64::sqrt)
+            },
+            |v| v <= 0.3,
+        )
+    }),
+    Truth::new("aggregate: { function: variance, column: g, max: 0.3 }", "select var_samp(g::double) from t", |rows| {
+        Expected::value(
+            {
+                let v = rows.numbers("g");
+                variance(&v)
+            },
+            |v| v <= 0.3,
+        )
+    }),
     Truth::new(
         "aggregate: { function: stdev_pop, column: g, max: 0.3 }",
-        "select stddev_pop(g::double) from t",
-        |rows| Expected::value({ let v = rows.numbers("g"); variance_pop(&v).map(f64::sqrt) }, |v| v <= 0.3),
+        "select stddev_pop(g::double) + sum(g::double * 0) from t",
+        |rows| {
+            Expected::value(
+                {
+                    let v = rows.numbers("g");
+                    variance_pop(&v).map(f64::sqrt)
+                },
+                |v| v <= 0.3,
+            )
+        },
     ),
     Truth::new(
         "aggregate: { function: variance_pop, column: g, max: 0.3 }",
-        "select var_pop(g::double) from t",
-        |rows| Expected::value({ let v = rows.numbers("g"); variance_pop(&v) }, |v| v <= 0.3),
+        "select var_pop(g::double) + sum(g::double * 0) from t",
+        |rows| {
+            Expected::value(
+                {
+                    let v = rows.numbers("g");
+                    variance_pop(&v)
+                },
+                |v| v <= 0.3,
+            )
+        },
     ),
     Truth::new(
         "aggregate: { function: range, column: g, max: 0.3 }",
@@ -463,26 +526,18 @@ const FUNCTIONS: &[Truth] = &[
         "select count(*) filter (g = 0) from t",
         |rows| Expected::value(Some(rows.numbers("g").iter().filter(|v| **v == 0.0).count() as f64), |v| v <= 0.3),
     ),
-    Truth::new(
-        "aggregate: { function: min, column: n, max: 0.25 }",
-        "select min(n) from t",
-        |rows| Expected::value(sorted(rows, "n").first().copied(), |v| v <= 0.25),
-    ),
-    Truth::new(
-        "aggregate: { function: max, column: n, max: 0.25 }",
-        "select max(n) from t",
-        |rows| Expected::value(sorted(rows, "n").last().copied(), |v| v <= 0.25),
-    ),
-    Truth::new(
-        "aggregate: { function: mean, column: n, max: 0.25 }",
-        "select avg(n::double) from t",
-        |rows| Expected::value(mean(&rows.numbers("n")), |v| v <= 0.25),
-    ),
-    Truth::new(
-        "aggregate: { function: median, column: n, max: 0.25 }",
-        "select median(n::double) from t",
-        |rows| Expected::value(quantile(&sorted(rows, "n"), 0.5), |v| v <= 0.25),
-    ),
+    Truth::new("aggregate: { function: min, column: n, max: 0.25 }", "select min(n) from t", |rows| {
+        Expected::value(sorted(rows, "n").first().copied(), |v| v <= 0.25)
+    }),
+    Truth::new("aggregate: { function: max, column: n, max: 0.25 }", "select max(n) from t", |rows| {
+        Expected::value(sorted(rows, "n").last().copied(), |v| v <= 0.25)
+    }),
+    Truth::new("aggregate: { function: mean, column: n, max: 0.25 }", "select avg(n::double) from t", |rows| {
+        Expected::value(mean(&rows.numbers("n")), |v| v <= 0.25)
+    }),
+    Truth::new("aggregate: { function: median, column: n, max: 0.25 }", "select median(n::double) from t", |rows| {
+        Expected::value(quantile(&sorted(rows, "n"), 0.5), |v| v <= 0.25)
+    }),
     Truth::new(
         "aggregate: { function: quantile, column: n, q: 0.1, max: 0.25 }",
         "select quantile_cont(n::double, 0.1) from t",
@@ -493,30 +548,60 @@ const FUNCTIONS: &[Truth] = &[
         "select quantile_cont(n::double, 0.75) - quantile_cont(n::double, 0.25) from t",
         |rows| Expected::value(iqr(&sorted(rows, "n")), |v| v <= 0.25),
     ),
-    Truth::new(
-        "aggregate: { function: sum, column: n, max: 0.25 }",
-        "select sum(n) from t",
-        |rows| Expected::value(sum(rows, "n"), |v| v <= 0.25),
-    ),
+    Truth::new("aggregate: { function: sum, column: n, max: 0.25 }", "select sum(n) from t", |rows| {
+        Expected::value(sum(rows, "n"), |v| v <= 0.25)
+    }),
     Truth::new(
         "aggregate: { function: stdev, column: n, max: 0.25 }",
         "select stddev_samp(n::double) from t",
-        |rows| Expected::value({ let v = rows.numbers("n"); variance(&v).map(f64::sqrt) }, |v| v <= 0.25),
+        |rows| {
+            Expected::value(
+                {
+                    let v = rows.numbers("n");
+                    variance(&v).map(f64::sqrt)
+                },
+                |v| v <= 0.25,
+            )
+        },
     ),
     Truth::new(
         "aggregate: { function: variance, column: n, max: 0.25 }",
         "select var_samp(n::double) from t",
-        |rows| Expected::value({ let v = rows.numbers("n"); variance(&v) }, |v| v <= 0.25),
+        |rows| {
+            Expected::value(
+                {
+                    let v = rows.numbers("n");
+                    variance(&v)
+                },
+                |v| v <= 0.25,
+            )
+        },
     ),
     Truth::new(
         "aggregate: { function: stdev_pop, column: n, max: 0.25 }",
         "select stddev_pop(n::double) from t",
-        |rows| Expected::value({ let v = rows.numbers("n"); variance_pop(&v).map(f64::sqrt) }, |v| v <= 0.25),
+        |rows| {
+            Expected::value(
+                {
+                    let v = rows.numbers("n");
+                    variance_pop(&v).map(f64::sqrt)
+                },
+                |v| v <= 0.25,
+            )
+        },
     ),
     Truth::new(
         "aggregate: { function: variance_pop, column: n, max: 0.25 }",
         "select var_pop(n::double) from t",
-        |rows| Expected::value({ let v = rows.numbers("n"); variance_pop(&v) }, |v| v <= 0.25),
+        |rows| {
+            Expected::value(
+                {
+                    let v = rows.numbers("n");
+                    variance_pop(&v)
+                },
+                |v| v <= 0.25,
+            )
+        },
     ),
     Truth::new(
         "aggregate: { function: range, column: n, max: 0.25 }",
@@ -541,48 +626,52 @@ const FUNCTIONS: &[Truth] = &[
     Truth::new(
         "aggregate: { function: min, column: d, max: 2020-01-03 }",
         "select epoch_us(min(d)::timestamp) from t",
-        |rows| Expected::value(rows.values("d").iter().filter_map(|c| c.micros()).min().map(|m| m as f64), |m| m <= 18_264.0 * 86_400_000_000.0),
+        |rows| {
+            Expected::value(rows.values("d").iter().filter_map(|c| c.micros()).min().map(|m| m as f64), |m| {
+                m <= 18_264.0 * 86_400_000_000.0
+            })
+        },
     ),
     Truth::new(
         "aggregate: { function: max, column: d, max: 2020-01-03 }",
         "select epoch_us(max(d)::timestamp) from t",
-        |rows| Expected::value(rows.values("d").iter().filter_map(|c| c.micros()).max().map(|m| m as f64), |m| m <= 18_264.0 * 86_400_000_000.0),
+        |rows| {
+            Expected::value(rows.values("d").iter().filter_map(|c| c.micros()).max().map(|m| m as f64), |m| {
+                m <= 18_264.0 * 86_400_000_000.0
+            })
+        },
     ),
-    Truth::new(
-        "aggregate: { function: min, column: t, max: 2020-01-03 }",
-        "select epoch_us(min(t)) from t",
-        |rows| Expected::value(rows.values("t").iter().filter_map(|c| c.micros()).min().map(|m| m as f64), |m| m <= 18_264.0 * 86_400_000_000.0),
-    ),
-    Truth::new(
-        "aggregate: { function: max, column: t, max: 2020-01-03 }",
-        "select epoch_us(max(t)) from t",
-        |rows| Expected::value(rows.values("t").iter().filter_map(|c| c.micros()).max().map(|m| m as f64), |m| m <= 18_264.0 * 86_400_000_000.0),
-    ),
-    Truth::new(
-        "aggregate: { function: min, column: z, max: 2020-01-03 }",
-        "select epoch_us(min(z)) from t",
-        |rows| Expected::value(rows.values("z").iter().filter_map(|c| c.micros()).min().map(|m| m as f64), |m| m <= 18_264.0 * 86_400_000_000.0),
-    ),
-    Truth::new(
-        "aggregate: { function: max, column: z, max: 2020-01-03 }",
-        "select epoch_us(max(z)) from t",
-        |rows| Expected::value(rows.values("z").iter().filter_map(|c| c.micros()).max().map(|m| m as f64), |m| m <= 18_264.0 * 86_400_000_000.0),
-    ),
+    Truth::new("aggregate: { function: min, column: t, max: 2020-01-03 }", "select epoch_us(min(t)) from t", |rows| {
+        Expected::value(rows.values("t").iter().filter_map(|c| c.micros()).min().map(|m| m as f64), |m| {
+            m <= 18_264.0 * 86_400_000_000.0
+        })
+    }),
+    Truth::new("aggregate: { function: max, column: t, max: 2020-01-03 }", "select epoch_us(max(t)) from t", |rows| {
+        Expected::value(rows.values("t").iter().filter_map(|c| c.micros()).max().map(|m| m as f64), |m| {
+            m <= 18_264.0 * 86_400_000_000.0
+        })
+    }),
+    Truth::new("aggregate: { function: min, column: z, max: 2020-01-03 }", "select epoch_us(min(z)) from t", |rows| {
+        Expected::value(rows.values("z").iter().filter_map(|c| c.micros()).min().map(|m| m as f64), |m| {
+            m <= 18_264.0 * 86_400_000_000.0
+        })
+    }),
+    Truth::new("aggregate: { function: max, column: z, max: 2020-01-03 }", "select epoch_us(max(z)) from t", |rows| {
+        Expected::value(rows.values("z").iter().filter_map(|c| c.micros()).max().map(|m| m as f64), |m| {
+            m <= 18_264.0 * 86_400_000_000.0
+        })
+    }),
     Truth::new(
         "aggregate: { function: entropy, column: i, max: 1.5 }",
         "select coalesce(entropy(i), 0) from t",
         |rows| Expected::value(Some(bits(rows, "i")), |v| v <= 1.5),
     ),
-    Truth::new(
-        "aggregate: { function: distinct, column: i, max: 4 }",
-        "select count(distinct i) from t",
-        |rows| Expected::value(Some(frequencies(rows, &["i"]).len() as f64), |v| v <= 4.0),
-    ),
-    Truth::new(
-        "aggregate: { function: count, column: i, max: 4 }",
-        "select count(i) from t",
-        |rows| Expected::value(Some(rows.values("i").len() as f64), |v| v <= 4.0),
-    ),
+    Truth::new("aggregate: { function: distinct, column: i, max: 4 }", "select count(distinct i) from t", |rows| {
+        Expected::value(Some(frequencies(rows, &["i"]).len() as f64), |v| v <= 4.0)
+    }),
+    Truth::new("aggregate: { function: count, column: i, max: 4 }", "select count(i) from t", |rows| {
+        Expected::value(Some(rows.values("i").len() as f64), |v| v <= 4.0)
+    }),
     Truth::new(
         "aggregate: { function: null_fraction, column: i, max: 0.1 }",
         "select 1 - count(i) / nullif(count(*), 0) from t",
@@ -598,16 +687,12 @@ const FUNCTIONS: &[Truth] = &[
         "select coalesce(entropy(case when f = 0 then 0 else f end), 0) from t",
         |rows| Expected::value(Some(bits(rows, "f")), |v| v <= 1.5),
     ),
-    Truth::new(
-        "aggregate: { function: distinct, column: f, max: 4 }",
-        "select count(distinct f) from t",
-        |rows| Expected::value(Some(frequencies(rows, &["f"]).len() as f64), |v| v <= 4.0),
-    ),
-    Truth::new(
-        "aggregate: { function: count, column: f, max: 4 }",
-        "select count(f) from t",
-        |rows| Expected::value(Some(rows.values("f").len() as f64), |v| v <= 4.0),
-    ),
+    Truth::new("aggregate: { function: distinct, column: f, max: 4 }", "select count(distinct f) from t", |rows| {
+        Expected::value(Some(frequencies(rows, &["f"]).len() as f64), |v| v <= 4.0)
+    }),
+    Truth::new("aggregate: { function: count, column: f, max: 4 }", "select count(f) from t", |rows| {
+        Expected::value(Some(rows.values("f").len() as f64), |v| v <= 4.0)
+    }),
     Truth::new(
         "aggregate: { function: null_fraction, column: f, max: 0.1 }",
         "select 1 - count(f) / nullif(count(*), 0) from t",
@@ -623,16 +708,12 @@ const FUNCTIONS: &[Truth] = &[
         "select coalesce(entropy(n), 0) from t",
         |rows| Expected::value(Some(bits(rows, "n")), |v| v <= 1.5),
     ),
-    Truth::new(
-        "aggregate: { function: distinct, column: n, max: 4 }",
-        "select count(distinct n) from t",
-        |rows| Expected::value(Some(frequencies(rows, &["n"]).len() as f64), |v| v <= 4.0),
-    ),
-    Truth::new(
-        "aggregate: { function: count, column: n, max: 4 }",
-        "select count(n) from t",
-        |rows| Expected::value(Some(rows.values("n").len() as f64), |v| v <= 4.0),
-    ),
+    Truth::new("aggregate: { function: distinct, column: n, max: 4 }", "select count(distinct n) from t", |rows| {
+        Expected::value(Some(frequencies(rows, &["n"]).len() as f64), |v| v <= 4.0)
+    }),
+    Truth::new("aggregate: { function: count, column: n, max: 4 }", "select count(n) from t", |rows| {
+        Expected::value(Some(rows.values("n").len() as f64), |v| v <= 4.0)
+    }),
     Truth::new(
         "aggregate: { function: null_fraction, column: n, max: 0.1 }",
         "select 1 - count(n) / nullif(count(*), 0) from t",
@@ -648,16 +729,12 @@ const FUNCTIONS: &[Truth] = &[
         "select coalesce(entropy(s), 0) from t",
         |rows| Expected::value(Some(bits(rows, "s")), |v| v <= 1.5),
     ),
-    Truth::new(
-        "aggregate: { function: distinct, column: s, max: 4 }",
-        "select count(distinct s) from t",
-        |rows| Expected::value(Some(frequencies(rows, &["s"]).len() as f64), |v| v <= 4.0),
-    ),
-    Truth::new(
-        "aggregate: { function: count, column: s, max: 4 }",
-        "select count(s) from t",
-        |rows| Expected::value(Some(rows.values("s").len() as f64), |v| v <= 4.0),
-    ),
+    Truth::new("aggregate: { function: distinct, column: s, max: 4 }", "select count(distinct s) from t", |rows| {
+        Expected::value(Some(frequencies(rows, &["s"]).len() as f64), |v| v <= 4.0)
+    }),
+    Truth::new("aggregate: { function: count, column: s, max: 4 }", "select count(s) from t", |rows| {
+        Expected::value(Some(rows.values("s").len() as f64), |v| v <= 4.0)
+    }),
     Truth::new(
         "aggregate: { function: null_fraction, column: s, max: 0.1 }",
         "select 1 - count(s) / nullif(count(*), 0) from t",
@@ -673,16 +750,12 @@ const FUNCTIONS: &[Truth] = &[
         "select coalesce(entropy(d), 0) from t",
         |rows| Expected::value(Some(bits(rows, "d")), |v| v <= 1.5),
     ),
-    Truth::new(
-        "aggregate: { function: distinct, column: d, max: 4 }",
-        "select count(distinct d) from t",
-        |rows| Expected::value(Some(frequencies(rows, &["d"]).len() as f64), |v| v <= 4.0),
-    ),
-    Truth::new(
-        "aggregate: { function: count, column: d, max: 4 }",
-        "select count(d) from t",
-        |rows| Expected::value(Some(rows.values("d").len() as f64), |v| v <= 4.0),
-    ),
+    Truth::new("aggregate: { function: distinct, column: d, max: 4 }", "select count(distinct d) from t", |rows| {
+        Expected::value(Some(frequencies(rows, &["d"]).len() as f64), |v| v <= 4.0)
+    }),
+    Truth::new("aggregate: { function: count, column: d, max: 4 }", "select count(d) from t", |rows| {
+        Expected::value(Some(rows.values("d").len() as f64), |v| v <= 4.0)
+    }),
     Truth::new(
         "aggregate: { function: null_fraction, column: d, max: 0.1 }",
         "select 1 - count(d) / nullif(count(*), 0) from t",
@@ -698,16 +771,12 @@ const FUNCTIONS: &[Truth] = &[
         "select coalesce(entropy(t), 0) from t",
         |rows| Expected::value(Some(bits(rows, "t")), |v| v <= 1.5),
     ),
-    Truth::new(
-        "aggregate: { function: distinct, column: t, max: 4 }",
-        "select count(distinct t) from t",
-        |rows| Expected::value(Some(frequencies(rows, &["t"]).len() as f64), |v| v <= 4.0),
-    ),
-    Truth::new(
-        "aggregate: { function: count, column: t, max: 4 }",
-        "select count(t) from t",
-        |rows| Expected::value(Some(rows.values("t").len() as f64), |v| v <= 4.0),
-    ),
+    Truth::new("aggregate: { function: distinct, column: t, max: 4 }", "select count(distinct t) from t", |rows| {
+        Expected::value(Some(frequencies(rows, &["t"]).len() as f64), |v| v <= 4.0)
+    }),
+    Truth::new("aggregate: { function: count, column: t, max: 4 }", "select count(t) from t", |rows| {
+        Expected::value(Some(rows.values("t").len() as f64), |v| v <= 4.0)
+    }),
     Truth::new(
         "aggregate: { function: null_fraction, column: t, max: 0.1 }",
         "select 1 - count(t) / nullif(count(*), 0) from t",
@@ -723,16 +792,12 @@ const FUNCTIONS: &[Truth] = &[
         "select coalesce(entropy(z), 0) from t",
         |rows| Expected::value(Some(bits(rows, "z")), |v| v <= 1.5),
     ),
-    Truth::new(
-        "aggregate: { function: distinct, column: z, max: 4 }",
-        "select count(distinct z) from t",
-        |rows| Expected::value(Some(frequencies(rows, &["z"]).len() as f64), |v| v <= 4.0),
-    ),
-    Truth::new(
-        "aggregate: { function: count, column: z, max: 4 }",
-        "select count(z) from t",
-        |rows| Expected::value(Some(rows.values("z").len() as f64), |v| v <= 4.0),
-    ),
+    Truth::new("aggregate: { function: distinct, column: z, max: 4 }", "select count(distinct z) from t", |rows| {
+        Expected::value(Some(frequencies(rows, &["z"]).len() as f64), |v| v <= 4.0)
+    }),
+    Truth::new("aggregate: { function: count, column: z, max: 4 }", "select count(z) from t", |rows| {
+        Expected::value(Some(rows.values("z").len() as f64), |v| v <= 4.0)
+    }),
     Truth::new(
         "aggregate: { function: null_fraction, column: z, max: 0.1 }",
         "select 1 - count(z) / nullif(count(*), 0) from t",
@@ -748,16 +813,12 @@ const FUNCTIONS: &[Truth] = &[
         "select coalesce(entropy(b), 0) from t",
         |rows| Expected::value(Some(bits(rows, "b")), |v| v <= 1.5),
     ),
-    Truth::new(
-        "aggregate: { function: distinct, column: b, max: 4 }",
-        "select count(distinct b) from t",
-        |rows| Expected::value(Some(frequencies(rows, &["b"]).len() as f64), |v| v <= 4.0),
-    ),
-    Truth::new(
-        "aggregate: { function: count, column: b, max: 4 }",
-        "select count(b) from t",
-        |rows| Expected::value(Some(rows.values("b").len() as f64), |v| v <= 4.0),
-    ),
+    Truth::new("aggregate: { function: distinct, column: b, max: 4 }", "select count(distinct b) from t", |rows| {
+        Expected::value(Some(frequencies(rows, &["b"]).len() as f64), |v| v <= 4.0)
+    }),
+    Truth::new("aggregate: { function: count, column: b, max: 4 }", "select count(b) from t", |rows| {
+        Expected::value(Some(rows.values("b").len() as f64), |v| v <= 4.0)
+    }),
     Truth::new(
         "aggregate: { function: null_fraction, column: b, max: 0.1 }",
         "select 1 - count(b) / nullif(count(*), 0) from t",
@@ -773,16 +834,12 @@ const FUNCTIONS: &[Truth] = &[
         "select coalesce(entropy(x), 0) from t",
         |rows| Expected::value(Some(bits(rows, "x")), |v| v <= 1.5),
     ),
-    Truth::new(
-        "aggregate: { function: distinct, column: x, max: 4 }",
-        "select count(distinct x) from t",
-        |rows| Expected::value(Some(frequencies(rows, &["x"]).len() as f64), |v| v <= 4.0),
-    ),
-    Truth::new(
-        "aggregate: { function: count, column: x, max: 4 }",
-        "select count(x) from t",
-        |rows| Expected::value(Some(rows.values("x").len() as f64), |v| v <= 4.0),
-    ),
+    Truth::new("aggregate: { function: distinct, column: x, max: 4 }", "select count(distinct x) from t", |rows| {
+        Expected::value(Some(frequencies(rows, &["x"]).len() as f64), |v| v <= 4.0)
+    }),
+    Truth::new("aggregate: { function: count, column: x, max: 4 }", "select count(x) from t", |rows| {
+        Expected::value(Some(rows.values("x").len() as f64), |v| v <= 4.0)
+    }),
     Truth::new(
         "aggregate: { function: null_fraction, column: x, max: 0.1 }",
         "select 1 - count(x) / nullif(count(*), 0) from t",
@@ -801,7 +858,11 @@ const FUNCTIONS: &[Truth] = &[
     Truth::new(
         "aggregate: { function: ratio_of_sums, columns: [f, n], max: 0.5 }",
         "select sum(f::double) / nullif(sum(n::double), 0) from t",
-        |rows| Expected::value(sum(rows, "f").zip(sum(rows, "n")).and_then(|(a, b)| (b != 0.0).then(|| a / b)), |v| v <= 0.5),
+        |rows| {
+            Expected::value(sum(rows, "f").zip(sum(rows, "n")).and_then(|(a, b)| (b != 0.0).then(|| a / b)), |v| {
+                v <= 0.5
+            })
+        },
     ),
     Truth::new(
         "aggregate: { function: correlation, columns: [i, g], max: 0.1 }",
@@ -811,7 +872,11 @@ const FUNCTIONS: &[Truth] = &[
     Truth::new(
         "aggregate: { function: ratio_of_sums, columns: [i, g], max: 0.5 }",
         "select sum(i::double) / nullif(sum(g::double), 0) from t",
-        |rows| Expected::value(sum(rows, "i").zip(sum(rows, "g")).and_then(|(a, b)| (b != 0.0).then(|| a / b)), |v| v <= 0.5),
+        |rows| {
+            Expected::value(sum(rows, "i").zip(sum(rows, "g")).and_then(|(a, b)| (b != 0.0).then(|| a / b)), |v| {
+                v <= 0.5
+            })
+        },
     ),
     Truth::new(
         "aggregate: { function: correlation, columns: [u64, i8], max: 0.1 }",
@@ -821,7 +886,11 @@ const FUNCTIONS: &[Truth] = &[
     Truth::new(
         "aggregate: { function: ratio_of_sums, columns: [u64, i8], max: 0.5 }",
         "select sum(u64::double) / nullif(sum(i8::double), 0) from t",
-        |rows| Expected::value(sum(rows, "u64").zip(sum(rows, "i8")).and_then(|(a, b)| (b != 0.0).then(|| a / b)), |v| v <= 0.5),
+        |rows| {
+            Expected::value(sum(rows, "u64").zip(sum(rows, "i8")).and_then(|(a, b)| (b != 0.0).then(|| a / b)), |v| {
+                v <= 0.5
+            })
+        },
     ),
     Truth::new(
         "aggregate: { function: mutual_information, columns: [n, d], max: 0.5 }",
@@ -1287,7 +1356,8 @@ const REST: &[Truth] = &[
         "ordered: { column: i, by: [k] }",
         "select count(*) from (select i, lag(i) over (order by k, i) p from t where i is not null and k is not null) where i < p",
         |rows| {
-            let mut sorted: Vec<_> = rows.tuples(&["k", "i"]).iter().filter_map(|c| Some((c[0].text()?, c[1].int()?))).collect();
+            let mut sorted: Vec<_> =
+                rows.tuples(&["k", "i"]).iter().filter_map(|c| Some((c[0].text()?, c[1].int()?))).collect();
             sorted.sort_unstable();
             Expected::violations(sorted.windows(2).filter(|pair| pair[1].1 < pair[0].1).count())
         },
@@ -1417,7 +1487,8 @@ async fn aggregates_are_what_a_naive_reader_and_duckdb_compute() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_function_computes_of_each_kind_of_column_what_a_naive_reader_and_duckdb_compute() {
-    agree(FUNCTIONS).await;
+    // They are many, and of each two generated tables that are alike one will do.
+    agree_over(FUNCTIONS, |rows| !(rows.name.starts_with("generated") && rows.name.ends_with('1'))).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -225,7 +225,14 @@ impl Input {
 
     fn expression(sql: &str) -> Self {
         let text = nested(sql);
-        Self { shown: sql.trim().to_owned(), column: None, sql: text.clone(), key: text, data_type: None, dictionary: false }
+        Self {
+            shown: sql.trim().to_owned(),
+            column: None,
+            sql: text.clone(),
+            key: text,
+            data_type: None,
+            dictionary: false,
+        }
     }
 
     fn check(&self, function: Function, moments: bool) -> Result<()> {
@@ -327,7 +334,9 @@ fn of_one(
         Function::StdevPop => one(input.population("stddev_pop")),
         Function::Variance => one(format!("var_samp({})", input.double())),
         Function::VariancePop => one(input.population("var_pop")),
-        Function::Zeros if input.floats() || input.data_type.as_ref().is_some_and(DataType::is_decimal) => one(format!("count(CASE WHEN abs({}) = 0 THEN 1 END)", input.double())),
+        Function::Zeros if input.floats() || input.data_type.as_ref().is_some_and(DataType::is_decimal) => {
+            one(format!("count(CASE WHEN abs({}) = 0 THEN 1 END)", input.double()))
+        }
         Function::Zeros => one(format!("count(CASE WHEN {sql} = 0 THEN 1 END)")),
         Function::Count => one(format!("count({sql})")),
         Function::NullFraction => (vec!["count(*)".to_owned(), format!("count({sql})")], null_fraction),
