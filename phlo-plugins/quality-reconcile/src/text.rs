@@ -41,6 +41,7 @@ impl Form {
             DataType::Decimal32(_, scale) | DataType::Decimal64(_, scale) | DataType::Decimal128(_, scale) => {
                 Self::Exact(DIGITS.max(*scale))
             }
+            DataType::Decimal256(_, scale) if *scale <= 28 => Self::Exact(DIGITS.max(*scale)),
             other if other.is_integer() => Self::Exact(DIGITS),
             DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) => Self::Moment,
             DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {

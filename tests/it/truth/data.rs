@@ -680,17 +680,35 @@ pub(crate) fn tables(texts: &[&str]) -> Vec<Rows> {
     tables
 }
 
-/// Tables in each dress: one with the ends of the types, nulls, NaN, infinities and duplicates, and an edge, another for each dress.
+/// The ends of the types, NaN, infinities, duplicates and nulls in one table; of texts, each once.
+fn mixed(texts: &[&str]) -> Rows {
+    let all = tables(texts);
+    let of = |name: &str| all.iter().find(|rows| rows.name == name).unwrap();
+    if texts.is_empty() {
+        let parts = ["the ends of the types", "floats", "generated 10", "nulls"].map(|name| of(name).rows.clone());
+        named("all sorts".to_owned(), numbered(parts.concat()), &mut Random(11))
+    } else {
+        of("each text once").clone()
+    }
+}
+
+/// The same table in each dress, and the table beside it in the next. Their values are what both types hold.
+pub(crate) fn unlike() -> Vec<Rows> {
+    let dresses: Vec<_> = Dress::all().into_iter().map(Arc::new).collect();
+    let pairs = dresses.iter().zip(dresses.iter().cycle().skip(1));
+    let unlike = pairs.map(|(here, there)| {
+        let both = mixed(&[]).dressed(there).dressed(here);
+        let other = both.other.as_ref().map(|other| Box::new(other.dressed(there)));
+        Rows { other, ..both }
+    });
+    unlike.collect()
+}
+
+/// Tables in each dress: that with all sorts of values, and an edge, another for each dress.
 pub(crate) fn dressed(texts: &[&str]) -> Vec<Rows> {
     let all = tables(texts);
     let of = |name: &str| all.iter().find(|rows| rows.name == name).unwrap();
-    let mut random = Random(11);
-    let mixed = if texts.is_empty() {
-        let parts = ["the ends of the types", "floats", "generated 10", "nulls"].map(|name| of(name).rows.clone());
-        named("all sorts".to_owned(), numbered(parts.concat()), &mut random)
-    } else {
-        of("each text once").clone()
-    };
+    let mixed = mixed(texts);
     let edges: &[&str] = if texts.is_empty() { &["no rows", "nulls", "one row", "generated 40"] } else { &[] };
     let mut tables = Vec::new();
     for (nth, dress) in Dress::all().into_iter().map(Arc::new).enumerate() {

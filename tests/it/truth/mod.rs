@@ -26,7 +26,7 @@ use phlo_plugin::{InitContext, Policy, Registry};
 use phlo_spec::quality::{CheckOutcome, CheckSeverity, Tolerance};
 use phlo_spec::{AssetKey, CheckResult, Node};
 
-pub(crate) use data::{Cell, Dress, NAMES, Rows, dressed, tables};
+pub(crate) use data::{Cell, Dress, NAMES, Rows, dressed, tables, unlike};
 
 /// A check with what it must find, said twice without it.
 #[derive(Clone)]
@@ -63,8 +63,12 @@ pub(crate) struct Expected {
     passed: Option<bool>,
     total: Option<u64>,
     /// What is computed of the table; of moments, microseconds.
-    value: Option<Option<f64>>,
+    value: Option<Computed>,
 }
+
+/// A number; nothing where there is none, as of the mean of nothing.
+#[derive(Debug, Clone, Copy)]
+struct Computed(Option<f64>);
 
 impl Expected {
     /// So many violations.
@@ -79,7 +83,7 @@ impl Expected {
 
     /// The value that is computed, nothing if there is none, and whether it is good; DuckDB's SQL asks for the value.
     pub(crate) fn value(value: Option<f64>, good: impl Fn(f64) -> bool) -> Self {
-        Self { value: Some(value), ..Self::whole(value.is_some_and(good)) }
+        Self { value: Some(Computed(value)), ..Self::whole(value.is_some_and(good)) }
     }
 
     /// Of so many rows (or what the check counts); every row of the table otherwise.
@@ -108,11 +112,11 @@ pub(crate) enum Answer {
 
 /// Fails the test unless phlo, the oracle and DuckDB say the same of every entry and every table.
 pub(crate) async fn agree(entries: &[Truth]) {
-    agree_over(entries, |_| true).await;
+    agree_over(entries, |texts| tables(texts).into_iter().chain(dressed(texts)).collect()).await;
 }
 
-/// As [`agree`], over those of the tables that are wanted.
-pub(crate) async fn agree_over(entries: &[Truth], wanted: fn(&Rows) -> bool) {
+/// As [`agree`], over other tables: those for all entries, and those for entries that are about some texts.
+pub(crate) async fn agree_over(entries: &[Truth], tables: fn(&[&str]) -> Vec<Rows>) {
     let registry = Registry::linked(&[]).unwrap().activate(Policy::default(), InitContext::at("/nowhere")).unwrap();
     assert!(entries.iter().all(|entry| !entry.duckdb.is_empty()), "an entry without DuckDB's SQL");
     // The tables that all entries see, and those of each pool of texts with the entries that are about it.
@@ -121,10 +125,9 @@ pub(crate) async fn agree_over(entries: &[Truth], wanted: fn(&Rows) -> bool) {
         pools.entry(entry.texts).or_default().push(entry);
     }
     let mut cases: Vec<(Rows, Vec<&Truth>)> = Vec::new();
-    let all = |texts: &[&str]| tables(texts).into_iter().chain(dressed(texts)).filter(|rows| wanted(rows));
-    cases.extend(all(&[]).map(|rows| (rows, entries.iter().collect())));
+    cases.extend(tables(&[]).into_iter().map(|rows| (rows, entries.iter().collect())));
     for (texts, about) in pools {
-        cases.extend(all(texts).map(|rows| (rows, about.clone())));
+        cases.extend(tables(texts).into_iter().map(|rows| (rows, about.clone())));
     }
     let asked: Vec<(&Rows, Vec<&str>)> =
         cases.iter().map(|(rows, entries)| (rows, entries.iter().map(|entry| entry.duckdb).collect())).collect();
@@ -189,7 +192,7 @@ fn compare(
     if passed != should {
         return Err(format!("passed is {passed}, and the oracle says {should}"));
     }
-    if let Some(value) = expected.value {
+    if let Some(Computed(value)) = expected.value {
         let told = observed(result.observed.as_deref().unwrap_or_default())?;
         if !alike(told, value, false) {
             return Err(format!("it computes {told:?}, and the oracle {value:?}"));

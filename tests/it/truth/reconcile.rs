@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Cell, Expected, NAMES, Rows, Truth, agree};
+use super::{Cell, Expected, NAMES, Rows, Truth, agree, agree_over};
 
 /// How often each row of these columns is there.
 fn bag(rows: &Rows, columns: &[&str]) -> BTreeMap<String, usize> {
@@ -311,4 +311,9 @@ const RECONCILED: &[Truth] = &[
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reconciliation_finds_what_a_naive_reader_and_duckdb_find() {
     agree(RECONCILED).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reconciliation_finds_the_same_where_the_other_side_is_of_other_types() {
+    agree_over(RECONCILED, |_| super::unlike()).await;
 }

@@ -23,7 +23,7 @@ pub enum Function {
     Mean,
     /// The middle value, or the mean of the middle two.
     Median,
-    /// The sum: exact for whole numbers and decimals, never wrapped.
+    /// The sum: exact for whole numbers and decimals of up to 28 digits, never wrapped.
     Sum,
     /// The standard deviation of a sample; no value below two.
     Stdev,
@@ -67,7 +67,7 @@ bounded! {
     /// Nulls are ignored. Where nothing is left there is no value, which fails unless `allow_empty`; counts of nothing are 0. NaN makes
     /// sums, means, deviations and correlations NaN, which lies within no bounds, and so does an infinity with deviations and correlations;
     /// NaN is the highest value to the functions that order, and one value to
-    /// those that count. Sums of whole numbers and decimals are exact, all else is computed in float64; nothing wraps. A column that is
+    /// those that count. Sums of whole numbers and of decimals of up to 28 digits are exact, all else is computed in float64; nothing wraps. A column that is
     /// no number is refused, except by count, null_fraction, distinct, entropy and mutual_information, and by min and max of dates and
     /// timestamps. Exact quantiles sort and exact distinct counts group, which both spill to disk; `approximate` shares the scan with
     /// other checks. A failure is one violation, and `tolerance` is refused.
