@@ -64,7 +64,8 @@ fn what_depends_on_a_table_that_breaks_a_new_check_waits() {
     asset(&project, "  - range: { column: x, max: 10 }\n");
     for _ in 0..2 {
         let run = project.phlo(&["run", "--json"]).exits(3).json();
-        let statuses: Vec<_> = run["assets"].as_array().unwrap().iter().map(|a| a["status"].as_str().unwrap()).collect();
+        let statuses: Vec<_> =
+            run["assets"].as_array().unwrap().iter().map(|a| a["status"].as_str().unwrap()).collect();
         assert_eq!(statuses, ["blocked", "skipped"], "{run}");
     }
 }
@@ -104,7 +105,8 @@ fn what_is_published_is_what_was_audited() {
         if run.code == 0 {
             published += 1;
             let text = std::fs::read_to_string(project.path().join("out/o.csv")).unwrap();
-            let beyond = text.lines().skip(1).filter(|line| line.split(',').nth(1).unwrap().parse::<f64>().unwrap() >= 0.9);
+            let beyond =
+                text.lines().skip(1).filter(|line| line.split(',').nth(1).unwrap().parse::<f64>().unwrap() >= 0.9);
             assert_eq!(beyond.count(), 0, "{text}");
         }
     }
@@ -119,7 +121,9 @@ fn what_is_published_is_what_was_audited() {
 fn aggregates_do_not_grow_over_what_they_were_not_computed_of() {
     // Another type of the column.
     let typed = |of: &str, max: u32| {
-        format!("{APPEND}columns: {{ x: {of} }}\nchecks: [{{ metric: {{ expression: \"count(*) filter (where x / 2 > 0)\", max: {max} }} }}]\n")
+        format!(
+            "{APPEND}columns: {{ x: {of} }}\nchecks: [{{ metric: {{ expression: \"count(*) filter (where x / 2 > 0)\", max: {max} }} }}]\n"
+        )
     };
     let project = Project::new().write("in/1.csv", "x\n1\n1\n").write("assets/b/t.yaml", &typed("int32", 2));
     project.phlo(&["run"]).exits(0);

@@ -151,7 +151,7 @@ fn grouped(
             format!("max({newest}) >= {bound}")
         }
         None => {
-            let bound = timestamp(oldest, TimeUnit::Microsecond, false);
+            let bound = timestamp(oldest, TimeUnit::Microsecond, None);
             format!("CAST(max({newest}) AS TIMESTAMP(6)) >= {bound}")
         }
     };

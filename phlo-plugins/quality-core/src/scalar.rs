@@ -41,12 +41,26 @@ impl Scalar {
     /// # Errors
     /// If it could never equal a value of the column: a text for a number, a time of day for a date.
     pub fn literal(&self, column: &str, data_type: Option<&DataType>) -> Result<String> {
-        use DataType::{Boolean, Date32, Date64, Float16, Float32, LargeUtf8, Timestamp, Utf8, Utf8View};
+        use DataType::{
+            Boolean, Date32, Date64, Decimal32, Decimal64, Float16, Float32, LargeUtf8, Timestamp, Utf8, Utf8View,
+        };
         Ok(match (self, data_type) {
             (Self::Bool(value), None | Some(Boolean)) => value.to_string(),
             // 0.1 as a Float32 is more than 0.1 as a Float64.
             (Self::Float(value), Some(Float16 | Float32)) => format!("CAST({value:?} AS REAL)"),
             (Self::Int(_) | Self::Float(_), None) => self.to_string(),
+            // DataFusion would compare a narrow decimal with a whole number as whole numbers.
+            (Self::Int(value), Some(Decimal32(..) | Decimal64(..))) => format!("CAST({value} AS DECIMAL(19, 0))"),
+            (Self::Float(value), Some(number)) if number.is_decimal() => {
+                let text = value.to_string();
+                if text.bytes().filter(u8::is_ascii_digit).count() > usize::try_from(f64::DIGITS).unwrap_or(15) {
+                    let message =
+                        format!("`{text}` has more digits than a number in YAML keeps, and `{column}` is a decimal");
+                    return Err(invalid(message).hint("write it in quotes, with all its digits: it is exact then"));
+                }
+                decimal(&text, column)?
+            }
+            (Self::Text(text), Some(number)) if number.is_decimal() => decimal(text, column)?,
             (Self::Int(_) | Self::Float(_), Some(number)) if number.is_numeric() => self.to_string(),
             (Self::Text(text), None | Some(Utf8 | LargeUtf8 | Utf8View)) => quote_text(text),
             (Self::Text(text), Some(Date32 | Date64)) => match date(text) {
@@ -57,7 +71,7 @@ impl Scalar {
                 }
             },
             (Self::Text(text), Some(Timestamp(unit, zone))) => match moment(text) {
-                Some(moment) => timestamp(moment, *unit, zone.is_some()),
+                Some(moment) => timestamp(moment, *unit, zone.as_deref()),
                 None => {
                     return Err(invalid(format!("`{text}` is not a timestamp, and the column `{column}` is one"))
                         .hint("write YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS, with Z or an offset if it is not UTC"));
@@ -83,9 +97,26 @@ impl fmt::Display for Scalar {
     }
 }
 
-/// The literal in the column's own unit: DataFusion would compare a plain text in nanoseconds, which end in the year 2262. A cast, since
-/// the engine does not simplify the predicates of rows, which `arrow_cast` needs.
-pub(crate) fn timestamp(moment: DateTime<Utc>, unit: TimeUnit, zoned: bool) -> String {
+/// A decimal as it is written, of no more digits: with others beside it, it must still be comparable with the column.
+fn decimal(text: &str, column: &str) -> Result<String> {
+    let refused = || {
+        invalid(format!("`{text}` is not a decimal number, and the column `{column}` is of decimals"))
+            .hint("write digits with at most one point among them, 38 at most")
+    };
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let plain = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let scale = fraction.len();
+    let precision = (whole.trim_start_matches('0').len() + scale).max(1);
+    if whole.is_empty() || !plain(whole) || !plain(fraction) || precision > 38 {
+        return Err(refused());
+    }
+    Ok(format!("CAST('{text}' AS DECIMAL({precision}, {scale}))"))
+}
+
+/// The literal in the column's own unit and zone: DataFusion would compare a plain text in nanoseconds, which end in the year 2262, and
+/// move a moment to another zone by the clock on the wall.
+pub(crate) fn timestamp(moment: DateTime<Utc>, unit: TimeUnit, zone: Option<&str>) -> String {
     let text = moment.to_rfc3339_opts(SecondsFormat::AutoSi, true);
     let digits = match unit {
         TimeUnit::Second => 0,
@@ -93,7 +124,14 @@ pub(crate) fn timestamp(moment: DateTime<Utc>, unit: TimeUnit, zoned: bool) -> S
         TimeUnit::Microsecond => 6,
         TimeUnit::Nanosecond => 9,
     };
-    format!("CAST('{text}' AS TIMESTAMP({digits}){})", if zoned { " WITH TIME ZONE" } else { "" })
+    match zone {
+        None => format!("CAST('{text}' AS TIMESTAMP({digits}))"),
+        Some("UTC" | "+00:00") => format!("CAST('{text}' AS TIMESTAMP({digits}) WITH TIME ZONE)"),
+        Some(zone) => {
+            let data_type = format!("Timestamp({unit:?}, Some(\"{zone}\"))");
+            format!("arrow_cast('{text}', {})", quote_text(&data_type))
+        }
+    }
 }
 
 /// A text as a date.

@@ -16,7 +16,7 @@ use crate::params::{self, invalid};
 /// Compares with weights that are given (goodness of fit) or with a column of another asset (homogeneity), k - 1 degrees of freedom for k
 /// categories. Fails if the p-value is below `p_value`; a category that is not expected at all makes it 0. The violation is the verdict:
 /// one. Values are compared as text, so NaN is a category; nulls are left out. Without any value nothing speaks against what is expected,
-/// and it passes. More than 10,000 categories are an error. The test is rough where a category is expected less than five times.
+/// and it passes. More than 10,000 categories are an error; a column of bytes is refused. The test is rough where a category is expected less than five times.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChiSquareParams {
@@ -41,7 +41,7 @@ pub struct ChiSquareParams {
 ///
 /// Fails if it is above `max`; a category that is not expected at all makes it infinite. The violation is the verdict: one. Values are
 /// compared as text, so NaN is a category; nulls are left out; without any value the divergence is 0. More than 10,000 categories are an
-/// error.
+/// error; a column of bytes is refused.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KlParams {
@@ -64,7 +64,8 @@ pub struct KlParams {
 /// the other; without a correction for bias.
 ///
 /// The violation is the verdict: one. Values are compared as text, so NaN is a category; rows with a null in either column are left out.
-/// A column of one value, and a table without rows, are associated with nothing: 0. More than 10,000 pairs are an error.
+/// A column of one value, and a table without rows, are associated with nothing: 0. More than 10,000 pairs are an error; a column
+/// of bytes is refused.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CramersVParams {
@@ -153,8 +154,9 @@ impl Quality for ChiSquare {
     type Params = ChiSquareParams;
     const TOLERANCE: bool = false;
 
-    fn check(&self, params: ChiSquareParams, _: &CheckTarget) -> Result<CheckPlan> {
+    fn check(&self, params: ChiSquareParams, target: &CheckTarget) -> Result<CheckPlan> {
         let ChiSquareParams { column, expected, with, other_column, p_value } = params;
+        params::categorical("column", &column, target)?;
         let least = p_value.unwrap_or(0.05);
         params::limit("p_value", least, 1.0)?;
         let Compared { query, what, expected } = compared(&column, expected, with, other_column)?;
@@ -191,8 +193,9 @@ impl Quality for KlDivergence {
     type Params = KlParams;
     const TOLERANCE: bool = false;
 
-    fn check(&self, params: KlParams, _: &CheckTarget) -> Result<CheckPlan> {
+    fn check(&self, params: KlParams, target: &CheckTarget) -> Result<CheckPlan> {
         let KlParams { column, expected, with, other_column, max } = params;
+        params::categorical("column", &column, target)?;
         params::limit("max", max, f64::INFINITY)?;
         let Compared { query, what, expected } = compared(&column, expected, with, other_column)?;
         let judge = move |rows: &[Vec<Value>]| {
@@ -222,13 +225,16 @@ impl Quality for CramersV {
     type Params = CramersVParams;
     const TOLERANCE: bool = false;
 
-    fn check(&self, params: CramersVParams, _: &CheckTarget) -> Result<CheckPlan> {
+    fn check(&self, params: CramersVParams, target: &CheckTarget) -> Result<CheckPlan> {
         let CramersVParams { columns, min, max } = params;
         let [a, b] = columns.as_slice() else {
             return Err(invalid("`columns` does not name two columns").hint("write `columns: [a, b]`"));
         };
         if a == b {
             return Err(invalid(format!("`columns` names `{a}` twice")).hint("name another column"));
+        }
+        for column in [a, b] {
+            params::categorical("columns", column, target)?;
         }
         let range = match (min, max) {
             (None, None) => return Err(invalid("neither `min` nor `max` is given").hint("give one of them, or both")),

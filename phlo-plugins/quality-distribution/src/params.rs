@@ -1,5 +1,6 @@
 //! What the checks do alike.
 
+use arrow_schema::DataType;
 use phlo_plugin::Error;
 use phlo_plugin::prelude::*;
 use phlo_plugin::quality::{Value, quote};
@@ -16,6 +17,17 @@ pub(crate) fn numeric(field: &str, column: &str, target: &CheckTarget) -> Result
         Some(other) if !other.is_numeric() => {
             let message = format!("`{field}` is `{column}`, whose type {} is not a number", type_name(other));
             Err(invalid(message).hint("name a column of numbers, or cast it"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a column that is known to hold bytes, which are no text.
+pub(crate) fn categorical(field: &str, column: &str, target: &CheckTarget) -> Result<()> {
+    match target.column_type(column) {
+        Some(bytes) if bytes.is_binary() || matches!(bytes, DataType::BinaryView | DataType::FixedSizeBinary(_)) => {
+            let message = format!("`{field}` is `{column}`, whose type {} is no category", type_name(bytes));
+            Err(invalid(message).hint("name another column, or encode it"))
         }
         _ => Ok(()),
     }

@@ -43,7 +43,7 @@ pub struct Pair {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Function {
-    /// The sum: exact of integers and decimals (beyond 64 bits, too; six decimal places of the other side at least), else in float64.
+    /// The sum: exact of integers and decimals of up to 38 digits (beyond 64 bits, too; six decimal places of the other side at least), else in float64.
     Sum(String),
     /// The mean, in float64.
     Mean(String),

@@ -63,7 +63,7 @@ impl Quality for ReconcileChecksum {
         let names = if target.schema.is_some() || !columns.names.is_empty() { other_names } else { BTreeMap::new() };
         let sides = params::sides(&with, target, other_where.as_ref(), &names, &used)?;
         let keys = params::keys(key.len());
-        let rows = columns.rows(&sides, |side| {
+        let rows = columns.rows(&sides, &[], |side| {
             let keyed = key.iter().zip(&keys).map(|(column, alias)| {
                 format!("{} AS {alias}", params::key(&side.column(column), target.column_type(column)))
             });

@@ -92,7 +92,7 @@ impl Quality for ReconcileDiff {
             };
             format!("CAST({sql} AS DOUBLE) AS \"_n\"")
         };
-        let rows = columns.rows(&sides, |side| {
+        let rows = columns.rows(&sides, &alias, |side| {
             let column = side.column(&key);
             vec![format!("{column} AS {}", alias[0]), number(&column)]
         });

@@ -41,6 +41,7 @@ impl Form {
             DataType::Decimal32(_, scale) | DataType::Decimal64(_, scale) | DataType::Decimal128(_, scale) => {
                 Self::Exact(DIGITS.max(*scale))
             }
+            DataType::Decimal256(_, scale) if *scale <= 28 => Self::Exact(DIGITS.max(*scale)),
             other if other.is_integer() => Self::Exact(DIGITS),
             DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) => Self::Moment,
             DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
@@ -132,16 +133,24 @@ impl Columns {
         self.texts(side).into_iter().enumerate().map(|(at, sql)| format!("{sql} AS \"_c{at}\"")).collect()
     }
 
-    /// The MD5 of a row's texts: each behind its length, so that no two rows make one text; null is `~`.
-    pub(crate) fn md5(&self) -> String {
-        let piece =
-            |at: usize| format!("coalesce(CAST(character_length(\"_c{at}\") AS VARCHAR) || ':' || \"_c{at}\", '~')");
-        let pieces: Vec<_> = (0..self.names.len()).map(piece).collect();
+    /// The MD5 of a row's texts, of its key too if it is one of `keys`: each behind its length, so that no two rows make one text; null is
+    /// `~`.
+    fn md5(&self, keys: &[String]) -> String {
+        let piece = |text: String| format!("coalesce(CAST(character_length({text}) AS VARCHAR) || ':' || {text}, '~')");
+        let keys = keys.iter().map(|key| format!("CAST({key} AS VARCHAR)"));
+        let texts = (0..self.names.len()).map(|at| format!("\"_c{at}\""));
+        let pieces: Vec<_> = keys.chain(texts).map(piece).collect();
         if pieces.is_empty() { "md5('')".to_owned() } else { format!("md5({})", pieces.join(" || ")) }
     }
 
-    /// Rows of both sides with the keys' aliases, the columns' texts, and the row's checksum `"_sum"`: the first 60 bits of the MD5.
-    pub(crate) fn rows(&self, sides: &[Side<'_>; 2], keyed: impl Fn(&Side<'_>) -> Vec<String>) -> String {
+    /// Rows of both sides with the keys' aliases, the columns' texts, and the row's checksum `"_sum"`: the first 60 bits of the MD5, of
+    /// the texts and of these keys. Where rows of many keys are summed up, a value must not move from one key to another unseen.
+    pub(crate) fn rows(
+        &self,
+        sides: &[Side<'_>; 2],
+        keys: &[String],
+        keyed: impl Fn(&Side<'_>) -> Vec<String>,
+    ) -> String {
         let both = crate::params::both(sides, |side| {
             let items: Vec<_> = keyed(side).into_iter().chain(self.aliased(side)).collect();
             side.select(&items, &[])
@@ -154,7 +163,7 @@ impl Columns {
         format!(
             "(SELECT *, CAST({} AS DECIMAL(38, 0)) AS \"_sum\" FROM (SELECT *, {} AS \"_md5\" FROM {both}))",
             sum.join(" + "),
-            self.md5()
+            self.md5(keys)
         )
     }
 }

@@ -2,19 +2,21 @@
 //!
 //! Columns, all nullable: `id` int64 (a whole number per row), `b` boolean; `i`, `j` int64; `i8`, `i32`, `u64`; `f` float64, `g`
 //! float32; `n` decimal(10, 2); `s`, `r` string, `sv` (Utf8View), `sl` (LargeUtf8) and `sd` (a dictionary) with the values of `s`; `d`,
-//! `e` date; `t` timestamp and `z` timestamptz, in microseconds; `k` string of few values, for groups.
+//! `e` date; `t` timestamp and `z` timestamptz, in microseconds; `k` string of few values, for groups; `x` binary, most of it no UTF-8.
+//!
+//! So they are [`Dress::plain`]. In other dresses the columns are of other Arrow types of their kind, and hold what those can hold.
 
 use std::fmt;
 use std::sync::Arc;
 
-use arrow_array::types::Int32Type;
+use arrow_array::types::{ArrowPrimitiveType, Float16Type};
 use arrow_array::{
-    ArrayRef, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Float32Array, Float64Array, Int8Array,
-    Int32Array, Int64Array, LargeStringArray, RecordBatch, StringArray, StringViewArray, TimestampMicrosecondArray,
-    UInt64Array,
+    Array as _, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, RecordBatch,
+    StringArray, TimestampMicrosecondArray,
 };
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use chrono::{DateTime, Days, NaiveDate};
+use datafusion::arrow::compute::{CastOptions, cast_with_options};
 
 /// One value.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +32,7 @@ pub(crate) enum Cell {
     Date(i32),
     /// Microseconds since 1970, UTC.
     Timestamp(i64),
+    Binary(Vec<u8>),
 }
 
 impl Cell {
@@ -57,6 +60,13 @@ impl Cell {
     pub(crate) fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn bytes(&self) -> Option<&[u8]> {
+        match self {
+            Self::Binary(bytes) => Some(bytes),
             _ => None,
         }
     }
@@ -107,12 +117,192 @@ impl fmt::Display for Cell {
             Self::Text(text) => write!(f, "{text:?}"),
             Self::Date(_) => write!(f, "{}", self.date().unwrap()),
             Self::Timestamp(micros) => write!(f, "{}", DateTime::from_timestamp_micros(*micros).unwrap().naive_utc()),
+            Self::Binary(bytes) => write!(f, "{bytes:02x?}"),
         }
     }
 }
 
-const NAMES: [&str; 20] =
-    ["id", "b", "i", "j", "i8", "i32", "u64", "f", "g", "n", "s", "sv", "sl", "sd", "r", "d", "e", "t", "z", "k"];
+pub(crate) const NAMES: [&str; 21] =
+    ["id", "b", "i", "j", "i8", "i32", "u64", "f", "g", "n", "s", "sv", "sl", "sd", "r", "d", "e", "t", "z", "k", "x"];
+
+/// The Arrow types of the columns. What a table means does not depend on it: the same cells, the same checks, the same oracles.
+#[derive(Debug)]
+pub(crate) struct Dress {
+    name: String,
+    types: [DataType; NAMES.len()],
+}
+
+fn dictionary(key: DataType, value: DataType) -> DataType {
+    DataType::Dictionary(Box::new(key), Box::new(value))
+}
+
+fn timestamp(unit: TimeUnit, zone: Option<&str>) -> DataType {
+    DataType::Timestamp(unit, zone.map(Into::into))
+}
+
+impl Dress {
+    /// The types that tables have unless it is said otherwise, and those that DuckDB sees.
+    fn plain() -> Self {
+        let types = [
+            DataType::Int64,
+            DataType::Boolean,
+            DataType::Int64,
+            DataType::Int64,
+            DataType::Int8,
+            DataType::Int32,
+            DataType::UInt64,
+            DataType::Float64,
+            DataType::Float32,
+            DataType::Decimal128(10, 2),
+            DataType::Utf8,
+            DataType::Utf8View,
+            DataType::LargeUtf8,
+            dictionary(DataType::Int32, DataType::Utf8),
+            DataType::Utf8,
+            DataType::Date32,
+            DataType::Date32,
+            timestamp(TimeUnit::Microsecond, None),
+            timestamp(TimeUnit::Microsecond, Some("UTC")),
+            DataType::Utf8,
+            DataType::Binary,
+        ];
+        Self { name: String::new(), types }
+    }
+
+    /// As many as there are whole types: each column of a kind goes through all types of its kind, and columns of a kind are seldom of one
+    /// type at once. `g` is never a float64: a bound such as 0.1 is another number there.
+    pub(crate) fn all() -> Vec<Self> {
+        let whole = [
+            DataType::Int32,
+            DataType::Int16,
+            DataType::Int8,
+            DataType::UInt64,
+            DataType::UInt32,
+            DataType::UInt16,
+            DataType::UInt8,
+            dictionary(DataType::Int16, DataType::Int64),
+            DataType::Int64,
+        ];
+        let floats = [DataType::Float32, DataType::Float16, DataType::Float64];
+        let decimals = [
+            DataType::Decimal32(9, 2),
+            DataType::Decimal64(18, 2),
+            DataType::Decimal128(38, 2),
+            DataType::Decimal256(50, 2),
+            DataType::Decimal256(10, 2),
+            DataType::Decimal128(12, 3),
+        ];
+        let texts = [
+            DataType::LargeUtf8,
+            DataType::Utf8View,
+            dictionary(DataType::Int8, DataType::Utf8),
+            dictionary(DataType::UInt16, DataType::LargeUtf8),
+            dictionary(DataType::Int64, DataType::Utf8View),
+            DataType::Utf8,
+        ];
+        let units = [TimeUnit::Second, TimeUnit::Millisecond, TimeUnit::Nanosecond, TimeUnit::Microsecond];
+        let zones = ["+00:00", "+02:00", "America/New_York", "UTC"];
+        let binaries = [DataType::LargeBinary, DataType::BinaryView, DataType::FixedSizeBinary(2), DataType::Binary];
+        let dress = |nth: usize| {
+            let whole = |at: usize| whole[(nth + at) % whole.len()].clone();
+            let text = |at: usize| texts[(nth + at) % texts.len()].clone();
+            let date = |at: usize| if (nth + at).is_multiple_of(2) { DataType::Date64 } else { DataType::Date32 };
+            let types = [
+                whole(4),
+                DataType::Boolean,
+                whole(0),
+                whole(2),
+                whole(5),
+                whole(7),
+                whole(3),
+                floats[nth % 3].clone(),
+                floats[(nth + nth / 2) % 2].clone(),
+                decimals[nth % decimals.len()].clone(),
+                text(0),
+                text(1),
+                text(2),
+                text(3),
+                text(4),
+                date(0),
+                date(nth / 2),
+                timestamp(units[nth % 4], None),
+                timestamp(units[(nth + 1 + nth / 4) % 4], Some(zones[nth % 4])),
+                text(5),
+                binaries[nth % 4].clone(),
+            ];
+            Self { name: format!("dress {nth}"), types }
+        };
+        (0..whole.len()).map(dress).collect()
+    }
+
+    /// What it is, for messages; nothing for the plain one.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A column's type.
+    pub(crate) fn of(&self, column: &str) -> &DataType {
+        &self.types[at(column)]
+    }
+}
+
+/// What a value is in a type that cannot hold it: the nearest, of a moment the one before.
+fn fitted(cell: &Cell, data_type: &DataType) -> Cell {
+    let cents = |precision: u8, scale: i8, value: i128| {
+        let most = 10_i128.pow(u32::from(precision).min(30) - scale as u32 + 2) - 1;
+        Cell::Decimal(value.clamp(-most, most))
+    };
+    match (cell, data_type) {
+        (cell, DataType::Dictionary(_, value)) => fitted(cell, value),
+        (Cell::Int(value), whole) => {
+            let (low, high) = match whole {
+                DataType::Int8 => (i128::from(i8::MIN), i128::from(i8::MAX)),
+                DataType::Int16 => (i128::from(i16::MIN), i128::from(i16::MAX)),
+                DataType::Int32 => (i128::from(i32::MIN), i128::from(i32::MAX)),
+                DataType::Int64 => (i128::from(i64::MIN), i128::from(i64::MAX)),
+                DataType::UInt8 => (0, i128::from(u8::MAX)),
+                DataType::UInt16 => (0, i128::from(u16::MAX)),
+                DataType::UInt32 => (0, i128::from(u32::MAX)),
+                DataType::UInt64 => (0, i128::from(u64::MAX)),
+                other => panic!("{other} holds no whole numbers"),
+            };
+            Cell::Int((*value).clamp(low, high))
+        }
+        (Cell::Float(value), DataType::Float32) => Cell::Float(f64::from(*value as f32)),
+        (Cell::Float(value), DataType::Float16) => {
+            Cell::Float(<Float16Type as ArrowPrimitiveType>::Native::from_f64(*value).to_f64())
+        }
+        (
+            Cell::Decimal(value),
+            DataType::Decimal32(precision, scale)
+            | DataType::Decimal64(precision, scale)
+            | DataType::Decimal128(precision, scale)
+            | DataType::Decimal256(precision, scale),
+        ) => cents(*precision, *scale, *value),
+        (Cell::Timestamp(micros), DataType::Timestamp(unit, _)) => Cell::Timestamp(match unit {
+            TimeUnit::Second => micros.div_euclid(1_000_000) * 1_000_000,
+            TimeUnit::Millisecond => micros.div_euclid(1000) * 1000,
+            TimeUnit::Microsecond => *micros,
+            TimeUnit::Nanosecond => (*micros).clamp(i64::MIN / 1000, i64::MAX / 1000),
+        }),
+        (Cell::Binary(bytes), DataType::FixedSizeBinary(width)) => {
+            let mut bytes = bytes.clone();
+            bytes.resize(*width as usize, 0);
+            Cell::Binary(bytes)
+        }
+        (cell, _) => cell.clone(),
+    }
+}
+
+/// The values in another type, to the last digit.
+fn cast(values: &ArrayRef, to: &DataType) -> ArrayRef {
+    let options = CastOptions { safe: false, ..CastOptions::default() };
+    let cast = |values: &ArrayRef, to: &DataType| cast_with_options(values, to, &options).unwrap();
+    let dressed = cast(values, to);
+    // NaNs of other bits are the same.
+    assert!(to.is_floating() || cast(&dressed, values.data_type()).as_ref() == values.as_ref(), "{to} alters values");
+    dressed
+}
 
 /// A table.
 #[derive(Clone)]
@@ -123,6 +313,7 @@ pub(crate) struct Rows {
     /// Where a batch ends and the next begins.
     cuts: Vec<usize>,
     other: Option<Box<Rows>>,
+    dress: Arc<Dress>,
 }
 
 fn at(column: &str) -> usize {
@@ -176,32 +367,31 @@ impl Rows {
         self.other.as_deref()
     }
 
+    /// The same, of other types; the table beside it is of others again, if it says so.
+    pub(crate) fn dressed(&self, dress: &Arc<Dress>) -> Self {
+        let fit = |row: &Vec<Cell>| row.iter().zip(&dress.types).map(|(cell, of)| fitted(cell, of)).collect();
+        let name = if dress.name.is_empty() { self.name.clone() } else { format!("{} in {}", self.name, dress.name) };
+        Self {
+            name,
+            rows: self.rows.iter().map(fit).collect(),
+            cuts: self.cuts.clone(),
+            other: self.other.as_ref().map(|other| Box::new(other.dressed(dress))),
+            dress: dress.clone(),
+        }
+    }
+
+    /// The same in plain types.
+    pub(crate) fn undressed(&self) -> Self {
+        self.dressed(&Arc::new(Dress::plain()))
+    }
+
+    pub(crate) fn dress(&self) -> &Dress {
+        &self.dress
+    }
+
     pub(crate) fn schema(&self) -> SchemaRef {
-        let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-        let micros = |zone: Option<&str>| DataType::Timestamp(TimeUnit::Microsecond, zone.map(Into::into));
-        let types = [
-            DataType::Int64,
-            DataType::Boolean,
-            DataType::Int64,
-            DataType::Int64,
-            DataType::Int8,
-            DataType::Int32,
-            DataType::UInt64,
-            DataType::Float64,
-            DataType::Float32,
-            DataType::Decimal128(10, 2),
-            DataType::Utf8,
-            DataType::Utf8View,
-            DataType::LargeUtf8,
-            dictionary,
-            DataType::Utf8,
-            DataType::Date32,
-            DataType::Date32,
-            micros(None),
-            micros(Some("UTC")),
-            DataType::Utf8,
-        ];
-        let fields = NAMES.iter().zip(types).map(|(name, data_type)| Field::new(*name, data_type, true));
+        let fields = NAMES.iter().zip(&self.dress.types);
+        let fields = fields.map(|(name, data_type)| Field::new(*name, data_type.clone(), true));
         Arc::new(Schema::new(fields.collect::<Vec<_>>()))
     }
 
@@ -220,39 +410,35 @@ impl Rows {
     }
 
     fn batch(&self, rows: &[Vec<Cell>]) -> RecordBatch {
-        let ints = |at: usize| rows.iter().map(move |row| row[at].int());
-        let texts = |at: usize| rows.iter().map(move |row| row[at].text());
-        let days = |at: usize| -> ArrayRef {
-            let days = rows.iter().map(|row| if let Cell::Date(days) = row[at] { Some(days) } else { None });
-            Arc::new(days.collect::<Date32Array>())
-        };
-        let micros = |at: usize, zone: Option<&str>| -> ArrayRef {
-            let micros = rows.iter().map(|row| row[at].micros());
-            Arc::new(micros.collect::<TimestampMicrosecondArray>().with_timezone_opt(zone))
-        };
-        let decimals = rows.iter().map(|row| if let Cell::Decimal(value) = row[9] { Some(value) } else { None });
-        let columns: Vec<ArrayRef> = vec![
-            Arc::new(ints(0).map(|v| v.map(|v| v as i64)).collect::<Int64Array>()),
-            Arc::new(rows.iter().map(|row| row[1].bool()).collect::<BooleanArray>()),
-            Arc::new(ints(2).map(|v| v.map(|v| v as i64)).collect::<Int64Array>()),
-            Arc::new(ints(3).map(|v| v.map(|v| v as i64)).collect::<Int64Array>()),
-            Arc::new(ints(4).map(|v| v.map(|v| v as i8)).collect::<Int8Array>()),
-            Arc::new(ints(5).map(|v| v.map(|v| v as i32)).collect::<Int32Array>()),
-            Arc::new(ints(6).map(|v| v.map(|v| v as u64)).collect::<UInt64Array>()),
-            Arc::new(rows.iter().map(|row| row[7].number()).collect::<Float64Array>()),
-            Arc::new(rows.iter().map(|row| row[8].number().map(|v| v as f32)).collect::<Float32Array>()),
-            Arc::new(decimals.collect::<Decimal128Array>().with_precision_and_scale(10, 2).unwrap()),
-            Arc::new(texts(10).collect::<StringArray>()),
-            Arc::new(texts(11).collect::<StringViewArray>()),
-            Arc::new(texts(12).collect::<LargeStringArray>()),
-            Arc::new(texts(13).collect::<DictionaryArray<Int32Type>>()),
-            Arc::new(texts(14).collect::<StringArray>()),
-            days(15),
-            days(16),
-            micros(17, None),
-            micros(18, Some("UTC")),
-            Arc::new(texts(19).collect::<StringArray>()),
-        ];
+        let columns = self.dress.types.iter().enumerate().map(|(at, data_type)| {
+            let cells = || rows.iter().map(move |row| &row[at]);
+            let values: ArrayRef = match NAMES[at] {
+                "b" => Arc::new(cells().map(Cell::bool).collect::<BooleanArray>()),
+                "f" | "g" => Arc::new(cells().map(Cell::number).collect::<Float64Array>()),
+                "n" => {
+                    let cents = cells().map(|cell| if let Cell::Decimal(value) = cell { Some(*value) } else { None });
+                    Arc::new(cents.collect::<Decimal128Array>().with_precision_and_scale(38, 2).unwrap())
+                }
+                "d" | "e" => {
+                    let days = cells().map(|cell| if let Cell::Date(days) = cell { Some(*days) } else { None });
+                    Arc::new(days.collect::<Date32Array>())
+                }
+                "t" => Arc::new(cells().map(Cell::micros).collect::<TimestampMicrosecondArray>()),
+                "z" => Arc::new(cells().map(Cell::micros).collect::<TimestampMicrosecondArray>().with_timezone("UTC")),
+                "x" => Arc::new(cells().map(Cell::bytes).collect::<BinaryArray>()),
+                "id" | "i" | "j" | "i8" | "i32" | "u64" => {
+                    let whole = cells().map(Cell::int).collect::<Decimal128Array>();
+                    Arc::new(whole.with_precision_and_scale(38, 0).unwrap())
+                }
+                _ => Arc::new(cells().map(Cell::text).collect::<StringArray>()),
+            };
+            match data_type {
+                // There is no way from decimals to it.
+                DataType::Dictionary(_, value) if value.is_integer() => cast(&cast(&values, value), data_type),
+                _ => cast(&values, data_type),
+            }
+        });
+        let columns: Vec<ArrayRef> = columns.collect();
         RecordBatch::try_new(self.schema(), columns).unwrap()
     }
 }
@@ -261,6 +447,7 @@ impl fmt::Display for Rows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const MOST: usize = 16;
         writeln!(f, "  {} rows\n  {}", self.len(), NAMES.join(" | "))?;
+        writeln!(f, "  {}", self.dress.types.iter().map(DataType::to_string).collect::<Vec<_>>().join(" | "))?;
         for row in self.rows.iter().take(MOST) {
             writeln!(f, "  {}", row.iter().map(Cell::to_string).collect::<Vec<_>>().join(" | "))?;
         }
@@ -296,6 +483,8 @@ const TEXTS: [&str; 26] = [
     "", " ", "a", "A", "b", "ab", "AB", "Ab", "abc", "abcabc", "N/A", "null", "-999", "é", "É", "e\u{301}", "日本",
     "😀", "ß", "a_b", "a%b", "it's", "a\nb", "12", "N12", "x y",
 ];
+
+const BYTES: &[&[u8]] = &[b"", b"\0", b"a", b"ab", b"\xff", b"\xff\xfe", b"\xc3\xa9"];
 
 /// How a generated table's values are spread.
 struct Spread {
@@ -344,6 +533,7 @@ fn row(random: &mut Random, spread: &Spread, texts: &[&str], id: usize) -> Vec<C
         Cell::Timestamp(moment(random)),
         Cell::Timestamp(moment(random)),
         Cell::Text(random.of(&["x", "y", "z"]).to_owned()),
+        Cell::Binary(random.of(BYTES).to_vec()),
     ];
     for (at, cell) in row.iter_mut().enumerate() {
         if spread.nulls > 0 && !matches!(at, 0 | 10..=13) && random.below(spread.nulls) == 0 {
@@ -369,8 +559,10 @@ fn named(name: String, rows: Vec<Vec<Cell>>, random: &mut Random) -> Rows {
     let mut cuts: Vec<usize> = (0..random.below(4)).map(|_| random.below(rows.len() + 1)).collect();
     cuts.sort_unstable();
     let beside = beside(&rows, random);
-    let other = Some(Box::new(Rows { name: format!("beside {name}"), rows: beside, cuts: Vec::new(), other: None }));
-    Rows { name, rows, cuts, other }
+    let dress = Arc::new(Dress::plain());
+    let name_beside = format!("beside {name}");
+    let other = Rows { name: name_beside, rows: beside, cuts: Vec::new(), other: None, dress: dress.clone() };
+    Rows { name, rows, cuts, other: Some(Box::new(other)), dress }
 }
 
 /// The rows of the table beside: for a third of the tables the same in another order, for others some are missing, changed and added.
@@ -437,6 +629,8 @@ pub(crate) fn tables(texts: &[&str]) -> Vec<Rows> {
         numbered([f64::NAN, -f64::NAN, f64::NAN].map(float).to_vec()),
         &mut random,
     ));
+    let one = edge(&[("f", Cell::Float(f64::INFINITY)), ("g", Cell::Float(f64::NAN))]);
+    tables.push(named("one infinity".to_owned(), vec![one], &mut random));
     let (lowest, highest) = (i128::from(i64::MIN), i128::from(i64::MAX));
     let whole = |big: i128, small: i128, mid: i128, unsigned: i128, cents: i128, day: i32, micros: i64| {
         edge(&[
@@ -481,6 +675,46 @@ pub(crate) fn tables(texts: &[&str]) -> Vec<Rows> {
     {
         for again in 0..2 {
             tables.push(generated(seed as u64 * 10 + again, spread, &TEXTS));
+        }
+    }
+    tables
+}
+
+/// The ends of the types, NaN, infinities, duplicates and nulls in one table; of texts, each once.
+fn mixed(texts: &[&str]) -> Rows {
+    let all = tables(texts);
+    let of = |name: &str| all.iter().find(|rows| rows.name == name).unwrap();
+    if texts.is_empty() {
+        let parts = ["the ends of the types", "floats", "generated 10", "nulls"].map(|name| of(name).rows.clone());
+        named("all sorts".to_owned(), numbered(parts.concat()), &mut Random(11))
+    } else {
+        of("each text once").clone()
+    }
+}
+
+/// The same table in each dress, and the table beside it in the next. Their values are what both types hold.
+pub(crate) fn unlike() -> Vec<Rows> {
+    let dresses: Vec<_> = Dress::all().into_iter().map(Arc::new).collect();
+    let pairs = dresses.iter().zip(dresses.iter().cycle().skip(1));
+    let unlike = pairs.map(|(here, there)| {
+        let both = mixed(&[]).dressed(there).dressed(here);
+        let other = both.other.as_ref().map(|other| Box::new(other.dressed(there)));
+        Rows { other, ..both }
+    });
+    unlike.collect()
+}
+
+/// Tables in each dress: that with all sorts of values, and an edge, another for each dress.
+pub(crate) fn dressed(texts: &[&str]) -> Vec<Rows> {
+    let all = tables(texts);
+    let of = |name: &str| all.iter().find(|rows| rows.name == name).unwrap();
+    let mixed = mixed(texts);
+    let edges: &[&str] = if texts.is_empty() { &["no rows", "nulls", "one row", "generated 40"] } else { &[] };
+    let mut tables = Vec::new();
+    for (nth, dress) in Dress::all().into_iter().map(Arc::new).enumerate() {
+        tables.push(mixed.dressed(&dress));
+        if !edges.is_empty() {
+            tables.push(of(edges[nth % edges.len()]).dressed(&dress));
         }
     }
     tables

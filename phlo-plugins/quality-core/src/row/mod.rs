@@ -91,12 +91,19 @@ pub(crate) fn key(target: &CheckTarget, column: &str) -> String {
     }
 }
 
-/// The column as a side of a comparison with another column: without it, -0.0 is less than 0.0, and a date and a timestamp meet in
-/// nanoseconds, which end in the year 2262.
+/// The column as a side of a comparison with another column: without it, -0.0 is less than 0.0, a date and a timestamp meet in
+/// nanoseconds, which end in the year 2262, a narrow float and a decimal as decimals, which know no infinity, and a narrow decimal and a
+/// whole number as whole numbers.
 pub(crate) fn side(target: &CheckTarget, column: &str, other: &str) -> String {
     let quoted = quote(column);
     match (target.column_type(column), target.column_type(other)) {
+        (Some(one), Some(other)) if one != other && (one.is_floating() || other.is_floating()) => {
+            format!("(CAST({quoted} AS DOUBLE) + 0)")
+        }
         (Some(number), _) if number.is_floating() => format!("({quoted} + 0)"),
+        (Some(whole), Some(other)) if whole.is_integer() && other.is_decimal() => {
+            format!("CAST({quoted} AS DECIMAL(20, 0))")
+        }
         (Some(one), Some(other)) if class(one) == Class::Moment && one != other => {
             format!("CAST({quoted} AS TIMESTAMP(6))")
         }

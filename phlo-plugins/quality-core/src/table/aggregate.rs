@@ -24,7 +24,7 @@ pub enum Function {
     Mean,
     /// The middle value, or the mean of the middle two.
     Median,
-    /// The sum: exact for whole numbers and decimals, never wrapped.
+    /// The sum: exact for whole numbers and decimals of up to 28 digits, never wrapped.
     Sum,
     /// The standard deviation of a sample; no value below two.
     Stdev,
@@ -66,8 +66,9 @@ bounded! {
     /// A number that sums up a column (or an SQL expression, or two columns) lies within bounds.
     ///
     /// Nulls are ignored. Where nothing is left there is no value, which fails unless `allow_empty`; counts of nothing are 0. NaN makes
-    /// sums, means and deviations NaN, which lies within no bounds; it is the highest value to the functions that order, and one value to
-    /// those that count. Sums of whole numbers and decimals are exact, all else is computed in float64; nothing wraps. A column that is
+    /// sums, means, deviations and correlations NaN, which lies within no bounds, and so does an infinity with deviations and correlations;
+    /// NaN is the highest value to the functions that order, and one value to
+    /// those that count. Sums of whole numbers and of decimals of up to 28 digits are exact, all else is computed in float64; nothing wraps. A column that is
     /// no number is refused, except by count, null_fraction, distinct, entropy and mutual_information, and by min and max of dates and
     /// timestamps. Exact quantiles sort and exact distinct counts group, which both spill to disk; `approximate` shares the scan with
     /// other checks. A failure is one violation, and `tolerance` is refused.
@@ -202,7 +203,9 @@ struct Input {
     sql: String,
     /// As [`same`].
     key: String,
+    /// A dictionary's is that of its values.
     data_type: Option<DataType>,
+    dictionary: bool,
 }
 
 impl Input {
@@ -213,12 +216,24 @@ impl Input {
             sql: quote(column),
             key: same(target, column),
             data_type: target.column_type(column).cloned(),
+            dictionary: target
+                .schema
+                .as_ref()
+                .and_then(|schema| schema.field_with_name(column).ok())
+                .is_some_and(|field| matches!(field.data_type(), DataType::Dictionary(..))),
         }
     }
 
     fn expression(sql: &str) -> Self {
         let text = nested(sql);
-        Self { shown: sql.trim().to_owned(), column: None, sql: text.clone(), key: text, data_type: None }
+        Self {
+            shown: sql.trim().to_owned(),
+            column: None,
+            sql: text.clone(),
+            key: text,
+            data_type: None,
+            dictionary: false,
+        }
     }
 
     fn check(&self, function: Function, moments: bool) -> Result<()> {
@@ -286,6 +301,13 @@ impl Input {
         }
     }
 
+    /// A deviation of a population. That of one value is 0, of NaN and infinity too, for the engine.
+    fn population(&self, function: &str) -> String {
+        let double = self.double();
+        let deviation = format!("{function}({double})");
+        if self.floats() { format!("{deviation} + sum({double} * 0)") } else { deviation }
+    }
+
     fn mean(&self) -> String {
         match &self.data_type {
             Some(found) if found.is_integer() || found.is_floating() => format!("avg({})", self.sql),
@@ -310,16 +332,19 @@ fn of_one(
         Function::Mean => one(input.mean()),
         Function::Sum => one(input.sum()),
         Function::Stdev => one(format!("stddev_samp({})", input.double())),
-        Function::StdevPop => one(format!("stddev_pop({})", input.double())),
+        Function::StdevPop => one(input.population("stddev_pop")),
         Function::Variance => one(format!("var_samp({})", input.double())),
-        Function::VariancePop => one(format!("var_pop({})", input.double())),
-        Function::Zeros if input.floats() => one(format!("count(CASE WHEN abs({}) = 0 THEN 1 END)", input.double())),
+        Function::VariancePop => one(input.population("var_pop")),
+        Function::Zeros if input.floats() || input.data_type.as_ref().is_some_and(DataType::is_decimal) => {
+            one(format!("count(CASE WHEN abs({}) = 0 THEN 1 END)", input.double()))
+        }
         Function::Zeros => one(format!("count(CASE WHEN {sql} = 0 THEN 1 END)")),
         Function::Count => one(format!("count({sql})")),
         Function::NullFraction => (vec!["count(*)".to_owned(), format!("count({sql})")], null_fraction),
         Function::Range => (vec![input.extreme("max"), input.extreme("min")], difference),
         Function::Distinct if approximate => match &input.data_type {
-            Some(found) if !found.is_floating() => one(format!("approx_distinct({sql})")),
+            // DataFusion estimates nothing of dictionaries.
+            Some(found) if !found.is_floating() && !input.dictionary => one(format!("approx_distinct({sql})")),
             _ => one(format!("approx_distinct(CAST({} AS VARCHAR))", input.key)),
         },
         Function::Median | Function::Quantile | Function::Iqr => {
@@ -351,8 +376,14 @@ fn of_one(
 fn of_two(function: Function, a: &Input, b: &Input, bounds: Bounds, what: String) -> Evaluation {
     match function {
         Function::Correlation => {
-            Evaluation::aggregates([format!("corr({}, {})", a.double(), b.double())], move |values| {
-                bounds.judge(&what, &first(values))
+            // The engine has no correlation with NaN in one column, as with a constant one.
+            let mut expressions = vec![format!("corr({}, {})", a.double(), b.double())];
+            if a.floats() || b.floats() {
+                expressions.push(format!("sum({} * 0 + {} * 0)", a.double(), b.double()));
+            }
+            Evaluation::aggregates(expressions, move |values| {
+                let finite = values.get(1).is_none_or(|sum| *sum == Value::Null || sum.as_f64() == Some(0.0));
+                bounds.judge(&what, &if finite { first(values) } else { Value::Float(f64::NAN) })
             })
         }
         Function::RatioOfSums => {

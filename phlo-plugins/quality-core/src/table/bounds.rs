@@ -220,9 +220,17 @@ impl Bounds {
     }
 
     fn near(&self, value: &Found, equal: &Scalar) -> bool {
+        // In float64 whole numbers beyond 2^53 are equal that are not.
+        if let (Found::Whole(value), Scalar::Int(equal)) = (value, equal) {
+            let tolerance = self.tolerance(*equal as f64);
+            return tolerance > 0.0 && (value - i128::from(*equal)).unsigned_abs() as f64 <= tolerance;
+        }
         let (Some(value), Some(equal)) = (value.number(), number(equal)) else { return false };
-        let tolerance = self.abs_tolerance.unwrap_or(0.0).max(self.rel_tolerance.unwrap_or(0.0) * equal.abs());
-        value.is_finite() && (value - equal).abs() <= tolerance
+        value.is_finite() && (value - equal).abs() <= self.tolerance(equal)
+    }
+
+    fn tolerance(&self, equal: f64) -> f64 {
+        self.abs_tolerance.unwrap_or(0.0).max(self.rel_tolerance.unwrap_or(0.0) * equal.abs())
     }
 }
 

@@ -11,8 +11,8 @@ use crate::params::{self, invalid};
 
 /// In each row, columns add up to a number or to another column.
 ///
-/// A row whose sum is another is a violation. A null in any of the columns passes. The sum of whole numbers and decimals is exact and
-/// cannot overflow; with a float among them it is a float64's, so give a tolerance. A sum that is NaN equals a column's NaN and no
+/// A row whose sum is another is a violation. A null in any of the columns passes. The sum of whole numbers and decimals (of up to 20
+/// digits before the point and 14 behind) is exact and cannot overflow; with others among them it is a float64's, so give a tolerance. A sum that is NaN equals a column's NaN and no
 /// number; an infinite one equals itself. An empty table passes; a column that is no number is refused.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -70,7 +70,12 @@ impl Quality for MulticolumnSum {
                     .hint("name columns of numbers, or cast it"));
             }
             match found {
-                Some(DataType::Decimal128(precision, at)) if i16::from(*precision) - i16::from(*at) <= 20 => {
+                Some(
+                    DataType::Decimal32(precision, at)
+                    | DataType::Decimal64(precision, at)
+                    | DataType::Decimal128(precision, at)
+                    | DataType::Decimal256(precision, at),
+                ) if i16::from(*precision) - i16::from(*at) <= 20 => {
                     scale = scale.max(*at);
                 }
                 Some(whole) if whole.is_integer() => {}

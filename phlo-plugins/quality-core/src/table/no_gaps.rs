@@ -1,5 +1,6 @@
 //! `no_gaps`.
 
+use arrow_schema::DataType;
 use chrono::{DateTime, Datelike, Utc};
 use phlo_plugin::prelude::*;
 use phlo_plugin::quality::{Value, quote};
@@ -83,7 +84,7 @@ impl Quality for NoGaps {
         if !within.is_empty() {
             what = format!("{what} within {}", within.join(", "));
         }
-        let gaps = gaps(step, &column, &within, first, last);
+        let gaps = gaps(step, &column, target.column_type(&column), &within, first, last);
         let width = "CAST(\"_phlo_slot\" AS DECIMAL(20, 0)) - CAST(\"_phlo_before\" AS DECIMAL(20, 0)) - 1";
         let query =
             format!("SELECT coalesce(sum({width}), 0), count(*), count(*) - count(\"_phlo_before\") FROM {gaps}");
@@ -124,10 +125,24 @@ fn judge(rows: &[Vec<Value>], sentinels: u64) -> Verdict {
 }
 
 /// Each step that holds a row, with the one before it in its group; a step before the first and one after the last that must be there.
-fn gaps(step: Step, column: &str, within: &[String], first: Option<i64>, last: Option<i64>) -> String {
-    let (keys, sql) = (leading(within), quote(column));
+fn gaps(
+    step: Step,
+    column: &str,
+    data_type: Option<&DataType>,
+    within: &[String],
+    first: Option<i64>,
+    last: Option<i64>,
+) -> String {
+    let keys = leading(within);
+    let sql = match data_type {
+        // The parts of a date would be those on the clocks of the zone.
+        Some(DataType::Timestamp(_, Some(_))) => format!("CAST({} AS TIMESTAMP(6))", quote(column)),
+        _ => quote(column),
+    };
     let slot = match step {
         Step::Whole(1) => sql.clone(),
+        // With a signed number it would be a decimal, whose quotient is no whole number.
+        Step::Whole(n) if data_type == Some(&DataType::UInt64) => format!("{sql} / CAST({n} AS BIGINT UNSIGNED)"),
         Step::Whole(n) => format!("{sql} / {n} - CASE WHEN {sql} % {n} < 0 THEN 1 ELSE 0 END"),
         Step::Seconds(n) => format!("floor(date_part('epoch', {sql}) / {n})"),
         Step::Weeks(n) => format!("floor((date_part('epoch', {sql}) + 259200) / {})", n * 604_800),
