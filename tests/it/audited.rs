@@ -54,7 +54,7 @@ fn a_check_that_changed_is_asked_of_every_row_and_blocks_until_it_passes() {
     project.put("in/3.csv", "x\n3\n");
     let run = project.phlo(&["run", "--json"]).exits(0).json();
     assert_eq!(run["assets"][0]["checks"][0]["total"], 1, "{run}");
-    assert_eq!(project.phlo(&["run", "--json"]).exits(0).json()["assets"][0]["notes"], Value::Null);
+    assert!(outcomes(&project, 0).is_empty());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use phlo_spec::asset::METADATA_COLUMNS;
 use phlo_spec::{CheckOutcome, CheckResult, CheckSeverity};
 use serde_json::{Map, Value};
 
@@ -135,8 +136,11 @@ fn details(printer: &Printer, check: &Checked) -> String {
 // Without the columns that phlo adds, and without secrets: as JSON writes them they are not found any more.
 fn row(printer: &Printer, row: &Value) -> String {
     let Some(values) = row.as_object() else { return printer.clean_json(&row.to_string()) };
-    let own: Map<_, _> =
-        values.iter().filter(|(name, _)| !name.starts_with("_phlo_")).map(|(n, v)| (n.clone(), v.clone())).collect();
+    let own: Map<_, _> = values
+        .iter()
+        .filter(|(name, _)| !METADATA_COLUMNS.contains(&name.as_str()))
+        .map(|(n, v)| (n.clone(), v.clone()))
+        .collect();
     printer.clean_json(&Value::Object(own).to_string())
 }
 

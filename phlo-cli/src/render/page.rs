@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::printer::Printer;
 use crate::render::report::{Asset, Checked, Counts, Report, escaped};
-use crate::render::run::{by_tolerance, found, limits, sample_columns};
+use crate::render::run::{by_tolerance, column_name, found, limits, sample_columns};
 use crate::render::{Tone, check_outcome, number, plural};
 
 /// Sample rows shown of each check, unless more were asked for.
@@ -221,7 +221,7 @@ impl Page<'_> {
             what(shown, &check.result)
         );
         for name in &columns {
-            let _ = write!(html, "<th>{}</th>", self.text(name));
+            let _ = write!(html, "<th>{}</th>", self.text(column_name(name)));
         }
         html.push_str("</tr></thead>\n<tbody>\n");
         for row in &rows[..shown] {
@@ -281,9 +281,9 @@ fn bar(result: &CheckResult, tone: Tone) -> String {
         .flatten()
         .filter(|_| !result.tolerance.is_none())
         .collect();
-    // What is most lies well within it.
+    // With limits, what is most lies well within it; without, it is all rows.
     let most = limits.iter().map(|(limit, _)| *limit).fold(rate, f64::max);
-    let scale = if most <= 0.0 { 1.0 } else { (most * 1.25).min(1.0).max(most) };
+    let scale = if limits.is_empty() || most <= 0.0 { 1.0 } else { (most * 1.25).min(1.0).max(most) };
     let at = |part: f64| format!("{:.2}%", part / scale * 100.0);
     let mut html = format!(
         "<div class=\"bar\" role=\"img\" aria-label=\"{} of the rows\"><span class=\"fill {}\" style=\"width:{}\"></span>",

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use phlo_plugin::quality::quote;
+use phlo_spec::asset::METADATA_COLUMNS;
 use phlo_spec::{AssetRun, AssetStatus, CheckOutcome, CheckResult, CheckSeverity, Code, RunRecord};
 use serde_json::Value;
 
@@ -198,7 +200,12 @@ fn quoted(sql: &str) -> String {
     text + "\""
 }
 
-/// The columns of sample rows: those that the check is about first, those that phlo adds left out.
+/// A column as people read it: what a check's own query adds is told from the table's columns by its beginning.
+pub(crate) fn column_name(name: &str) -> &str {
+    name.strip_prefix("_phlo_").unwrap_or(name)
+}
+
+/// The columns of sample rows: those that the check is about first, those that phlo adds to tables left out.
 pub(crate) fn sample_columns<'a>(check: &CheckResult, row: &'a serde_json::Map<String, Value>) -> Vec<&'a String> {
     let about = [check.sql.as_deref(), check.expected.as_deref(), Some(&check.name)]
         .into_iter()
@@ -206,8 +213,9 @@ pub(crate) fn sample_columns<'a>(check: &CheckResult, row: &'a serde_json::Map<S
         .collect::<Vec<_>>()
         .join(" ");
     let words: BTreeSet<_> = about.split(|c: char| !(c.is_alphanumeric() || c == '_')).collect();
-    let mut columns: Vec<_> = row.keys().filter(|name| !name.starts_with("_phlo_")).collect();
-    columns.sort_by_key(|name| !words.contains(name.as_str()));
+    let mut columns: Vec<_> = row.keys().filter(|name| !METADATA_COLUMNS.contains(&name.as_str())).collect();
+    let named = |name: &str| about.contains(&quote(name)) || words.contains(name);
+    columns.sort_by_key(|name| !named(name));
     columns
 }
 
@@ -223,8 +231,8 @@ fn sample(printer: &Printer, check: &CheckResult) -> Option<String> {
     let mut left = SAMPLE_WIDTH;
     let mut shown = Vec::new();
     for name in &columns {
-        let width =
-            rows.iter().map(|row| value(row, name).chars().count()).max().unwrap_or(0).max(name.chars().count()) + 2;
+        let title = column_name(name).chars().count();
+        let width = rows.iter().map(|row| value(row, name).chars().count()).max().unwrap_or(0).max(title) + 2;
         if width > left && !shown.is_empty() {
             break;
         }
@@ -232,7 +240,8 @@ fn sample(printer: &Printer, check: &CheckResult) -> Option<String> {
         shown.push(name.as_str());
     }
     let hidden = columns.len() - shown.len();
-    let mut table = Table::list(printer, &shown);
+    let titles: Vec<_> = shown.iter().map(|name| column_name(name)).collect();
+    let mut table = Table::list(printer, &titles);
     for row in &rows {
         table.row(shown.iter().map(|name| Cell::from(value(row, name))));
     }

@@ -12,13 +12,14 @@ use datafusion::common::nested_struct::{self, validate_data_type_compatibility};
 use phlo_plugin::schema::type_name;
 use phlo_plugin::{Error, Result};
 use phlo_spec::Code;
+use phlo_spec::asset::METADATA_COLUMNS;
 
 /// The column that holds the run that wrote a row.
-pub const RUN_ID: &str = "_phlo_run_id";
+pub const RUN_ID: &str = METADATA_COLUMNS[0];
 /// The column that holds when the run began to write, in UTC.
-pub const INGESTED_AT: &str = "_phlo_ingested_at";
+pub const INGESTED_AT: &str = METADATA_COLUMNS[1];
 /// The column that holds the partition that a row was written for.
-pub const PARTITION: &str = "_phlo_partition";
+pub const PARTITION: &str = METADATA_COLUMNS[2];
 
 /// The constant columns that are added to each row of a write.
 #[derive(Debug, Clone, Default)]

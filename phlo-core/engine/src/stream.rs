@@ -153,9 +153,13 @@ pub async fn transform(
 ///
 /// # Errors
 /// What cannot be planned.
-pub async fn head(session: &SessionContext, table: Arc<dyn TableProvider>, limit: usize) -> Result<Rows> {
+pub async fn head(
+    session: &SessionContext,
+    table: Arc<dyn TableProvider>,
+    limit: usize,
+) -> Result<(SchemaRef, BatchStream)> {
     let frame = session.read_table(table).and_then(|f| f.limit(0, Some(limit))).map_err(map_error)?;
-    execute(session, frame.into_unoptimized_plan()).await
+    execute_merged(session, frame.into_unoptimized_plan()).await
 }
 
 /// A query's plan with transforms behind it.
@@ -170,7 +174,8 @@ pub async fn extend_plan(session: &SessionContext, plan: LogicalPlan, steps: &[S
     Ok(apply(session, frame, steps).await?.into_unoptimized_plan())
 }
 
-/// Executes a plan, in the engine's parallelism.
+/// Executes a plan, in the engine's parallelism. The streams must be read at once, not one after another: those of a join wait for each
+/// other.
 ///
 /// # Errors
 /// What cannot be planned.

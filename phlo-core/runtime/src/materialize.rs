@@ -4,6 +4,7 @@
 //! the other checks look at the table as it would be. Only if nothing blocks, one commit makes data, cursor and run id visible.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -461,9 +462,11 @@ impl Work<'_> {
         platform.register_published(session, spec).await?;
         register_bare(session, "this", table.clone())?;
         let kept = info.and_then(|info| AuditRecord::of(info, &schema));
+        let since = info.and_then(|info| platform.asked_since(&spec.key, info)).unwrap_or_default();
+        let asked: BTreeSet<String> = checks.iter().map(|check| check.fingerprint.clone()).collect();
         let (mut due, mut unasked) = (Vec::new(), false);
         for check in checks {
-            if !kept.as_ref().is_some_and(|kept| kept.asked(&check)) {
+            if !since.contains(&check.fingerprint) && !kept.as_ref().is_some_and(|kept| kept.asked(&check)) {
                 unasked = true;
                 due.push(check);
             } else if check.varies(session).await {
@@ -488,6 +491,10 @@ impl Work<'_> {
                 .hint(format!("see the failing rows with `phlo quality show {} --rows`", spec.key))
                 .hint("what is published stays; mend the source, or the check");
             self.run.error = Some(error.record());
+        } else if let (true, Some(info)) = (unasked, info)
+            && let Err(err) = platform.remember_asked(&spec.key, info, asked)
+        {
+            self.note(format!("it is not remembered what the table was asked ({err}): the next run asks it again"));
         }
         Ok(())
     }
@@ -600,6 +607,40 @@ impl Work<'_> {
             check.sql = check.sql.take().map(|sql| sql.replace(ROWS, &rows).replace(TABLE, &whole));
         }
     }
+}
+
+/// What a version of a table was asked on this machine since it was committed, in a file of the state folder that may be lost.
+#[derive(Debug, Serialize, Deserialize)]
+struct AskedSince {
+    version: u64,
+    /// Versions begin anew when a table is made anew.
+    run_id: Option<String>,
+    checks: BTreeSet<String>,
+}
+
+impl Platform {
+    fn asked_file(&self, asset: &AssetKey) -> PathBuf {
+        self.inner.project.state_dir.join("audited").join(format!("{asset}.json"))
+    }
+
+    /// The fingerprints of checks that do not block this version.
+    fn asked_since(&self, asset: &AssetKey, info: &TableInfo) -> Option<BTreeSet<String>> {
+        let since: AskedSince = serde_json::from_slice(&std::fs::read(self.asked_file(asset)).ok()?).ok()?;
+        (since.version == info.version && since.run_id == info.run_id).then_some(since.checks)
+    }
+
+    fn remember_asked(&self, asset: &AssetKey, info: &TableInfo, checks: BTreeSet<String>) -> std::io::Result<()> {
+        let since = AskedSince { version: info.version, run_id: info.run_id.clone(), checks };
+        write_whole(&self.asked_file(asset), &serde_json::to_vec_pretty(&since)?)
+    }
+}
+
+/// Writes a small file of the state folder: the old one is there until the new one is.
+pub(crate) fn write_whole(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    std::fs::create_dir_all(path.parent().unwrap_or(path))?;
+    let beside = path.with_extension(format!("{}.tmp", std::process::id()));
+    std::fs::write(&beside, content)?;
+    std::fs::rename(&beside, path)
 }
 
 /// What a version of a table was audited with; it stands in the version's commit.

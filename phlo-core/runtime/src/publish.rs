@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::audit;
 use crate::graph::Graph;
-use crate::materialize::{Work, unless};
+use crate::materialize::{Work, unless, write_whole};
 use crate::platform::Platform;
 
 /// A version of a table that was read. Versions begin anew when a table is made anew: who made it and when tells the two apart.
@@ -160,11 +160,7 @@ impl Platform {
     }
 
     fn remember(&self, asset: &AssetKey, publication: &Publication) -> std::io::Result<()> {
-        let path = self.memory_of(asset);
-        std::fs::create_dir_all(path.parent().unwrap_or(&path))?;
-        let beside = path.with_extension(format!("{}.tmp", std::process::id()));
-        std::fs::write(&beside, serde_json::to_vec_pretty(publication)?)?;
-        std::fs::rename(&beside, &path)
+        write_whole(&self.memory_of(asset), &serde_json::to_vec_pretty(publication)?)
     }
 
     /// Registers the tables that a publish asset reads, each at the version that it has now.

@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 use chrono::Utc;
-use futures::StreamExt;
 use phlo_engine::check::register_holds;
 use phlo_engine::session::{register, register_bare};
 use phlo_engine::sql::{Adhoc, reads_files};
-use phlo_engine::stream::{execute, head};
+use phlo_engine::stream::{execute_merged, head};
 use phlo_engine_api::{TableInfo, TableVersion};
 use phlo_plugin::source::BatchStream;
 use phlo_plugin::{Error, Result};
@@ -67,8 +66,8 @@ impl Platform {
         let plan = adhoc.plan(&session).await;
         // What is no table was taken for a file: why that cannot be read, the planner does not tell.
         let plan = plan.map_err(|err| names.iter().find_map(|name| unread(name)).unwrap_or(err))?;
-        let rows = execute(&session, plan).await?;
-        Ok(SqlAnswer { schema: rows.schema, stream: futures::stream::iter(rows.streams).flatten().boxed() })
+        let (schema, stream) = execute_merged(&session, plan).await?;
+        Ok(SqlAnswer { schema, stream })
     }
 
     /// Runs a query over tables alone, each under a bare name: the table, now or at a version.
@@ -84,8 +83,8 @@ impl Platform {
             }
         }
         let plan = Adhoc::parse(&session, text)?.plan(&session).await?;
-        let rows = execute(&session, plan).await?;
-        Ok(SqlAnswer { schema: rows.schema, stream: futures::stream::iter(rows.streams).flatten().boxed() })
+        let (schema, stream) = execute_merged(&session, plan).await?;
+        Ok(SqlAnswer { schema, stream })
     }
 
     pub(crate) async fn no_table(&self, key: &AssetKey) -> Error {
@@ -161,8 +160,8 @@ impl Platform {
             return Err(self.no_table(table).await);
         };
         let session = self.engine(None, None)?.session()?;
-        let rows = head(&session, provider, limit).await?;
-        Ok(SqlAnswer { schema: rows.schema, stream: futures::stream::iter(rows.streams).flatten().boxed() })
+        let (schema, stream) = head(&session, provider, limit).await?;
+        Ok(SqlAnswer { schema, stream })
     }
 
     /// The assets that selections name, sorted.

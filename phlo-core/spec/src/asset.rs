@@ -211,6 +211,10 @@ pub struct TransformSpec {
     pub params: Node,
 }
 
+/// The columns that phlo adds to the rows of a table if its asset says `write: {metadata: true}`: the run that wrote a row, when it began, and
+/// the partition.
+pub const METADATA_COLUMNS: [&str; 3] = ["_phlo_run_id", "_phlo_ingested_at", "_phlo_partition"];
+
 /// A check and its parameters.
 #[derive(Debug, Clone)]
 pub struct CheckSpec {

@@ -97,11 +97,11 @@ pub(crate) fn key(target: &CheckTarget, column: &str) -> String {
 pub(crate) fn side(target: &CheckTarget, column: &str, other: &str) -> String {
     let quoted = quote(column);
     match (target.column_type(column), target.column_type(other)) {
-        (Some(one), Some(other)) if one != other && (one.is_floating() || other.is_floating()) => {
+        (Some(one), Some(other)) if one != other && (narrow(one, other) || narrow(other, one)) => {
             format!("(CAST({quoted} AS DOUBLE) + 0)")
         }
         (Some(number), _) if number.is_floating() => format!("({quoted} + 0)"),
-        (Some(whole), Some(other)) if whole.is_integer() && other.is_decimal() => {
+        (Some(whole), Some(DataType::Decimal32(..) | DataType::Decimal64(..))) if whole.is_integer() => {
             format!("CAST({quoted} AS DECIMAL(20, 0))")
         }
         (Some(one), Some(other)) if class(one) == Class::Moment && one != other => {
@@ -109,6 +109,11 @@ pub(crate) fn side(target: &CheckTarget, column: &str, other: &str) -> String {
         }
         _ => quoted,
     }
+}
+
+/// Whether a float does not meet the other number as a float64 by itself.
+fn narrow(float: &DataType, other: &DataType) -> bool {
+    float.is_floating() && !(*float == DataType::Float64 && other.is_integer())
 }
 
 /// Values of one kind, as SQL of the column's type.
