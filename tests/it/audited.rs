@@ -72,7 +72,7 @@ fn what_depends_on_a_table_that_breaks_a_new_check_waits() {
 
 #[test]
 fn checks_that_look_at_other_tables_or_the_clock_are_asked_though_no_row_came() {
-    let checks = "  - foreign_key: { columns: [x], to: b.k }
+    let checks = "  - foreign_key: { columns: [x], references: b.k }
   - reconcile_counts: { with: { plugin: files, path: \"other/*.csv\" } }
   - sql: \"select * from this where now() < timestamp '2020-01-01'\"
   - not_null: [x]
@@ -93,14 +93,16 @@ fn checks_that_look_at_other_tables_or_the_clock_are_asked_though_no_row_came() 
 
 #[test]
 fn what_is_published_is_what_was_audited() {
-    // Random numbers are others each time they are asked for; a timestamp is what its target is given.
+    // Random numbers are others each time they are asked for.
     let project = with("id\n1\n2\n3\n4\n5\n", "  - not_null: [id]\n").write(
         "assets/pub/o.yaml",
-        "publish: { query: \"select id, random() as r, arrow_cast(id, 'Timestamp(Nanosecond, None)') as at from b.t\", target: { plugin: files, path: out/o.csv } }\n\
+        "query: select id, random() as r from b.t\ntarget: { plugin: files, path: out/o.csv }\n\
          checks: [{ business_rule: \"r < 0.9\" }]\n",
     );
+    project.phlo(&["run", "b.t"]).exits(0);
+    // Five numbers are below 0.9 in three of five runs, about.
     let mut published = 0;
-    for _ in 0..8 {
+    for _ in 0..40 {
         let run = project.phlo(&["run", "--full-refresh", "pub.o"]);
         if run.code == 0 {
             published += 1;
@@ -109,10 +111,13 @@ fn what_is_published_is_what_was_audited() {
                 text.lines().skip(1).filter(|line| line.split(',').nth(1).unwrap().parse::<f64>().unwrap() >= 0.9);
             assert_eq!(beyond.count(), 0, "{text}");
         }
+        if published == 3 {
+            break;
+        }
     }
-    // Each is below 0.9 in three of five runs, about.
-    assert!(published > 0 || project.phlo(&["run", "b.t"]).code != 0, "nothing was ever published");
-    let at = "publish: { query: \"select arrow_cast(id, 'Timestamp(Nanosecond, None)') as at from b.t\", target: { plugin: files, path: out/o.csv } }\n";
+    assert_eq!(published, 3);
+    // A timestamp is what the target is given: in microseconds these are one.
+    let at = "query: select arrow_cast(id, 'Timestamp(Nanosecond, None)') as at from b.t\ntarget: { plugin: files, path: out/o.csv }\n";
     project.put("assets/pub/o.yaml", &format!("{at}checks: [{{ unique: [at] }}]\n"));
     project.phlo(&["run", "pub.o"]).exits(3);
 }
@@ -178,7 +183,7 @@ fn what_people_write_is_never_rewritten() {
         "{run:#}"
     );
     // Each tells of the rows that it found, and can be asked again.
-    for (at, rows) in [(0, 2), (1, 0), (2, 1), (3, 2), (4, 0), (5, 0), (7, 0)] {
+    for (at, rows) in [(0, 2), (1, 0), (2, 1), (3, 2), (4, 0), (7, 0)] {
         let sql = checks[at]["sql"].as_str().unwrap();
         let said = project.phlo(&["sql", sql, "--format", "json"]).exits(0).json();
         assert_eq!(said.as_array().unwrap().len(), rows, "{sql}");

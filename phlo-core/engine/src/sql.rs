@@ -180,6 +180,22 @@ pub(crate) fn tables(sql: &str) -> Vec<AssetKey> {
     references.flatten().filter_map(|reference| AssetKey::new(reference.to_string()).ok()).collect()
 }
 
+/// Whether a query has a table of its own with this name.
+pub(crate) fn defines(sql: &str, name: &str) -> bool {
+    let parsed = DFParserBuilder::new(sql).with_dialect(&GenericDialect {}).build();
+    let statements = parsed.and_then(|mut parser| parser.parse_statements()).unwrap_or_default();
+    statements.iter().any(|statement| match statement {
+        Statement::Statement(inner) => match inner.as_ref() {
+            ast::Statement::Query(query) => {
+                let own = query.with.iter().flat_map(|with| &with.cte_tables);
+                own.into_iter().any(|table| table.alias.name.value.eq_ignore_ascii_case(name))
+            }
+            _ => false,
+        },
+        _ => false,
+    })
+}
+
 /// JSON lines, by another extension than `.json`.
 #[derive(Debug)]
 struct JsonLines(&'static str);

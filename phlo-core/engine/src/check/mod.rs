@@ -267,7 +267,11 @@ impl Check {
     fn reproduced(&self, query: &str) -> String {
         let filter = self.filter.as_ref().map(|f| format!(" WHERE {}", ended(f))).unwrap_or_default();
         let this = format!("WITH this AS (SELECT * FROM {TABLE}{filter})");
-        // A query with tables of its own, one of which may be called `this` too.
+        // It reads no table but its own under that name.
+        if crate::sql::defines(query, "this") {
+            return without_comments(query).to_owned();
+        }
+        // A query with tables of its own.
         let first = without_comments(query).split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
         if first.eq_ignore_ascii_case("with") {
             format!("{this} SELECT * FROM ({})", ended(query))
