@@ -249,32 +249,41 @@ fn truth(array: &BooleanArray, wanted: bool) -> BooleanBuffer {
 }
 
 impl RowCheck {
+    /// Which rows are good, whatever the filter leaves out.
+    fn judged(&self, batch: &RecordBatch) -> Result<BooleanArray> {
+        match &self.judge {
+            Judge::Predicate(expr) => boolean(expr, batch),
+            Judge::Mask(mask) => judged(&self.name, mask, batch),
+        }
+    }
+
     fn look(&self, batch: &RecordBatch, tally: &mut Tally) -> Result<()> {
         tally.rows += batch.num_rows() as u64;
-        // What the filter leaves out is not looked at: the rule may be one that cannot be computed of it.
-        let filtered = match &self.filter {
-            Some(filter) => {
-                let looked_at = truth(&boolean(filter, batch)?, true);
-                let taken = arrow_select::filter::filter_record_batch(batch, &BooleanArray::new(looked_at, None));
-                Some(taken.map_err(|err| Error::internal("rows cannot be taken out").because(err))?)
-            }
+        let looked_at = match &self.filter {
+            Some(filter) => Some(truth(&boolean(filter, batch)?, true)),
             None => None,
         };
-        let batch = filtered.as_ref().unwrap_or(batch);
-        tally.total += batch.num_rows() as u64;
-        if batch.num_rows() == 0 {
-            return Ok(());
-        }
-        let good = match &self.judge {
-            Judge::Predicate(expr) => boolean(expr, batch)?,
-            Judge::Mask(mask) => judged(&self.name, mask, batch)?,
+        tally.total += looked_at.as_ref().map_or(batch.num_rows(), BooleanBuffer::count_set_bits) as u64;
+        let taken = |rows: BooleanBuffer| {
+            arrow_select::filter::filter_record_batch(batch, &BooleanArray::new(rows, None))
+                .map_err(|err| Error::internal("rows cannot be taken out").because(err))
         };
         // NULL is good, as in SQL's CHECK.
-        let bad = truth(&good, false);
+        let (batch, bad) = match (self.judged(batch), looked_at) {
+            (Ok(good), None) => (batch.clone(), truth(&good, false)),
+            (Ok(good), Some(looked_at)) => (batch.clone(), &truth(&good, false) & &looked_at),
+            (Err(err), None) => return Err(err),
+            // It may be what the filter leaves out that the rule cannot be computed of.
+            (Err(_), Some(looked_at)) => {
+                let rows = taken(looked_at)?;
+                let bad = truth(&self.judged(&rows)?, false);
+                (rows, bad)
+            }
+        };
         let violations = bad.count_set_bits();
         tally.violations += violations as u64;
         if violations > 0 && tally.sampled < self.sample {
-            let rows = arrow_select::filter::filter_record_batch(batch, &BooleanArray::new(bad, None))
+            let rows = arrow_select::filter::filter_record_batch(&batch, &BooleanArray::new(bad, None))
                 .map_err(|err| Error::internal("failing rows cannot be taken out").because(err))?;
             let rows = rows.slice(0, rows.num_rows().min(self.sample - tally.sampled));
             tally.sampled += rows.num_rows();
