@@ -423,7 +423,7 @@ pub struct CheckHeader {
     pub name: Option<String>,
     /// For people.
     pub description: Option<String>,
-    /// `error` blocks, `warn` tells.
+    /// `error` blocks, `warn` tells. A check that could not run blocks, whatever this says: nobody knows what it would have found.
     pub severity: CheckSeverity,
     /// The fraction of rows, 0 to 1, that may fail; or one for each level: `{warn: 0.01, error: 0.05}`.
     pub tolerance: Tolerance,
