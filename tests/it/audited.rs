@@ -247,3 +247,43 @@ fn what_a_check_makes_of_a_sensitive_value_is_not_shown() {
         assert!(!lower.contains("secret@x.org") && !lower.contains("555-01"), "{said}");
     }
 }
+
+#[test]
+fn decimals_are_compared_with_all_their_digits() {
+    let typed = "columns: { m: \"decimal(20, 2)\", w: \"decimal(28, 2)\" }\n";
+    let project = Project::new()
+        .write("in/1.csv", "m,w\n12345678901234567.89,1\n12345678901234567.95,99999999999999999999999999.99\n");
+    let put = |checks: &str| project.put("assets/b/t.yaml", &format!("{APPEND}{typed}checks:\n{checks}"));
+    put("  - range: { column: m, max: '12345678901234567.89', severity: warn }
+  - accepted_values: { column: m, values: ['12345678901234567.89', '12345678901234567.95'] }
+  - range: { column: w, min: 0.001 }
+");
+    let found: Vec<_> =
+        outcomes(&project, 0).into_iter().map(|(_, outcome, violations)| (outcome, violations)).collect();
+    assert_eq!(found, [("failed".to_owned(), 1), ("passed".to_owned(), 0), ("passed".to_owned(), 0)]);
+    put("  - range: { column: m, max: 12345678901234567.89 }\n");
+    let said = project.phlo(&["check"]).exits(2);
+    assert!(said.stderr.contains("in quotes"), "{}", said.all());
+}
+
+#[test]
+fn a_value_that_moved_to_another_key_is_a_difference() {
+    // Far keys, so that the near ones share a range.
+    let file = |rows: &str| format!("id,amount\n{rows}1000000,40\n");
+    let project = Project::new()
+        .write("a.csv", &file("1,10\n2,20\n3,30\n"))
+        .write("b.csv", &file("1,20\n2,10\n3,30\n"))
+        .write("assets/t/b.yaml", "source: { plugin: files, path: b.csv }\nwrite: { strategy: overwrite }\n")
+        .write(
+            "assets/t/a.yaml",
+            "source: { plugin: files, path: a.csv }\nwrite: { strategy: overwrite }\nchecks: [{ reconcile_diff: { with: t.b, key: id, severity: warn } }]\n",
+        );
+    for (rows, outcome) in
+        [("1,20\n2,10\n3,30\n", "failed"), ("1,10\n2,20\n4,30\n", "failed"), ("1,10\n2,20\n3,30\n", "passed")]
+    {
+        project.put("b.csv", &file(rows));
+        let run = project.phlo(&["run", "--json"]).exits(0).json();
+        let a = run["assets"].as_array().unwrap().iter().find(|asset| asset["asset"] == "t.a").unwrap();
+        assert_eq!(a["checks"][0]["outcome"], outcome, "{rows} {run}");
+    }
+}

@@ -236,6 +236,11 @@ fn bounds(column: &ColumnProfile, rows: u64) -> Option<String> {
         }
         let number = |value: &Value| value.as_f64().or_else(|| value.as_str()?.parse().ok());
         let (min, max) = fractions(number(min)?, number(max)?)?;
+        // A number keeps fifteen digits; a decimal in quotes keeps all.
+        let long = |text: &str| text.bytes().filter(u8::is_ascii_digit).count() > 15;
+        if column.data_type.is_decimal() && (long(&min) || long(&max)) {
+            return Some(format!("min: '{min}', max: '{max}'"));
+        }
         return Some(format!("min: {min}, max: {max}"));
     }
     // Tomorrow's rows are later.

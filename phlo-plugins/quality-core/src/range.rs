@@ -19,8 +19,8 @@ use crate::scalar::{Scalar, moment};
 pub struct RangeParams {
     /// The column: of numbers, dates or timestamps.
     pub column: String,
-    /// The lowest value allowed: a number, or a date or timestamp such as `2013-01-01` or `2013-01-01T06:00:00Z` (UTC unless it has an
-    /// offset). At least one bound is needed.
+    /// The lowest value allowed: a number, in quotes if it is a decimal of more than fifteen digits, or a date or timestamp such as
+    /// `2013-01-01` or `2013-01-01T06:00:00Z` (UTC unless it has an offset). At least one bound is needed.
     #[serde(default)]
     pub min: Option<Scalar>,
     /// The highest value allowed, written like `min`.
@@ -109,7 +109,8 @@ impl Quality for Range {
 
 fn acceptable(field: &str, bound: Option<&Scalar>) -> Result<()> {
     match bound {
-        Some(Scalar::Text(text)) if moment(text).is_none() => {
+        // A decimal in quotes keeps all its digits.
+        Some(Scalar::Text(text)) if moment(text).is_none() && text.parse::<f64>().is_err() => {
             Err(invalid(format!("`{field}` is `{text}`, which is neither a number nor a date nor a timestamp"))
                 .hint("write a number without quotes, YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS"))
         }
@@ -143,7 +144,10 @@ fn in_order((low, above, min): &Bound, (high, below, max): &Bound) -> Result<()>
     use std::cmp::Ordering;
     let order = match (min, max) {
         (Scalar::Int(min), Scalar::Int(max)) => Some(min.cmp(max)),
-        (Scalar::Text(min), Scalar::Text(max)) => moment(min).partial_cmp(&moment(max)),
+        (Scalar::Text(min), Scalar::Text(max)) => match (min.parse::<f64>(), max.parse::<f64>()) {
+            (Ok(min), Ok(max)) => min.partial_cmp(&max),
+            _ => moment(min).partial_cmp(&moment(max)),
+        },
         (Scalar::Text(_), _) | (_, Scalar::Text(_)) => {
             return Err(invalid(format!(
                 "`{low}` is the {} `{min}` and `{high}` the {} `{max}`",

@@ -79,7 +79,13 @@ const PREDICATES: &[(&str, &str, &str, &str)] = &[
         r#""i" >= -120 AND "i" <= 1500"#,
     ),
     ("range: {column: i, min: 0}", "range(i, 0..)", "i at least 0", r#""i" >= 0"#),
-    ("range: {column: n, max: 0.5}", "range(n, ..0.5)", "n at most 0.5", r#""n" <= 0.5"#),
+    ("range: {column: n, max: 0.5}", "range(n, ..0.5)", "n at most 0.5", r#""n" <= CAST('0.5' AS DECIMAL(1, 1))"#),
+    (
+        "range: {column: n, min: '-01.50'}",
+        "range(n, -01.50..)",
+        "n at least -01.50",
+        r#""n" >= CAST('-01.50' AS DECIMAL(3, 2))"#,
+    ),
     ("range: {column: f, min: 0}", "range(f, 0..)", "f at least 0", r#""f" >= 0 AND NOT isnan("f")"#),
     (
         "range: {column: f, min: 0, max: 1e300}",
@@ -484,6 +490,15 @@ fn bad_parameters_are_refused_at_their_place_and_the_message_names_them() {
             "accepted_values: {column: d, values: [soon]}",
             "a.yaml:1:18: `soon` is not a date, and the column `d` is one",
         ),
+        (
+            "range: {column: n, max: 12345678901234567.89}",
+            "a.yaml:1:8: `12345678901234568` has more digits than a number in YAML keeps, and `n` is a decimal",
+        ),
+        (
+            "range: {column: n, max: '1e5'}",
+            "a.yaml:1:8: `1e5` is not a decimal number, and the column `n` is of decimals",
+        ),
+        ("range: {column: i, max: '5'}", "a.yaml:1:8: `5` is a text, and the column `i` is of type int64"),
         ("range: {column: i}", "a.yaml:1:8: neither `min` nor `max` is given"),
         ("range: {column: i, min: 2, max: 1}", "a.yaml:1:8: `min` is 2, above `max`, which is 1"),
         ("range: {column: f, min: 2, max: 1.5}", "a.yaml:1:8: `min` is 2, above `max`, which is 1.5"),
