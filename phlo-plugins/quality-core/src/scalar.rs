@@ -58,9 +58,9 @@ impl Scalar {
                         format!("`{text}` has more digits than a number in YAML keeps, and `{column}` is a decimal");
                     return Err(invalid(message).hint("write it in quotes, with all its digits: it is exact then"));
                 }
-                decimal(&text, column)?
+                decimal(&text, column, number)?
             }
-            (Self::Text(text), Some(number)) if number.is_decimal() => decimal(text, column)?,
+            (Self::Text(text), Some(number)) if number.is_decimal() => decimal(text, column, number)?,
             (Self::Int(_) | Self::Float(_), Some(number)) if number.is_numeric() => self.to_string(),
             (Self::Text(text), None | Some(Utf8 | LargeUtf8 | Utf8View)) => quote_text(text),
             (Self::Text(text), Some(Date32 | Date64)) => match date(text) {
@@ -98,9 +98,10 @@ impl fmt::Display for Scalar {
 }
 
 /// A decimal as it is written, of no more digits: with others beside it, it must still be comparable with the column.
-fn decimal(text: &str, column: &str) -> Result<String> {
+fn decimal(text: &str, column: &str, data_type: &DataType) -> Result<String> {
     let refused = || {
-        invalid(format!("`{text}` is not a decimal number, and the column `{column}` is of decimals"))
+        let of = type_name(data_type);
+        invalid(format!("`{text}` is not a decimal number, and the column `{column}` is of type {of}"))
             .hint("write digits with at most one point among them, 38 at most")
     };
     let digits = text.strip_prefix('-').unwrap_or(text);

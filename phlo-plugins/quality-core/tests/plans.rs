@@ -496,7 +496,7 @@ fn bad_parameters_are_refused_at_their_place_and_the_message_names_them() {
         ),
         (
             "range: {column: n, max: '1e5'}",
-            "a.yaml:1:8: `1e5` is not a decimal number, and the column `n` is of decimals",
+            "a.yaml:1:8: `1e5` is not a decimal number, and the column `n` is of type decimal(10, 2)",
         ),
         ("range: {column: i, max: '5'}", "a.yaml:1:8: `5` is a text, and the column `i` is of type int64"),
         ("range: {column: i}", "a.yaml:1:8: neither `min` nor `max` is given"),
