@@ -1,19 +1,17 @@
 //! `phlo quality`: the results of checks, and audits of published tables.
 
 mod explain;
+mod failing;
 mod history;
 mod profile;
 
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_schema::{ArrowError, Schema};
 use chrono::{DateTime, Utc};
-use futures::StreamExt;
 use phlo_plugin::Error;
 use phlo_plugin::resource::RunHistory;
 use phlo_runtime::{AuditRun, Audited, Platform};
-use phlo_spec::asset::METADATA_COLUMNS;
 use phlo_spec::run::ErrorRecord;
 use phlo_spec::{AssetKey, CheckResult, Code};
 use serde_json::{Value, json};
@@ -25,10 +23,11 @@ use crate::render::junit::junit;
 use crate::render::page::page;
 use crate::render::progress::Progress;
 use crate::render::report::{Asset, Checked, Report};
-use crate::render::rows::{MASKED, grid, json_lines, masked};
-use crate::render::run::{column_name, failed_check, found};
+use crate::render::rows::{MASKED, grid, json_lines};
+use crate::render::run::{failed_check, found};
 use crate::render::table::{Cell, Table};
 use crate::render::{Tone, check_outcome, indent, number};
+use failing::{Shows, failing, own_columns};
 use history::{Histories, Passed};
 
 /// More results than one run can have of an asset, and as many as are looked through for one that passed.
@@ -93,35 +92,6 @@ fn report(platform: &Platform, at: DateTime<Utc>, assets: Vec<Asset>) -> Report 
 /// The columns that are not to be shown.
 fn sensitive(platform: &Platform, key: &AssetKey) -> Vec<String> {
     platform.asset(key).map(|spec| spec.sensitive.clone()).unwrap_or_default()
-}
-
-/// What of failing rows may be shown. Queries of checks join other tables and compute columns, so that what the project calls sensitive
-/// anywhere is hidden, and, where anything is, each column that is none of the table's.
-struct Shows {
-    sensitive: Vec<String>,
-    /// The table's columns; none if all may be shown.
-    own: Option<Vec<String>>,
-}
-
-impl Shows {
-    fn of(platform: &Platform, columns: Option<Vec<String>>) -> Self {
-        let sensitive: Vec<String> = platform.assets().flat_map(|spec| spec.sensitive.clone()).collect();
-        let own = if sensitive.is_empty() { None } else { Some(columns.unwrap_or_default()) };
-        Self { sensitive, own }
-    }
-
-    /// The columns of rows that are hidden. What the kept sample shows may be shown.
-    fn hidden(&self, batch: &RecordBatch, result: &CheckResult) -> Vec<String> {
-        let sample = result.sample.first().and_then(Value::as_object);
-        let shown = |name: &String| {
-            name.starts_with("_phlo_")
-                || self.own.as_ref().is_none_or(|own| own.contains(name))
-                || sample.and_then(|row| row.get(name)).is_some_and(|value| value != MASKED)
-        };
-        let schema = batch.schema();
-        let names = schema.fields().iter().map(|field| field.name());
-        names.filter(|name| self.sensitive.contains(name) || !shown(name)).cloned().collect()
-    }
 }
 
 /// Masks a sample that was kept before a column became sensitive.
@@ -374,28 +344,6 @@ fn document(result: &CheckResult) -> Value {
     document
 }
 
-async fn failing(
-    platform: &Platform,
-    sql: &str,
-    limit: usize,
-    result: &CheckResult,
-    shows: &Shows,
-) -> Result<Vec<RecordBatch>, Error> {
-    let hidden = |err: ArrowError| Error::internal("sensitive values cannot be masked").because(err);
-    let mut stream = platform.sql(sql).await?.stream;
-    let (mut batches, mut left) = (Vec::new(), limit);
-    while left > 0
-        && let Some(batch) = stream.next().await
-    {
-        let batch = batch?;
-        let batch = batch.slice(0, batch.num_rows().min(left));
-        left -= batch.num_rows();
-        let hides = shows.hidden(&batch, result);
-        batches.push(if hides.is_empty() { batch } else { masked(&batch, &hides).map_err(hidden)? });
-    }
-    Ok(batches)
-}
-
 fn text(app: &App, asset: &str, latest: Option<&(String, DateTime<Utc>)>, shown: &[Shown]) -> String {
     let Some((run, at)) = latest else {
         return format!("no check of {asset} has run yet; `phlo run {asset}` runs them\n");
@@ -433,17 +381,6 @@ fn text(app: &App, asset: &str, latest: Option<&(String, DateTime<Utc>)>, shown:
         ));
     }
     text
-}
-
-// Without the columns that phlo adds to tables; those of the check's own query by names that people read.
-fn own_columns(batch: &RecordBatch) -> RecordBatch {
-    let schema = batch.schema();
-    let own = (0..schema.fields().len()).filter(|i| !METADATA_COLUMNS.contains(&schema.field(*i).name().as_str()));
-    let own: Vec<_> = own.collect();
-    let fields: Vec<_> =
-        own.iter().map(|i| schema.field(*i)).map(|field| field.clone().with_name(column_name(field.name()))).collect();
-    let columns = own.iter().map(|i| batch.column(*i).clone()).collect();
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap_or_else(|_| batch.clone())
 }
 
 fn table(app: &App, results: &[&CheckResult]) -> String {

@@ -58,7 +58,10 @@ fn engine_failed(error: &DataFusionError) -> Error {
 
 /// The message alone: no kind prefixes, no backtraces.
 pub fn text(error: &DataFusionError) -> String {
-    let message = error.strip_backtrace();
+    let message = match error {
+        DataFusionError::NotImplemented(what) => what.clone(),
+        other => other.strip_backtrace(),
+    };
     if let Some((_, unmatched)) = message.rsplit_once("No function matches the given name and argument types ") {
         return no_such_function(unmatched);
     }
@@ -76,7 +79,6 @@ pub fn text(error: &DataFusionError) -> String {
             "External error: ",
             "Arrow error: ",
             "Internal error: ",
-            "This feature is not implemented: ",
         ];
         match prefixes.iter().find_map(|p| message.strip_prefix(p)) {
             Some(rest) => message = rest.trim(),

@@ -72,12 +72,8 @@ fn fingerprint(platform: &Platform, check: &CheckSpec) -> String {
     hashed(&platform.redactor().clean(&said.to_string()))
 }
 
-// FNV-1a: the same in every build.
 fn hashed(text: &str) -> String {
-    let hash = text
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
-    format!("{hash:016x}")
+    format!("{:016x}", phlo_spec::text::hash(text))
 }
 
 // What other assets call sensitive is so in what a check shows of their tables too.

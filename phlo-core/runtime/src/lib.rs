@@ -2,6 +2,7 @@
 //! prints nothing and reads no environment; the command line and other faces are built on [`Platform`].
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod asked;
 mod audit;
 mod bus;
 mod check;

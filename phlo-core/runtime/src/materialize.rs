@@ -4,15 +4,14 @@
 //! the other checks look at the table as it would be. Only if nothing blocks, one commit makes data, cursor and run id visible.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use arrow_schema::{Field, SchemaRef};
+use arrow_schema::SchemaRef;
 use chrono::Utc;
 use futures::StreamExt;
-use phlo_engine::check::{Grown, ROWS, Scope, States, TABLE, audit as audit_table};
+use phlo_engine::check::{Grown, ROWS, Scope, TABLE, audit as audit_table};
 use phlo_engine::conform::Metadata;
 use phlo_engine::session::{register, register_bare};
 use phlo_engine::stream::{Rows, execute, extend_plan, transform};
@@ -21,17 +20,16 @@ use phlo_engine_api::{
     CommitOutcome, CommitRequest, KeptStage, Stage, StageRequest, StageSummary, TableInfo, TableStore, WriteMode,
 };
 use phlo_plugin::quality::quote;
-use phlo_plugin::schema::type_name;
 use phlo_plugin::source::{BatchStream, Checkpoint, ReadRequest};
 use phlo_plugin::{Emitter, Error, Result};
 use phlo_spec::event::{AssetStart, Correlation, LineageEdges, LogLevel};
 use phlo_spec::{
     AssetBody, AssetKey, AssetRun, AssetSpec, AssetStatus, CheckOutcome, CheckResult, Code, Payload, WriteStrategy,
 };
-use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::asked::AuditRecord;
 use crate::audit;
 use crate::graph::{Graph, Node};
 use crate::platform::Platform;
@@ -42,8 +40,6 @@ use crate::run::{Observer, RunOptions};
 const MAX_MOVES: usize = 5;
 /// The longest pause between two attempts, whoever asks for it.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
-/// The key of a commit's [`AuditRecord`], as JSON in a text: other readers of the log take nothing else for granted.
-const AUDITED: &str = "phlo.quality";
 /// Rows per batch.
 const BATCH_ROWS: usize = 8192;
 
@@ -420,9 +416,7 @@ impl Work<'_> {
             self.interrupted()?;
             let mut metadata = vec![("phlo.asset".to_owned(), spec.key.as_str().into())];
             if !checks.is_empty() {
-                let checks = checks.iter().map(|check| check.fingerprint.clone()).collect();
-                let record = serde_json::json!(AuditRecord { checks, aggregates: audited.states }).to_string();
-                metadata.push((AUDITED.to_owned(), record.into()));
+                metadata.push(AuditRecord::new(&checks, audited.states).into_metadata());
             }
             let request = CommitRequest { cursor: cursor_now.clone(), metadata };
             match stage.commit(request).await? {
@@ -462,7 +456,7 @@ impl Work<'_> {
         platform.register_published(session, spec).await?;
         register_bare(session, "this", table.clone())?;
         let kept = info.and_then(|info| AuditRecord::of(info, &schema));
-        let since = info.and_then(|info| platform.asked_since(&spec.key, info)).unwrap_or_default();
+        let since = info.map(|info| platform.asked_since(&spec.key, info)).unwrap_or_default();
         let asked: BTreeSet<String> = checks.iter().map(|check| check.fingerprint.clone()).collect();
         let (mut due, mut unasked) = (Vec::new(), false);
         for check in checks {
@@ -606,66 +600,6 @@ impl Work<'_> {
         for check in &mut self.run.checks {
             check.sql = check.sql.take().map(|sql| sql.replace(ROWS, &rows).replace(TABLE, &whole));
         }
-    }
-}
-
-/// What a version of a table was asked on this machine since it was committed, in a file of the state folder that may be lost.
-#[derive(Debug, Serialize, Deserialize)]
-struct AskedSince {
-    version: u64,
-    /// Versions begin anew when a table is made anew.
-    run_id: Option<String>,
-    checks: BTreeSet<String>,
-}
-
-impl Platform {
-    fn asked_file(&self, asset: &AssetKey) -> PathBuf {
-        self.inner.project.state_dir.join("audited").join(format!("{asset}.json"))
-    }
-
-    /// The fingerprints of checks that do not block this version.
-    fn asked_since(&self, asset: &AssetKey, info: &TableInfo) -> Option<BTreeSet<String>> {
-        let since: AskedSince = serde_json::from_slice(&std::fs::read(self.asked_file(asset)).ok()?).ok()?;
-        (since.version == info.version && since.run_id == info.run_id).then_some(since.checks)
-    }
-
-    fn remember_asked(&self, asset: &AssetKey, info: &TableInfo, checks: BTreeSet<String>) -> std::io::Result<()> {
-        let since = AskedSince { version: info.version, run_id: info.run_id.clone(), checks };
-        write_whole(&self.asked_file(asset), &serde_json::to_vec_pretty(&since)?)
-    }
-}
-
-/// Writes a small file of the state folder: the old one is there until the new one is.
-pub(crate) fn write_whole(path: &Path, content: &[u8]) -> std::io::Result<()> {
-    std::fs::create_dir_all(path.parent().unwrap_or(path))?;
-    let beside = path.with_extension(format!("{}.tmp", std::process::id()));
-    std::fs::write(&beside, content)?;
-    std::fs::rename(&beside, path)
-}
-
-/// What a version of a table was audited with; it stands in the version's commit.
-#[derive(Debug, Serialize, Deserialize)]
-struct AuditRecord {
-    /// The fingerprints of the checks: none of them blocks this version.
-    checks: BTreeSet<String>,
-    /// Aggregates, which grow with rows that are appended.
-    aggregates: States,
-}
-
-impl AuditRecord {
-    /// That of a version whose columns have the types that they have now; none if it cannot be read or somebody else committed, and then
-    /// everything is asked anew.
-    fn of(info: &TableInfo, schema: &SchemaRef) -> Option<Self> {
-        let same = |field: &Arc<Field>| match schema.field_with_name(field.name()) {
-            Ok(now) => type_name(now.data_type()) == type_name(field.data_type()),
-            Err(_) => false,
-        };
-        let record = info.facts.get(AUDITED)?.as_str()?;
-        if info.schema.fields().iter().all(same) { serde_json::from_str(record).ok() } else { None }
-    }
-
-    fn asked(&self, check: &Check) -> bool {
-        self.checks.contains(&check.fingerprint)
     }
 }
 

@@ -27,9 +27,10 @@ use phlo_spec::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::asked::write_whole;
 use crate::audit;
 use crate::graph::Graph;
-use crate::materialize::{Work, unless, write_whole};
+use crate::materialize::{Work, unless};
 use crate::platform::Platform;
 
 /// A version of a table that was read. Versions begin anew when a table is made anew: who made it and when tells the two apart.

@@ -10,7 +10,8 @@ use crate::params::{self, invalid};
 /// A rule, written in SQL, holds for every row.
 ///
 /// A row for which the rule is false is a violation. A row for which it is NULL, because a column that it compares is null, passes, as
-/// in SQL's CHECK; write `coalesce(rule, false)` to refuse such rows. An empty table passes.
+/// in SQL's CHECK; write `coalesce(rule, false)` to refuse such rows. An empty table passes. A product or sum of whole numbers beyond 64 bits wraps, as in
+/// the engine's SQL; cast to a decimal or a double where that may be.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BusinessRuleParams {

@@ -41,13 +41,10 @@ impl States {
     }
 }
 
-/// A call for people, and what tells it from another that reads the same: names and texts are not quoted there. FNV-1a of what Rust
-/// prints of it; a kept value whose key is another in a later version is computed anew.
+/// A call for people, and what tells it from another that reads the same: names and texts are not quoted there. A kept value whose key is
+/// another in a later version is computed anew.
 fn key(call: &Expr) -> String {
-    let hash = format!("{call:?}")
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    format!("{call} {hash:016x}")
+    format!("{call} {:016x}", phlo_spec::text::hash(&format!("{call:?}")))
 }
 
 /// Whether the value of a call over more rows follows from that over fewer.

@@ -67,9 +67,10 @@ bounded! {
     ///
     /// Nulls are ignored. Where nothing is left there is no value, which fails unless `allow_empty`; counts of nothing are 0. NaN makes
     /// sums, means, deviations and correlations NaN, which lies within no bounds, and so does an infinity with deviations and correlations;
-    /// NaN is the highest value to the functions that order, and one value to
-    /// those that count. Sums of whole numbers and of decimals of up to 28 digits are exact, all else is computed in float64; nothing wraps. A column that is
-    /// no number is refused, except by count, null_fraction, distinct, entropy and mutual_information, and by min and max of dates and
+    /// NaN is the highest value to the functions that order, and one value to those that count. Sums of a column of whole numbers, or of
+    /// decimals of up to 28 digits, are exact; all else is computed in float64, sums of an `expression` too. No sum wraps, but what an
+    /// expression computes of a row is SQL's, where a product of whole numbers does. A column that is no number is refused, except by
+    /// count, null_fraction, distinct, entropy and mutual_information, and by min and max of dates and
     /// timestamps. Exact quantiles sort and exact distinct counts group, which both spill to disk; `approximate` shares the scan with
     /// other checks. A failure is one violation, and `tolerance` is refused.
     pub struct AggregateParams {
