@@ -76,7 +76,9 @@ fn checks_that_look_at_other_tables_or_the_clock_are_asked_though_no_row_came() 
   - reconcile_counts: { with: { plugin: files, path: \"other/*.csv\" } }
   - sql: \"select * from this where now() < timestamp '2020-01-01'\"
   - not_null: [x]
+  - chi_square: { column: x, expected: { \"1\": 1, \"2\": 1 } }
 ";
+    // The last two look at nothing but the rows, which are those of before.
     let project = with("x\n1\n2\n", checks)
         .write("other/1.csv", "x\n1\n2\n")
         .write("k.csv", "x\n1\n2\n")
@@ -228,6 +230,7 @@ fn what_a_check_makes_of_a_sensitive_value_is_not_shown() {
   - sql: { query: \"select upper(email) as shouted from this\", severity: warn }
   - most_common_in: { column: email, values: [x], severity: warn }
   - not_constant: { column: email, severity: warn }
+  - consistent_casing: { column: email, severity: warn }
   - metric: { query: \"select max(EMAIL) from this\", max: 1, severity: warn }
   - metric: { expression: \"max(length(EMAIL))\", max: 1, severity: warn }
   - sql: { query: \"select p.* from this t join b.p p on t.id = p.id\", severity: warn }

@@ -32,13 +32,17 @@ impl Shows {
 
     /// The columns of rows that are hidden. What the kept sample shows may be shown.
     fn hidden(&self, batch: &RecordBatch, result: &CheckResult) -> Vec<String> {
-        let sample = result.sample.first().and_then(Value::as_object);
-        let shown = |name: &String| {
-            name.starts_with("_phlo_")
-                || self.own.as_ref().is_none_or(|own| own.contains(name))
-                || sample.and_then(|row| row.get(name)).is_some_and(|value| value != MASKED)
+        let sampled = |name: &str| {
+            let mut values =
+                result.sample.iter().filter_map(|row| row.get(name)).filter(|value| !value.is_null()).peekable();
+            values.peek().is_some() && values.all(|value| value != MASKED)
         };
         let schema = batch.schema();
+        let counts = |name: &str| {
+            name.starts_with("_phlo_") && schema.field_with_name(name).is_ok_and(|f| f.data_type().is_numeric())
+        };
+        let shown =
+            |name: &String| self.own.as_ref().is_none_or(|own| own.contains(name)) || counts(name) || sampled(name);
         let names = schema.fields().iter().map(|field| field.name());
         names.filter(|name| self.sensitive.contains(name) || !shown(name)).cloned().collect()
     }

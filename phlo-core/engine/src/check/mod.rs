@@ -104,7 +104,7 @@ impl Check {
     pub async fn varies(&self, session: &SessionContext) -> bool {
         // A verdict may look at the clock, and is cheap.
         if self.plan.by_the_clock
-            || matches!(self.plan.evaluation, Evaluation::Aggregates { .. } | Evaluation::Query { .. })
+            || matches!(self.plan.evaluation, Evaluation::Aggregates { .. })
             || !self.plan.others.is_empty()
             || !self.tables().is_empty()
         {
@@ -251,12 +251,16 @@ impl Check {
     fn shown(&self, batches: &[RecordBatch], schema: &SchemaRef) -> Vec<serde_json::Value> {
         let mut rows = to_json(batches, self.sample);
         let derived = self.sensitive_column().is_some();
-        let hides = |name: &str| {
-            let is_own = || schema.column_with_name(name).is_some() || name.starts_with("_phlo_");
+        // Of the check's own, counts and sides tell nothing.
+        let tells_nothing = |name: &str, value: &serde_json::Value| {
+            name.starts_with("_phlo_") && (value.is_number() || value == "here" || value == "there")
+        };
+        let hides = |name: &str, value: &serde_json::Value| {
+            let is_own = || schema.column_with_name(name).is_some() || tells_nothing(name, value);
             self.sensitive.contains(name) || (derived && !is_own())
         };
         for row in rows.iter_mut().filter_map(serde_json::Value::as_object_mut) {
-            for (_, value) in row.iter_mut().filter(|(name, value)| !value.is_null() && hides(name)) {
+            for (_, value) in row.iter_mut().filter(|(name, value)| !value.is_null() && hides(name, value)) {
                 *value = MASKED.into();
             }
         }
@@ -313,7 +317,12 @@ impl Check {
         // What went wrong with a value, its message quotes; what is wrong with the check, none.
         let quotes = !matches!(error.code(), Code::SqlError | Code::UnknownColumn | Code::UnknownTable);
         let message = match self.sensitive_column().filter(|_| quotes) {
-            Some(column) => format!("{}, told without its message: it may quote `{column}`", error.code()),
+            Some(column) => {
+                let code = error.code();
+                format!(
+                    "{code}, told without its message, which may quote `{column}`; `phlo explain {code}` tells more"
+                )
+            }
             None => error.chain().join(": "),
         };
         CheckResult {
