@@ -9,7 +9,6 @@ use phlo_plugin::Error;
 use phlo_runtime::Platform;
 use phlo_spec::CheckResult;
 use phlo_spec::asset::METADATA_COLUMNS;
-use serde_json::Value;
 
 use crate::render::rows::{MASKED, masked};
 use crate::render::run::column_name;
