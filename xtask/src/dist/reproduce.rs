@@ -143,23 +143,48 @@ pub(crate) fn verify(root: &Path, dist: &[String]) -> Result<()> {
         command.args(dist).arg("--out").arg(&out).current_dir(&folder);
         command.env("HOME", &home).env("CARGO_HOME", home.join(".cargo")).env("RUSTUP_HOME", &toolchains);
         finish(command.env_remove("CARGO_TARGET_DIR"))?;
-        made.push(sums(&out)?);
+        let files = sums(&out)?;
+        ensure!(files.contains_key("phlo"), "there is no phlo in {}", out.display());
+        let libraries = folder.with_file_name("libraries");
+        keep_libraries(&folder.join("target").join(TARGET), &libraries)?;
+        made.push((files, sums(&libraries)?));
         // Only what is compared is kept: a target folder is some GB.
         std::fs::remove_dir_all(folder.join("target"))?;
         std::fs::remove_dir_all(&home)?;
     }
-    let (first, second) = (&made[0], &made[1]);
-    let files: BTreeSet<_> = first.keys().chain(second.keys()).collect();
-    let differ: Vec<_> = files.into_iter().filter(|file| first.get(*file) != second.get(*file)).collect();
+    let differ = differing(&made[0].0, &made[1].0);
     if !differ.is_empty() {
-        bail!("two builds of one commit differ in {differ:?}; both are kept in {}", temp.display());
+        let libraries = differing(&made[0].1, &made[1].1);
+        bail!(
+            "two builds of one commit differ in {differ:?}, of the libraries that were linked in {libraries:?}; both are kept in {}",
+            temp.display()
+        );
     }
+    let first = &made[0].0;
     for (file, sum) in first {
         println!("same     {sum}  {file}");
     }
     std::fs::remove_dir_all(&temp)?;
     println!("reproduced: {} files, the same in both folders", first.len());
     Ok(())
+}
+
+/// Moves what was linked out of a target folder: where two binaries differ, these tell by which crate.
+fn keep_libraries(target: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to)?;
+    let mut find = Command::new("find");
+    finish(
+        find.args(["-name", "*.rlib", "-path", "*/deps/*", "-exec", "mv", "-t"])
+            .arg(to)
+            .args(["{}", "+"])
+            .current_dir(target),
+    )
+}
+
+/// The files that are not the same in both.
+fn differing<'a>(first: &'a BTreeMap<String, String>, second: &'a BTreeMap<String, String>) -> Vec<&'a str> {
+    let files: BTreeSet<_> = first.keys().chain(second.keys()).collect();
+    files.into_iter().filter(|file| first.get(*file) != second.get(*file)).map(String::as_str).collect()
 }
 
 /// SHA-256 of every file below the folder.
@@ -171,7 +196,6 @@ fn sums(folder: &Path) -> Result<BTreeMap<String, String>> {
         .filter_map(|line| line.split_once("  "))
         .map(|(sum, file)| (file.trim_start_matches("./").to_owned(), sum.to_owned()))
         .collect();
-    ensure!(sums.contains_key("phlo"), "there is no phlo in {}", folder.display());
     Ok(sums)
 }
 
