@@ -11,7 +11,7 @@ use arrow_array::RecordBatch;
 use chrono::{DateTime, Utc};
 use phlo_plugin::Error;
 use phlo_plugin::resource::RunHistory;
-use phlo_runtime::{AuditRun, Audited, Platform};
+use phlo_runtime::{AuditRun, Audited, Platform, to_json};
 use phlo_spec::run::ErrorRecord;
 use phlo_spec::{AssetKey, CheckResult, Code};
 use serde_json::{Value, json};
@@ -23,8 +23,8 @@ use crate::render::junit::junit;
 use crate::render::page::page;
 use crate::render::progress::Progress;
 use crate::render::report::{Asset, Checked, Report};
-use crate::render::rows::{MASKED, grid, json_lines};
-use crate::render::run::{failed_check, found};
+use crate::render::rows::{MASKED, grid};
+use crate::render::run::{failed_check, found, looked_at};
 use crate::render::table::{Cell, Table};
 use crate::render::{Tone, check_outcome, indent, number};
 use failing::{Shows, failing, own_columns};
@@ -141,7 +141,7 @@ fn audit(app: &App, args: &Args, select: &[String]) -> Result<Exit, Failure> {
                 let failed = results.iter().filter(|r| !r.passed());
                 let failed: String = failed.map(|r| format!("\n{}", failed_check(&app.printer, r))).collect();
                 let heading = if all.len() > 1 { format!("{}\n", Tone::Strong.paint(key)) } else { String::new() };
-                Some(heading + &table(app, &results.iter().collect::<Vec<_>>()) + &failed)
+                Some(heading + &table(app, results.iter().map(|result| (result, None))) + &failed)
             };
             all.iter().filter_map(text).collect::<Vec<_>>().join("\n")
         },
@@ -178,10 +178,12 @@ fn show(app: &App, args: &Args, asset: &str, rows: Option<usize>) -> Result<Exit
         Some(Latest { run, at, results }) => (Some((run, at)), results),
         None => (None, Vec::new()),
     };
-    let failed: Vec<_> = results.iter().filter(|result| !result.passed()).collect();
+    let failed: Vec<_> = results.iter().map(|of| &of.result).filter(|result| !result.passed()).collect();
     let histories = Histories::read(history.as_ref(), &key, |all| failed.iter().all(|result| all.knows_pass(result)))?;
-    let mut shown: Vec<Shown> =
-        results.into_iter().map(|result| Shown { last: histories.last_passed(&result), result, rows: None }).collect();
+    let mut shown: Vec<Shown> = results
+        .into_iter()
+        .map(|of| Shown { last: histories.last_passed(&of.result), result: of.result, before: of.before, rows: None })
+        .collect();
     if let Some(limit) = rows {
         let runtime = app.runtime()?;
         let table = runtime.block_on(platform.table(&key, None)).ok();
@@ -213,11 +215,19 @@ fn show(app: &App, args: &Args, asset: &str, rows: Option<usize>) -> Result<Exit
     Ok(Exit::Done)
 }
 
-/// The results of the latest run that checked an asset.
+/// What is known of an asset's checks: the results of the latest run that checked it, and, of checks that it did not ask since no row
+/// came, their latest.
 struct Latest {
     run: String,
     at: DateTime<Utc>,
-    results: Vec<CheckResult>,
+    results: Vec<Known>,
+}
+
+/// A check's latest result.
+struct Known {
+    result: CheckResult,
+    /// The run that asked, where it is not the asset's latest, and when.
+    before: Option<(String, DateTime<Utc>)>,
 }
 
 fn latest(platform: &Platform, history: &dyn RunHistory, key: &AssetKey) -> Result<Option<Latest>, Error> {
@@ -233,9 +243,21 @@ fn latest(platform: &Platform, history: &dyn RunHistory, key: &AssetKey) -> Resu
             all.filter(|(of, ..)| *of == run).map(|(_, _, result)| result).collect()
         }
     };
+    let wanted = platform.check_ids(key);
+    let mut known: Vec<Known> = results.drain(..).map(|result| Known { result, before: None }).collect();
+    let lacks = |known: &[Known], id: &String| known.iter().all(|of| of.result.id != *id);
+    if wanted.iter().any(|id| lacks(&known, id)) {
+        for (run, at, result) in history.checks(key, RESULTS)? {
+            if wanted.contains(&result.id) && lacks(&known, &result.id) {
+                known.push(Known { result, before: Some((run, at)) });
+            }
+        }
+        // In the order of the file; what it has no more stands last.
+        known.sort_by_key(|of| wanted.iter().position(|id| *id == of.result.id).unwrap_or(usize::MAX));
+    }
     let sensitive = sensitive(platform, key);
-    results.iter_mut().for_each(|result| mask(result, &sensitive));
-    Ok(Some(Latest { run, at, results }))
+    known.iter_mut().for_each(|of| mask(&mut of.result, &sensitive));
+    Ok(Some(Latest { run, at, results: known }))
 }
 
 /// Every asset that has checks, a line each.
@@ -251,7 +273,7 @@ fn overview(app: &App, args: &Args) -> Result<Exit, Failure> {
         args,
         || {
             let assets = all.iter().map(|(key, latest)| {
-                let checks: Vec<_> = latest.iter().flat_map(|l| &l.results).map(document).collect();
+                let checks: Vec<_> = latest.iter().flat_map(|l| &l.results).map(|of| document(&of.result)).collect();
                 let (run, at) = latest.as_ref().map(|l| (&l.run, l.at)).unzip();
                 json!({ "asset": key, "run_id": run, "at": at, "checks": checks })
             });
@@ -262,11 +284,11 @@ fn overview(app: &App, args: &Args) -> Result<Exit, Failure> {
             let mut table = Table::list(&app.printer, &names);
             for (key, latest) in &all {
                 let results = latest.as_ref().map_or(&[][..], |l| &l.results);
-                let count = |tone: Tone| match results.iter().filter(|r| check_outcome(r).1 == tone).count() {
+                let count = |tone: Tone| match results.iter().filter(|of| check_outcome(&of.result).1 == tone).count() {
                     0 => Cell::maybe(None::<String>),
                     n => Cell::toned((number::count(n as u64), tone)),
                 };
-                let broken: Vec<_> = results.iter().filter(|r| !r.passed()).map(|r| r.name.as_str()).collect();
+                let broken: Vec<_> = results.iter().map(|of| &of.result).filter(|r| !r.passed()).map(|r| r.name.as_str()).collect();
                 let at = latest.as_ref().map_or_else(|| "never".to_owned(), |l| number::ago(l.at, Utc::now()));
                 table.row([
                     Cell::toned((key.as_str(), Tone::Strong)),
@@ -282,7 +304,7 @@ fn overview(app: &App, args: &Args) -> Result<Exit, Failure> {
         || {
             let assets = all.iter().map(|(key, latest)| {
                 let (run, at) = latest.as_ref().map(|l| (l.run.clone(), l.at)).unzip();
-                let checks = latest.iter().flat_map(|l| l.results.iter().cloned().map(Checked::from)).collect();
+                let checks = latest.iter().flat_map(|l| l.results.iter().map(|of| Checked::from(of.result.clone()))).collect();
                 Asset { run, at, checks, ..reported(&platform, key) }
             });
             report(&platform, Utc::now(), assets.collect())
@@ -294,6 +316,7 @@ fn overview(app: &App, args: &Args) -> Result<Exit, Failure> {
 /// A result, and its failing rows or why they cannot be shown.
 struct Shown {
     result: CheckResult,
+    before: Option<(String, DateTime<Utc>)>,
     rows: Option<Result<Vec<RecordBatch>, Error>>,
     last: Passed,
 }
@@ -302,6 +325,9 @@ impl Shown {
     fn document(&self) -> Value {
         let mut document = document(&self.result);
         document["last_passed"] = self.last.document();
+        if let Some((run, at)) = &self.before {
+            document["asked"] = json!({ "run_id": run, "at": at });
+        }
         match &self.rows {
             Some(Ok(batches)) => {
                 document["rows_from"] = json!("table");
@@ -325,6 +351,7 @@ impl Shown {
         if let Some(Ok(batches)) = &self.rows {
             checked.rows = as_json(batches);
         }
+        checked.asked = self.before.as_ref().map(asked);
         if !self.result.passed() {
             checked.last_passed = Some(self.last.text(Utc::now()));
         }
@@ -333,8 +360,7 @@ impl Shown {
 }
 
 fn as_json(batches: &[RecordBatch]) -> Vec<Value> {
-    let lines = batches.iter().filter_map(|b| json_lines(b).ok()).collect::<String>();
-    lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).collect()
+    to_json(batches, usize::MAX)
 }
 
 fn document(result: &CheckResult) -> Value {
@@ -349,7 +375,7 @@ fn text(app: &App, asset: &str, latest: Option<&(String, DateTime<Utc>)>, shown:
         return format!("no check of {asset} has run yet; `phlo run {asset}` runs them\n");
     };
     let mut text = format!("{}  run {run}, {}\n\n", Tone::Strong.paint(asset), number::ago(*at, Utc::now()));
-    text.push_str(&table(app, &shown.iter().map(|s| &s.result).collect::<Vec<_>>()));
+    text.push_str(&table(app, shown.iter().map(|s| (&s.result, s.before.as_ref()))));
     let failed: Vec<_> = shown.iter().filter(|s| !s.result.passed()).collect();
     for one in &failed {
         text.push('\n');
@@ -383,25 +409,36 @@ fn text(app: &App, asset: &str, latest: Option<&(String, DateTime<Utc>)>, shown:
     text
 }
 
-fn table(app: &App, results: &[&CheckResult]) -> String {
-    let mut table = Table::list(
-        &app.printer,
-        &["check", "kind", "result", ">violations", ">rows", ">rate", ">read", "wanted", "found"],
-    );
-    for result in results {
+/// When a check was asked that the latest run did not ask.
+fn asked((run, at): &(String, DateTime<Utc>)) -> String {
+    format!("in run {run}, {}", number::ago(*at, Utc::now()))
+}
+
+fn table<'a>(
+    app: &App,
+    results: impl Iterator<Item = (&'a CheckResult, Option<&'a (String, DateTime<Utc>)>)> + Clone,
+) -> String {
+    let mut headings = vec!["check", "kind", "result", ">violations", ">of", ">rate", ">read", "wanted", "found"];
+    // Of a table to which no row came, only what may have changed is asked again.
+    let is_older = results.clone().any(|(_, before)| before.is_some());
+    headings.extend(is_older.then_some("asked"));
+    let mut table = Table::list(&app.printer, &headings);
+    for (result, before) in results {
         // What failed as a whole has no rows to count.
         let of_rows = |text: String| Cell::maybe((result.passed() || result.is_of_rows()).then_some(text));
-        table.row([
+        let cells = [
             Cell::toned((result.name.as_str(), Tone::Strong)),
             result.kind.as_str().into(),
             Cell::toned(check_outcome(result)),
             of_rows(number::count(result.violations)),
-            of_rows(number::count(result.total)),
+            of_rows(looked_at(result)),
             of_rows(number::rate(result.violation_rate())),
             number::count(result.rows_scanned).into(),
             Cell::maybe(result.expected.clone()),
             Cell::maybe(found(result)),
-        ]);
+        ];
+        let older = is_older.then(|| Cell::maybe(before.map(asked)));
+        table.row(cells.into_iter().chain(older));
     }
     table.text()
 }

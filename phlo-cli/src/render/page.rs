@@ -169,7 +169,7 @@ impl Page<'_> {
             format!(
                 "{} of {} ({})",
                 number::count(result.violations),
-                plural(usize::try_from(result.total).unwrap_or(usize::MAX), "row"),
+                plural(usize::try_from(result.total).unwrap_or(usize::MAX), result.unit()),
                 number::rate(result.violation_rate())
             )
         });
@@ -188,6 +188,7 @@ impl Page<'_> {
             ("found", found(result)),
             ("violations", rows),
             ("limits", by_tolerance(result).or_else(|| limits(result))),
+            ("asked", check.asked.clone()),
             ("last passed", check.last_passed.clone()),
             ("effort", Some(effort)),
         ] {
@@ -263,7 +264,12 @@ fn words(counts: Counts) -> [(usize, &'static str, Tone); 4] {
 
 fn what(shown: usize, result: &CheckResult) -> String {
     let n = number::count(shown as u64);
-    if shown as u64 >= result.violations { "the failing rows".to_owned() } else { format!("{n} of the failing rows") }
+    let unit = result.unit();
+    if shown as u64 >= result.violations {
+        format!("the failing {unit}s")
+    } else {
+        format!("{n} of the failing {unit}s")
+    }
 }
 
 fn shortened(text: &str) -> String {

@@ -39,11 +39,13 @@ pub(crate) struct Checked {
     pub(crate) rows: Vec<Value>,
     /// When it passed last, where that is not now and is known.
     pub(crate) last_passed: Option<String>,
+    /// When it was asked, where that is before the asset's latest run.
+    pub(crate) asked: Option<String>,
 }
 
 impl From<CheckResult> for Checked {
     fn from(result: CheckResult) -> Self {
-        Self { rows: result.sample.clone(), result, last_passed: None }
+        Self { rows: result.sample.clone(), result, last_passed: None, asked: None }
     }
 }
 

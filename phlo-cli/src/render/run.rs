@@ -122,9 +122,17 @@ pub(crate) fn broken(check: &CheckResult) -> String {
         (_, total) => format!(
             "{} of {} ({})",
             number::count(check.violations),
-            plural(total as usize, "row"),
+            plural(total as usize, check.unit()),
             number::rate(check.violation_rate())
         ),
+    }
+}
+
+/// How much a check looked at, below a heading that leaves the unit open: rows are told without it.
+pub(crate) fn looked_at(check: &CheckResult) -> String {
+    match &check.unit {
+        None => number::count(check.total),
+        Some(unit) => plural(check.total as usize, unit),
     }
 }
 
@@ -181,7 +189,7 @@ pub(crate) fn by_tolerance(check: &CheckResult) -> Option<String> {
 
 /// What was found, where that is more than the count of rows, which is shown in its own words.
 pub(crate) fn found(check: &CheckResult) -> Option<String> {
-    check.observed.clone().filter(|found| *found != format!("{} of {} rows", check.violations, check.total))
+    check.observed.clone().filter(|found| *found != format!("{} of {} {}s", check.violations, check.total, check.unit()))
 }
 
 // For a shell.

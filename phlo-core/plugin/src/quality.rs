@@ -64,6 +64,8 @@ pub struct CheckPlan {
     pub expected: String,
     /// How it is found out.
     pub evaluation: Evaluation,
+    /// What its violations are, e.g. `row` or `key`: an English noun that takes an `s`.
+    pub unit: String,
     /// Tables beside the project's that its queries name.
     pub others: Vec<OtherTable>,
     /// Whether the same rows may pass today and fail tomorrow: then it is asked though no row came. Aggregates always are.
@@ -74,7 +76,7 @@ pub struct CheckPlan {
 #[derive(Debug, Clone)]
 pub struct OtherTable {
     /// Its name in the check's queries: one that no other check of the project has for another table, e.g. of the asset's name and
-    /// [`Node::place`]. `phlo sql` knows it too, so that people can run the queries.
+    /// what is read. `phlo sql` knows it too, so that people can run the queries of results: better it survives an edit.
     pub name: String,
     /// Where its rows come from: what an asset's `source:` holds, a plugin or a connection and its config. It must stand in the check's
     /// parameters as it is (a field of type [`Node`]): a map with `plugin` or `connection` there is known as a source, so that its
@@ -86,7 +88,15 @@ impl CheckPlan {
     /// A check without columns that must be there.
     pub fn new(name: impl Into<String>, expected: impl Into<String>, evaluation: Evaluation) -> Self {
         let (name, expected) = (name.into(), expected.into());
-        Self { name, columns: Vec::new(), expected, evaluation, others: Vec::new(), by_the_clock: false }
+        let unit = "row".to_owned();
+        Self { name, columns: Vec::new(), expected, evaluation, unit, others: Vec::new(), by_the_clock: false }
+    }
+
+    /// Its violations are not rows.
+    #[must_use]
+    pub fn counting(mut self, unit: impl Into<String>) -> Self {
+        self.unit = unit.into();
+        self
     }
 
     /// The same rows may pass today and fail tomorrow.

@@ -33,7 +33,7 @@ pub use phlo_engine_api::{TableInfo, TableVersion};
 pub use bus::Bus;
 pub use check::CheckReport;
 pub use graph::{Graph, Node as GraphNode};
-pub use phlo_engine::check::{Explained, Way};
+pub use phlo_engine::check::{Explained, Way, to_json};
 pub use platform::{Opened, Platform};
 pub use profile::Profile;
 pub use quality::{AuditRun, Audited, QualityPlan};

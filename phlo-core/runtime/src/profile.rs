@@ -231,8 +231,11 @@ fn bounds(column: &ColumnProfile, rows: u64) -> Option<String> {
         }
         if let (Some(min), Some(max)) = (min.as_i64(), max.as_i64()) {
             let (min, max) = whole(i128::from(min), i128::from(max));
-            return (i64::try_from(min).is_ok() && i64::try_from(max).is_ok())
-                .then(|| format!("min: {min}, max: {max}"));
+            let (least, most) = limits(&column.data_type);
+            // What the type cannot hold need not be checked.
+            let bounds = [("min", min, min > least), ("max", max, max < most)];
+            let bounds: Vec<_> = bounds.iter().filter(|(.., tells)| *tells).map(|(end, n, _)| format!("{end}: {n}")).collect();
+            return (!bounds.is_empty()).then(|| bounds.join(", "));
         }
         let number = |value: &Value| value.as_f64().or_else(|| value.as_str()?.parse().ok());
         let (min, max) = fractions(number(min)?, number(max)?)?;
@@ -248,6 +251,21 @@ fn bounds(column: &ColumnProfile, rows: u64) -> Option<String> {
     let month = min.as_str().filter(|_| dated)?.get(..7)?;
     let is_month = month.bytes().enumerate().all(|(at, b)| if at == 4 { b == b'-' } else { b.is_ascii_digit() });
     is_month.then(|| format!("min: '{month}-01'"))
+}
+
+/// What whole numbers of a type can be, as far as YAML can say it.
+fn limits(data_type: &DataType) -> (i128, i128) {
+    match data_type {
+        DataType::Dictionary(_, plain) => limits(plain),
+        DataType::Int8 => (i8::MIN.into(), i8::MAX.into()),
+        DataType::Int16 => (i16::MIN.into(), i16::MAX.into()),
+        DataType::Int32 => (i32::MIN.into(), i32::MAX.into()),
+        DataType::UInt8 => (0, u8::MAX.into()),
+        DataType::UInt16 => (0, u16::MAX.into()),
+        DataType::UInt32 => (0, u32::MAX.into()),
+        DataType::UInt64 => (0, i64::MAX.into()),
+        _ => (i64::MIN.into(), i64::MAX.into()),
+    }
 }
 
 // Whole bounds: as they are where they are near each other, otherwise to two digits of their distance.

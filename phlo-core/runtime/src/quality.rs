@@ -114,6 +114,12 @@ impl Platform {
         Ok(Audited { results, audit_ms: audit.took.as_millis() as u64 })
     }
 
+    /// The ids of the checks that an asset's file has now, in its order; those that cannot be made are left out.
+    pub fn check_ids(&self, asset: &AssetKey) -> Vec<String> {
+        let checks = self.asset(asset).map(|spec| audit::checks(self, spec, None).0).unwrap_or_default();
+        checks.into_iter().map(|check| check.id).collect()
+    }
+
     /// A check of an asset, by its name, for rows of these columns.
     ///
     /// # Errors

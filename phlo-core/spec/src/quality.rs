@@ -133,10 +133,13 @@ pub struct CheckResult {
     pub outcome: CheckOutcome,
     /// What a failure does.
     pub severity: CheckSeverity,
-    /// Rows (or surplus rows, groups: the check's documentation says) that broke it.
+    /// Rows, or what `unit` names, that broke it.
     pub violations: u64,
-    /// Rows that were looked at.
+    /// Rows, or what `unit` names, that were looked at.
     pub total: u64,
+    /// What `violations` and `total` count where it is not rows, e.g. `key`: an English noun that takes an `s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
     /// The fraction that may fail, or two: see [`Tolerance`].
     pub tolerance: Tolerance,
     /// What was wanted, for people.
@@ -177,6 +180,7 @@ impl CheckResult {
             severity: _,
             violations: _,
             total: _,
+            unit: _,
             tolerance: _,
             expected,
             observed,
@@ -207,8 +211,18 @@ impl CheckResult {
         self.violations > 0 && (self.of_rows || !self.sample.is_empty())
     }
 
-    /// Violations per row looked at; 0 for none.
+    /// What `violations` and `total` count, in the singular.
+    pub fn unit(&self) -> &str {
+        self.unit.as_deref().unwrap_or("row")
+    }
+
+    /// Violations of what was looked at; 0 for none, 1 where the table as a whole broke it.
     pub fn violation_rate(&self) -> f64 {
-        if self.total == 0 { 0.0 } else { self.violations as f64 / self.total as f64 }
+        match self.violations {
+            0 => 0.0,
+            _ if !self.is_of_rows() => 1.0,
+            _ if self.total == 0 => 0.0,
+            violations => violations as f64 / self.total as f64,
+        }
     }
 }

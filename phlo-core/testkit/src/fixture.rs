@@ -171,6 +171,7 @@ pub fn check_result(name: &str, outcome: CheckOutcome) -> CheckResult {
         severity: CheckSeverity::Error,
         violations: u64::from(outcome != CheckOutcome::Passed),
         total: 1,
+        unit: None,
         tolerance: Tolerance::default(),
         expected: None,
         observed: None,

@@ -71,6 +71,7 @@ fn failed(name: &str) -> CheckResult {
     CheckResult {
         violations: 12,
         total: 1000,
+        unit: None,
         sql: Some("select 1".to_owned()),
         ..check_result(name, CheckOutcome::Failed)
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arrow_schema::DataType;
 use phlo_plugin::prelude::*;
 use phlo_plugin::quality::{Value, quote};
 use schemars::JsonSchema;
@@ -15,7 +16,7 @@ use crate::params::{self, invalid};
 ///
 /// Compares with weights that are given (goodness of fit) or with a column of another asset (homogeneity), k - 1 degrees of freedom for k
 /// categories. Fails if the p-value is below `p_value`; a category that is not expected at all makes it 0. The violation is the verdict:
-/// one. Values are compared as text, so NaN is a category; nulls are left out. Without any value nothing speaks against what is expected,
+/// one. Values are compared as text, so NaN is a category, and -0.0 the same as 0.0; nulls are left out. Without any value nothing speaks against what is expected,
 /// and it passes. More than 10,000 categories are an error; a column of bytes is refused. The test is rough where a category is expected less than five times.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -103,11 +104,14 @@ fn compared(
     expected: BTreeMap<String, f64>,
     with: Option<AssetKey>,
     other: Option<String>,
+    target: &CheckTarget,
 ) -> Result<Compared> {
+    let floating = is_floating(target, column);
     let counts = |from: &str, column: &str, here: &str, there: &str| {
         format!(
-            "SELECT CAST({c} AS VARCHAR) AS \"c\", {here} AS \"h\", {there} AS \"t\" FROM {from} WHERE {c} IS NOT NULL",
-            c = quote(column)
+            "SELECT {} AS \"c\", {here} AS \"h\", {there} AS \"t\" FROM {from} WHERE {} IS NOT NULL",
+            category(column, floating),
+            quote(column)
         )
     };
     let here = counts("this", column, "1", "0");
@@ -137,6 +141,16 @@ fn compared(
     }
 }
 
+fn is_floating(target: &CheckTarget, column: &str) -> bool {
+    target.column_type(column).is_some_and(DataType::is_floating)
+}
+
+/// A value as text. As text, -0.0 and 0.0 would be two.
+fn category(column: &str, floating: bool) -> String {
+    let text = format!("CAST({} AS VARCHAR)", quote(column));
+    if floating { format!("CASE {text} WHEN '-0.0' THEN '0.0' ELSE {text} END") } else { text }
+}
+
 /// How often each category is there, and its weight in what is expected; 0 for what is not.
 fn frequencies(rows: &[Vec<Value>], expected: &BTreeMap<String, f64>) -> Option<Vec<(f64, f64)>> {
     let mut weights = expected.clone();
@@ -159,7 +173,7 @@ impl Quality for ChiSquare {
         params::categorical("column", &column, target)?;
         let least = p_value.unwrap_or(0.05);
         params::limit("p_value", least, 1.0)?;
-        let Compared { query, what, expected } = compared(&column, expected, with, other_column)?;
+        let Compared { query, what, expected } = compared(&column, expected, with, other_column, target)?;
         let judge = move |rows: &[Vec<Value>]| {
             let Some(found) = frequencies(rows, &expected) else { return params::unexpected(rows) };
             let (n, m) = found.iter().fold((0.0, 0.0), |(n, m), (here, there)| (n + here, m + there));
@@ -197,7 +211,7 @@ impl Quality for KlDivergence {
         let KlParams { column, expected, with, other_column, max } = params;
         params::categorical("column", &column, target)?;
         params::limit("max", max, f64::INFINITY)?;
-        let Compared { query, what, expected } = compared(&column, expected, with, other_column)?;
+        let Compared { query, what, expected } = compared(&column, expected, with, other_column, target)?;
         let judge = move |rows: &[Vec<Value>]| {
             let Some(found) = frequencies(rows, &expected) else { return params::unexpected(rows) };
             let (n, m) = found.iter().fold((0.0, 0.0), |(n, m), (here, there)| (n + here, m + there));
@@ -248,10 +262,12 @@ impl Quality for CramersV {
         for (field, value) in [("min", min), ("max", max)] {
             value.map_or(Ok(()), |value| params::limit(field, value, 1.0))?;
         }
-        let (qa, qb) = (quote(a), quote(b));
         let query = format!(
-            "SELECT CAST({qa} AS VARCHAR) AS \"a\", CAST({qb} AS VARCHAR) AS \"b\", count(*) AS \"n\" FROM this \
-             WHERE {qa} IS NOT NULL AND {qb} IS NOT NULL GROUP BY 1, 2"
+            "SELECT {} AS \"a\", {} AS \"b\", count(*) AS \"n\" FROM this WHERE {} IS NOT NULL AND {} IS NOT NULL GROUP BY 1, 2",
+            category(a, is_floating(target, a)),
+            category(b, is_floating(target, b)),
+            quote(a),
+            quote(b)
         );
         let judge = move |rows: &[Vec<Value>]| {
             let Some(v) = cramers_v(rows) else { return params::unexpected(rows) };

@@ -292,6 +292,7 @@ impl Common {
         let expected = format!("{what} as in {} {groups}", with.shown());
         let evaluation = Evaluation::Query { query, verdict: Arc::new(verdict), show: Some(show) };
         let plan = CheckPlan::new(params::name(kind, &name), one_line(&expected), evaluation).on(used);
+        let plan = plan.counting(if grouped { "group" } else { "table" });
         Ok(with.read_by(plan, target))
     }
 }

@@ -95,6 +95,7 @@ impl Quality for ReconcileChecksum {
         ];
         let expected = one_line(&format!("{shown} as in {} {by} {rounded}", with.shown()));
         let plan = CheckPlan::new(params::name("reconcile_checksum", &name), expected, evaluation).on(used);
+        let plan = if key.is_empty() { plan } else { plan.counting("key") };
         Ok(with.read_by(plan, target))
     }
 }

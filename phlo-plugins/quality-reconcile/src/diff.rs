@@ -129,7 +129,8 @@ impl Quality for ReconcileDiff {
         ];
         let expected = one_line(&format!("{shown} as in {} by ranges of {key}", with.shown()));
         let evaluation = Evaluation::Query { query, verdict: Arc::new(judge), show: Some(show) };
-        Ok(with.read_by(CheckPlan::new(params::name("reconcile_diff", &name), expected, evaluation).on(used), target))
+        let plan = CheckPlan::new(params::name("reconcile_diff", &name), expected, evaluation).counting("range");
+        Ok(with.read_by(plan.on(used), target))
     }
 }
 

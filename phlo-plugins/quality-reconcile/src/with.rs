@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use phlo_plugin::prelude::*;
 use phlo_plugin::quality::quote;
 use phlo_spec::NodeKind;
+use phlo_spec::secret::MASK;
+use phlo_spec::text::hash;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer};
 
@@ -51,13 +53,20 @@ impl JsonSchema for With {
 }
 
 impl With {
-    /// Its name in SQL. That of a source tells where it stands, so that no two checks share one.
+    /// Its name in SQL. That of a source is made of what is read, so that results of before still tell it after an edit.
     pub(crate) fn table(&self, target: &CheckTarget) -> String {
         match self {
             Self::Asset(key) => key.parts().map(quote).collect::<Vec<_>>().join("."),
             Self::Source(node) => {
                 let asset = target.asset.as_str().replace('.', "__");
-                format!("_phlo_other_{asset}_{}_{}", node.span.line, node.span.column)
+                let said = format!("{node:?}");
+                // What a variable held is not told: its place tells two of them apart.
+                let place = if said.contains(MASK) {
+                    format!("_{}_{}", node.span.line, node.span.column)
+                } else {
+                    String::new()
+                };
+                format!("_phlo_other_{asset}_{:016x}{place}", hash(&said))
             }
         }
     }

@@ -12,7 +12,7 @@ use super::RESULTS;
 use crate::app::{App, asset as named};
 use crate::exit::{Exit, Failure};
 use crate::printer::Printer;
-use crate::render::run::{by_tolerance, found};
+use crate::render::run::{by_tolerance, found, looked_at};
 use crate::render::table::{Cell, Table};
 use crate::render::{Tone, check_outcome, number, plural};
 
@@ -189,7 +189,7 @@ impl History {
         let passed = self.last_passed();
         let kind = self.results.first().map_or("", |(.., result)| result.kind.as_str());
         let mut table =
-            Table::list(printer, &["run", "checked", "result", ">violations", ">rows", ">rate", "", "found"]);
+            Table::list(printer, &["run", "checked", "result", ">violations", ">of", ">rate", "", "found"]);
         let shown = || self.results.iter().take(limit);
         let most = shown().map(|(.., result)| result.violation_rate()).fold(0.0, f64::max);
         for (run, at, result) in shown() {
@@ -203,7 +203,7 @@ impl History {
                 number::ago(*at, now).into(),
                 Cell::toned((word, tone)),
                 of_rows(number::count(result.violations)),
-                of_rows(number::count(result.total)),
+                of_rows(looked_at(result)),
                 of_rows(number::rate(result.violation_rate())),
                 Cell::toned((bar, tone)),
                 Cell::maybe(found),

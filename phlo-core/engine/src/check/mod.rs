@@ -14,9 +14,10 @@ mod states;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
+use arrow_array::{Array as _, RecordBatch};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float64Type;
+use arrow_cast::display::array_value_to_string;
 use arrow_schema::{DataType, SchemaRef};
 use datafusion::common::DFSchema;
 use datafusion::common::tree_node::TreeNode as _;
@@ -234,6 +235,7 @@ impl Check {
             severity,
             violations: verdict.violations,
             total,
+            unit: Some(&self.plan.unit).filter(|unit| *unit != "row").cloned(),
             tolerance: self.tolerance,
             expected: Some(self.plan.expected.clone()),
             observed: self.told(verdict.observed.clone()),
@@ -290,7 +292,11 @@ impl Check {
         let broken = format!("NOT ({})", ended(predicate));
         match &self.filter {
             None => format!("SELECT * FROM {table} WHERE {broken}"),
-            Some(filter) => format!("SELECT * FROM {table} WHERE CASE WHEN {} THEN {broken} END", ended(filter)),
+            // Of truth values, planners make an AND, whose sides they compute in any order.
+            Some(filter) => {
+                let filter = ended(filter);
+                format!("SELECT * FROM {table} WHERE CASE WHEN {filter} THEN CASE WHEN {broken} THEN 1 END END = 1")
+            }
         }
     }
 
@@ -398,7 +404,9 @@ fn compile(session: &SessionContext, schema: &SchemaRef, sql: &str) -> Result<()
     executable(session, &schema, predicate(session, &schema, sql)?, sql).map(drop)
 }
 
-fn to_json(batches: &[RecordBatch], limit: usize) -> Vec<serde_json::Value> {
+/// Rows as JSON objects, as many as are wanted. What a JSON number would not tell is a text: NaN, infinities, and decimals with more digits
+/// than float64 has.
+pub fn to_json(batches: &[RecordBatch], limit: usize) -> Vec<serde_json::Value> {
     let mut rows = Vec::new();
     for batch in batches {
         let mut buffer = Vec::new();
@@ -408,7 +416,7 @@ fn to_json(batches: &[RecordBatch], limit: usize) -> Vec<serde_json::Value> {
         if writer.write(batch).and_then(|()| writer.finish()).is_ok()
             && let Ok(serde_json::Value::Array(mut items)) = serde_json::from_slice(&buffer)
         {
-            tell_what_is_not_finite(batch, &mut items);
+            tell_exactly(batch, &mut items);
             rows.extend(items);
         }
     }
@@ -417,8 +425,16 @@ fn to_json(batches: &[RecordBatch], limit: usize) -> Vec<serde_json::Value> {
 }
 
 // JSON has no NaN and no infinity: null would tell of a row that is not there.
-fn tell_what_is_not_finite(batch: &RecordBatch, rows: &mut [serde_json::Value]) {
+fn tell_exactly(batch: &RecordBatch, rows: &mut [serde_json::Value]) {
     for (column, field) in batch.columns().iter().zip(batch.schema().fields()) {
+        if field.data_type().is_decimal() {
+            for (row, json) in rows.iter_mut().enumerate().filter(|(row, _)| column.is_valid(*row)) {
+                let Ok(exact) = array_value_to_string(column, row) else { continue };
+                if json[field.name()].as_number().is_some_and(|number| !says(&number.to_string(), &exact)) {
+                    json[field.name()] = exact.into();
+                }
+            }
+        }
         if !field.data_type().is_floating() {
             continue;
         }
@@ -429,6 +445,15 @@ fn tell_what_is_not_finite(batch: &RecordBatch, rows: &mut [serde_json::Value]) 
             }
         }
     }
+}
+
+/// Whether a number as JSON writes it has all the digits of a decimal.
+fn says(number: &str, exact: &str) -> bool {
+    let plain = |text: &str| match text.split_once('.') {
+        Some((whole, fraction)) => format!("{whole}.{}", fraction.trim_end_matches('0')),
+        None => format!("{text}."),
+    };
+    plain(number) == plain(exact)
 }
 
 /// Checks that two checks of one asset do not share a name.

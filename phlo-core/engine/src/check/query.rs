@@ -139,7 +139,7 @@ impl Check {
         (show, schema): (DataFrame, &SchemaRef),
         query: &str,
     ) -> Result<CheckResult> {
-        let observed = (violations > 0).then(|| format!("{violations} of {total} rows"));
+        let observed = (violations > 0).then(|| format!("{violations} of {total} {}s", self.plan.unit));
         let verdict = Verdict { passed: true, violations, total: None, observed };
         let mut result = self.result(&verdict, total);
         result.of_rows = true;

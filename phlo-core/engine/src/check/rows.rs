@@ -206,7 +206,7 @@ impl RowAudit {
 impl Check {
     /// The result of a row-level check, without a sample. Its `sql` selects from `table`.
     pub(super) fn row_result(&self, violations: u64, total: u64, table: &str) -> CheckResult {
-        let observed = (violations > 0).then(|| format!("{violations} of {total} rows"));
+        let observed = (violations > 0).then(|| format!("{violations} of {total} {}s", self.plan.unit));
         let verdict = Verdict { passed: true, violations, total: Some(total), observed };
         let sql = match &self.plan.evaluation {
             Evaluation::Rows { predicate } => Some(self.violations_of(table, predicate)),

@@ -1,5 +1,7 @@
 //! `primary_key`, `unique_within_row`, `uniqueness`, `duplicate_rows`, `consistent_casing`.
 
+use std::sync::Arc;
+
 use phlo_plugin::prelude::*;
 use phlo_plugin::quality::{KeyPart, Value, quote};
 use phlo_plugin::schema::type_name;
@@ -308,21 +310,35 @@ impl Quality for ConsistentCasing {
         let column = params.column;
         of_texts(target, &column)?;
         let name = quote(&column);
-        let groups =
-            format!("FROM this WHERE {name} IS NOT NULL GROUP BY lower({name}) HAVING count(DISTINCT {name}) > 1");
+        let groups = format!("FROM this WHERE {name} IS NOT NULL GROUP BY lower({name})");
         Ok(CheckPlan::new(
             check_name("consistent_casing", &column),
             format!("one case for each {column}"),
-            Evaluation::Count {
-                count: format!(
-                    "SELECT coalesce(sum(\"_phlo_spellings\" - 1), 0) FROM (SELECT count(DISTINCT {name}) AS \"_phlo_spellings\" {groups}) \
-                     AS \"_phlo_groups\""
+            Evaluation::Query {
+                query: format!(
+                    "SELECT coalesce(sum(\"_phlo_spellings\" - 1), 0), coalesce(sum(\"_phlo_spellings\"), 0) \
+                     FROM (SELECT count(DISTINCT {name}) AS \"_phlo_spellings\" {groups}) AS \"_phlo_groups\""
                 ),
-                show: format!(
-                    "SELECT min({name}) AS {name}, max({name}) AS \"_phlo_also\", count(DISTINCT {name}) AS \"_phlo_spellings\" {groups}"
-                ),
+                verdict: Arc::new(spellings),
+                show: Some(format!(
+                    "SELECT min({name}) AS {name}, max({name}) AS \"_phlo_also\", count(DISTINCT {name}) AS \"_phlo_spellings\" {groups} \
+                     HAVING count(DISTINCT {name}) > 1"
+                )),
             },
         )
+        .counting("spelling")
         .on(vec![column]))
     }
+}
+
+fn spellings(rows: &[Vec<Value>]) -> Verdict {
+    let number = |at: usize| match rows.first().and_then(|row| row.get(at)) {
+        Some(Value::Int(number)) => u64::try_from(*number).ok(),
+        _ => None,
+    };
+    let (Some(violations), Some(total)) = (number(0), number(1)) else {
+        return Verdict::whole(false, "the spellings could not be counted");
+    };
+    let observed = (violations > 0).then(|| format!("{violations} of {total} spellings"));
+    Verdict { passed: true, violations, total: Some(total), observed }
 }

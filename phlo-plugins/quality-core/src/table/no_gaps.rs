@@ -100,7 +100,8 @@ impl Quality for NoGaps {
         let verdict = move |rows: &[Vec<Value>]| judge(rows, sentinels);
         let evaluation = Evaluation::Query { query, verdict: std::sync::Arc::new(verdict), show: Some(show) };
         let expected = format!("no gaps in {what}");
-        Ok(CheckPlan::new(check_name("no_gaps", &what), expected, evaluation).on([vec![column], within].concat()))
+        let plan = CheckPlan::new(check_name("no_gaps", &what), expected, evaluation).counting("step");
+        Ok(plan.on([vec![column], within].concat()))
     }
 }
 
