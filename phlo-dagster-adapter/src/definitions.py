@@ -79,10 +79,10 @@ def check_result(asset: dict, check: dict, result: dict | None) -> dg.AssetCheck
         result = {"outcome": "errored", "error": "phlo did not report this check; write the Dagster definitions again"}
     # The result's own: a check with a limit for each level warns at one and fails at the other.
     warns = result.get("severity", check["severity"]) == "warn" and result["outcome"] != "errored"
-    kept = ("id", "violations", "total", "unit", "tolerance", "rows_scanned", "duration_ms")
+    kept = ("id", "violations", "total", "unit", "whole", "tolerance", "rows_scanned", "duration_ms")
     metadata: dict[str, Any] = {key: result[key] for key in kept if key in result}
     # What broke the table as a whole is no fraction of it.
-    if result.get("total") and (result["violations"] == 0 or result.get("of_rows")):
+    if result.get("total") and not result.get("whole"):
         metadata["violation_rate"] = result["violations"] / result["total"]
     for key in ("expected", "observed", "error"):
         if result.get(key):

@@ -288,7 +288,8 @@ fn overview(app: &App, args: &Args) -> Result<Exit, Failure> {
                     0 => Cell::maybe(None::<String>),
                     n => Cell::toned((number::count(n as u64), tone)),
                 };
-                let broken: Vec<_> = results.iter().map(|of| &of.result).filter(|r| !r.passed()).map(|r| r.name.as_str()).collect();
+                let broken: Vec<_> =
+                    results.iter().map(|of| &of.result).filter(|r| !r.passed()).map(|r| r.name.as_str()).collect();
                 let at = latest.as_ref().map_or_else(|| "never".to_owned(), |l| number::ago(l.at, Utc::now()));
                 table.row([
                     Cell::toned((key.as_str(), Tone::Strong)),
@@ -304,7 +305,8 @@ fn overview(app: &App, args: &Args) -> Result<Exit, Failure> {
         || {
             let assets = all.iter().map(|(key, latest)| {
                 let (run, at) = latest.as_ref().map(|l| (l.run.clone(), l.at)).unzip();
-                let checks = latest.iter().flat_map(|l| l.results.iter().map(|of| Checked::from(of.result.clone()))).collect();
+                let checks =
+                    latest.iter().flat_map(|l| l.results.iter().map(|of| Checked::from(of.result.clone()))).collect();
                 Asset { run, at, checks, ..reported(&platform, key) }
             });
             report(&platform, Utc::now(), assets.collect())
@@ -425,7 +427,8 @@ fn table<'a>(
     let mut table = Table::list(&app.printer, &headings);
     for (result, before) in results {
         // What failed as a whole has no rows to count.
-        let of_rows = |text: String| Cell::maybe((result.passed() || result.is_of_rows()).then_some(text));
+        let of_rows =
+            |text: String| Cell::maybe(((result.passed() && !result.whole) || result.is_of_rows()).then_some(text));
         let cells = [
             Cell::toned((result.name.as_str(), Tone::Strong)),
             result.kind.as_str().into(),

@@ -164,7 +164,8 @@ impl Page<'_> {
             self.text(&result.name),
             self.text(&result.kind),
         );
-        let counted = (result.passed() || result.is_of_rows()) && result.outcome != CheckOutcome::Errored;
+        let counted =
+            (result.passed() || result.is_of_rows()) && !result.whole && result.outcome != CheckOutcome::Errored;
         let rows = counted.then(|| {
             format!(
                 "{} of {} ({})",

@@ -189,7 +189,10 @@ pub(crate) fn by_tolerance(check: &CheckResult) -> Option<String> {
 
 /// What was found, where that is more than the count of rows, which is shown in its own words.
 pub(crate) fn found(check: &CheckResult) -> Option<String> {
-    check.observed.clone().filter(|found| *found != format!("{} of {} {}s", check.violations, check.total, check.unit()))
+    check
+        .observed
+        .clone()
+        .filter(|found| *found != format!("{} of {} {}s", check.violations, check.total, check.unit()))
 }
 
 // For a shell.

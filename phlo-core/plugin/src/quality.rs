@@ -301,7 +301,7 @@ pub struct Verdict {
     pub passed: bool,
     /// Rows (or what the check counts) that broke it.
     pub violations: u64,
-    /// Rows that were looked at; `None` lets the engine use the table's row count.
+    /// Rows that were looked at; `None` lets the engine use the table's row count, and one violation is then the table as a whole.
     pub total: Option<u64>,
     /// What was found, for people.
     pub observed: Option<String>,

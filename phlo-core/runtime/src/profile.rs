@@ -234,7 +234,8 @@ fn bounds(column: &ColumnProfile, rows: u64) -> Option<String> {
             let (least, most) = limits(&column.data_type);
             // What the type cannot hold need not be checked.
             let bounds = [("min", min, min > least), ("max", max, max < most)];
-            let bounds: Vec<_> = bounds.iter().filter(|(.., tells)| *tells).map(|(end, n, _)| format!("{end}: {n}")).collect();
+            let bounds: Vec<_> =
+                bounds.iter().filter(|(.., tells)| *tells).map(|(end, n, _)| format!("{end}: {n}")).collect();
             return (!bounds.is_empty()).then(|| bounds.join(", "));
         }
         let number = |value: &Value| value.as_f64().or_else(|| value.as_str()?.parse().ok());

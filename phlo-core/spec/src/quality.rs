@@ -166,6 +166,9 @@ pub struct CheckResult {
     /// Whether violations are rows, which `sql` shows; otherwise `sql` answers what was judged.
     #[serde(default)]
     pub of_rows: bool,
+    /// Whether the table as a whole was judged: then the violation, one, is no fraction of `total`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub whole: bool,
 }
 
 impl CheckResult {
@@ -190,6 +193,7 @@ impl CheckResult {
             duration_ms: _,
             rows_scanned: _,
             of_rows: _,
+            whole: _,
         } = self;
         let texts = [description, expected, observed, error, sql].into_iter().flatten();
         texts.chain([name]).for_each(|text| *text = redactor.clean(text));
@@ -218,11 +222,11 @@ impl CheckResult {
 
     /// Violations of what was looked at; 0 for none, 1 where the table as a whole broke it.
     pub fn violation_rate(&self) -> f64 {
-        match self.violations {
-            0 => 0.0,
-            _ if !self.is_of_rows() => 1.0,
-            _ if self.total == 0 => 0.0,
-            violations => violations as f64 / self.total as f64,
+        match (self.violations, self.total) {
+            (0, _) => 0.0,
+            _ if self.whole => 1.0,
+            (_, 0) => 0.0,
+            (violations, total) => violations as f64 / total as f64,
         }
     }
 }

@@ -181,6 +181,7 @@ pub fn check_result(name: &str, outcome: CheckOutcome) -> CheckResult {
         duration_ms: 0,
         rows_scanned: 0,
         of_rows: true,
+        whole: false,
     }
 }
 

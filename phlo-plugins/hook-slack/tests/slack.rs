@@ -123,6 +123,7 @@ fn one_message_tells_everything_that_went_wrong_once() {
         failed("not_null(carrier)"),
         CheckResult {
             of_rows: false,
+            whole: false,
             sql: None,
             observed: Some("3 < 5".to_owned()),
             expected: Some("5 rows".to_owned()),

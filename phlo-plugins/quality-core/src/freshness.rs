@@ -103,6 +103,7 @@ impl Quality for Freshness {
                 format!("newest {column} of each {groups} at most {} old{fixed}", hours(&max_age_hours.to_string())),
                 evaluation,
             )
+            .counting("group")
             .on([column])
             .on(by);
             return Ok(if fixed.is_empty() { plan.by_the_clock() } else { plan });

@@ -240,7 +240,8 @@ impl Quality for TableSchema {
             check_name("schema", &name),
             expected,
             Evaluation::Schema { verdict: Arc::new(move |schema| rules.judge(schema)) },
-        ))
+        )
+        .counting("column"))
     }
 }
 

@@ -132,8 +132,8 @@ impl Quality for Histogram {
             .collect();
         let name = check_name("histogram", &format!("{column}: {}", told.join(", ")));
         let expected = format!("shares of {column}: {}", told.join(", "));
-        Ok(CheckPlan::new(name, expected, Evaluation::aggregates(expressions, move |values| judge(values, &bins)))
-            .on([column]))
+        let evaluation = Evaluation::aggregates(expressions, move |values| judge(values, &bins));
+        Ok(CheckPlan::new(name, expected, evaluation).counting("bin").on([column]))
     }
 }
 

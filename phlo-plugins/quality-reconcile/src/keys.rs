@@ -122,6 +122,9 @@ impl Quality for ReconcileKeys {
         ];
         let expected = format!("{word} of {} in {}", key.join(", "), one_line(&with.shown()));
         let evaluation = Evaluation::Query { query, verdict: std::sync::Arc::new(judge), show: Some(show) };
-        Ok(with.read_by(CheckPlan::new(params::name("reconcile_keys", &name), expected, evaluation).counting("key").on(key), target))
+        Ok(with.read_by(
+            CheckPlan::new(params::name("reconcile_keys", &name), expected, evaluation).counting("key").on(key),
+            target,
+        ))
     }
 }

@@ -17,11 +17,12 @@ mod types;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use arrow_schema::SchemaRef;
 use datafusion::catalog::{MemorySchemaProvider, TableProvider};
 use datafusion::datasource::MemTable;
 use phlo_bundle as _;
 use phlo_engine::{Check, Session, check};
-use phlo_plugin::quality::CheckTarget;
+use phlo_plugin::quality::{CheckTarget, Evaluation};
 use phlo_plugin::{InitContext, Policy, Registry};
 use phlo_spec::quality::{CheckOutcome, CheckSeverity, Tolerance};
 use phlo_spec::{AssetKey, CheckResult, Node};
@@ -276,10 +277,43 @@ async fn run(
         }
     }
     let audited = check::audit(&session, &table, &checks, check::Scope::All, None).await;
+    let known = checks.clone();
+    let find =
+        move |_: &str, name: &str, _: &SchemaRef| Ok(known.iter().find(|check| check.name == name).unwrap().clone());
+    check::register_holds(&session, Arc::new(find));
+    session.register_table("audited", table).unwrap();
     for (at, result) in audited.unwrap_or_else(|err| panic!("{err:?}\n{rows}")).results {
-        results[places[at]] = Ok(result);
+        // How rows are shown does not depend on how their types are stored.
+        let shown = if rows.dress().name().is_empty() { shows(&session, &checks[at], &result).await } else { Ok(()) };
+        results[places[at]] = shown.map(|()| result);
     }
     results
+}
+
+/// Whether the SQL of a result finds what the result says, and the sample is of that.
+async fn shows(session: &Session, check: &Check, result: &CheckResult) -> Result<(), String> {
+    let Some(sql) = result.sql.as_ref().filter(|_| result.outcome != CheckOutcome::Errored) else { return Ok(()) };
+    let sql = sql.replace(check::ROWS, "audited").replace(check::TABLE, "audited");
+    let shown = async { session.sql(&sql).await?.count().await };
+    let shown = shown.await.map_err(|err| format!("its SQL does not run: {err}\n{sql}"))? as u64;
+    if !result.of_rows || result.whole {
+        return Ok(());
+    }
+    let fits = match &check.plan.evaluation {
+        _ if result.violations == 0 => shown == 0,
+        // All rows that share a key, of which one would be none too many.
+        Evaluation::Unique { .. } => shown >= result.violations,
+        _ if result.unit.is_some() || check.kind == "duplicate_rows" => shown > 0,
+        _ => shown == result.violations,
+    };
+    if !fits {
+        return Err(format!("{} violations, and its SQL shows {shown}\n{sql}", result.violations));
+    }
+    let kept = shown.min(check.sample as u64);
+    if result.sample.len() as u64 != kept {
+        return Err(format!("a sample of {}, not {kept}", result.sample.len()));
+    }
+    Ok(())
 }
 
 /// The check as an asset's file would make it.

@@ -359,7 +359,8 @@ const KEYS: &[Truth] = &[
             let mut lower: Vec<_> = spellings.iter().map(|text| text.to_lowercase()).collect();
             lower.sort_unstable();
             lower.dedup();
-            Expected::violations(spellings.len() - lower.len()).passed(spellings.len() == lower.len())
+            let expected = Expected::violations(spellings.len() - lower.len()).of(spellings.len());
+            expected.passed(spellings.len() == lower.len())
         },
     ),
     Truth::new(

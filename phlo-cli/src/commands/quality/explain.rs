@@ -45,7 +45,8 @@ pub(super) fn run(app: &App, asset: &str) -> Result<Exit, Failure> {
             let queries = plan.checks.iter().filter(|one| one.on_audit == Way::Query).count();
             let queries = match queries {
                 0 => String::new(),
-                count => format!("{} asks a query of its own each time\n", plural(count, "check")),
+                1 => "1 check asks a query of its own each time\n".to_owned(),
+                count => format!("{} ask queries of their own each time\n", plural(count, "check")),
             };
             format!(
                 "{}  {}\n\n{}\n{}{}{queries}",

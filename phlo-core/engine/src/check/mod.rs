@@ -14,9 +14,9 @@ mod states;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow_array::{Array as _, RecordBatch};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float64Type;
+use arrow_array::{Array as _, RecordBatch};
 use arrow_cast::display::array_value_to_string;
 use arrow_schema::{DataType, SchemaRef};
 use datafusion::common::DFSchema;
@@ -170,9 +170,8 @@ impl Check {
                     plan(session, show).await
                 }
                 Evaluation::Unique { key, complete } => {
-                    let (count, show) = query::duplicates(key, *complete);
-                    plan(session, &count).await?;
-                    plan(session, &show).await
+                    plan(session, &query::surplus(key, *complete)).await?;
+                    plan(session, &query::sharing(key, *complete, None)).await
                 }
                 Evaluation::Query { query, show, .. } => {
                     plan(session, query).await?;
@@ -204,7 +203,7 @@ impl Check {
             }
             Evaluation::Violations { query } => vec![query.clone()],
             Evaluation::Count { count, show } => vec![count.clone(), show.clone()],
-            Evaluation::Unique { key, complete } => vec![query::duplicates(key, *complete).0],
+            Evaluation::Unique { key, complete } => vec![query::surplus(key, *complete)],
             Evaluation::Query { query, show, .. } => {
                 [Some(query), show.as_ref()].into_iter().flatten().cloned().collect()
             }
@@ -213,6 +212,12 @@ impl Check {
         };
         texts.extend(self.filter.iter().map(|filter| format!("SELECT 1 FROM this WHERE {filter}")));
         texts
+    }
+
+    /// The result of what a plugin judged. One violation of nothing that it counted is of the table as a whole.
+    fn judged(&self, verdict: &Verdict, total: u64) -> CheckResult {
+        let whole = verdict.total.is_none() && verdict.violations == u64::from(!verdict.passed);
+        CheckResult { whole, ..self.result(verdict, total) }
     }
 
     fn result(&self, verdict: &Verdict, total: u64) -> CheckResult {
@@ -245,6 +250,7 @@ impl Check {
             duration_ms: 0,
             rows_scanned: total,
             of_rows: false,
+            whole: false,
         }
     }
 

@@ -39,7 +39,7 @@ impl Check {
         let verdict = guard(&self.kind, "judging aggregates", || Ok(verdict(values)))?;
         let filter = self.filter.as_ref().map(|f| format!(" WHERE {}", ended(f))).unwrap_or_default();
         let sql = Some(format!("SELECT {} FROM {TABLE}{filter}", expressions.join(", ")));
-        Ok(CheckResult { sql, ..self.result(&verdict, total) })
+        Ok(CheckResult { sql, ..self.judged(&verdict, total) })
     }
 
     /// Runs the check by itself, over the table that is registered as `this`.
@@ -71,38 +71,33 @@ impl Check {
             }
             Evaluation::Schema { verdict } => {
                 let verdict = guard(&self.kind, "judging the schema", || Ok(verdict(schema)))?;
-                Ok(CheckResult { rows_scanned: 0, ..self.result(&verdict, total) })
+                Ok(CheckResult { rows_scanned: 0, ..self.judged(&verdict, total) })
             }
             Evaluation::Schemas { other, verdict } => {
                 let other = session.table(table(other)).await.map_err(map_error)?;
                 let other: SchemaRef = Arc::new(other.schema().as_arrow().clone());
                 let verdict = guard(&self.kind, "judging the schemas", || Ok(verdict(schema, &other)))?;
-                Ok(CheckResult { rows_scanned: 0, ..self.result(&verdict, total) })
+                Ok(CheckResult { rows_scanned: 0, ..self.judged(&verdict, total) })
             }
             Evaluation::Violations { query } => {
                 let frame = select(session, query).await?;
                 let count = frame.clone().count().await.map_err(map_error)?;
                 self.counted(count as u64, total, (frame, schema), query).await
             }
-            Evaluation::Count { .. } | Evaluation::Unique { .. } => {
-                let (count, show) = match &self.plan.evaluation {
-                    Evaluation::Count { count, show } => (count.clone(), show.clone()),
-                    Evaluation::Unique { key, complete } => duplicates(key, *complete),
-                    _ => return Err(Error::internal("a check without a count was counted")),
-                };
-                let answer = one_row(session, &count).await?;
-                let violations = answer
-                    .first()
-                    .and_then(Value::as_f64)
-                    .filter(|n| *n >= 0.0 && n.fract() == 0.0)
-                    .ok_or_else(|| Error::new(Code::CheckErrored, "the counting query answered no count"))?;
-                let frame = select(session, &show).await?;
-                self.counted(violations as u64, total, (frame, schema), &show).await
+            Evaluation::Count { count, show } => {
+                let violations = counted(session, count).await?;
+                let frame = select(session, show).await?;
+                self.counted(violations, total, (frame, schema), show).await
+            }
+            Evaluation::Unique { key, complete } => {
+                let violations = counted(session, &surplus(key, *complete)).await?;
+                let few = select(session, &sharing(key, *complete, Some(self.sample))).await?;
+                self.counted(violations, total, (few, schema), &sharing(key, *complete, None)).await
             }
             Evaluation::Query { query, verdict, show } => {
                 let answer = rows(session, query).await?;
                 let verdict = guard(&self.kind, "judging rows", || Ok(verdict(&answer)))?;
-                let mut result = self.result(&verdict, total);
+                let mut result = self.judged(&verdict, total);
                 match show {
                     Some(show) => {
                         result.of_rows = true;
@@ -126,7 +121,7 @@ impl Check {
     pub(super) fn unique_result(&self, total: u64) -> CheckResult {
         let verdict = Verdict { passed: true, violations: 0, total: Some(total), observed: None };
         let sql = match &self.plan.evaluation {
-            Evaluation::Unique { key, complete } => Some(self.reproduced(&duplicates(key, *complete).1)),
+            Evaluation::Unique { key, complete } => Some(self.reproduced(&sharing(key, *complete, None))),
             _ => None,
         };
         CheckResult { sql, of_rows: true, ..self.result(&verdict, total) }
@@ -150,13 +145,23 @@ impl Check {
         Ok(result)
     }
 
-    /// The first rows of a query, as they are kept.
+    /// The first rows of a query, as they are kept; none if they cannot be shown, say for want of memory: that they are wrong is known.
+    ///
+    /// # Errors
+    /// Only what trying again may help.
     pub(super) async fn sampled(&self, show: DataFrame, schema: &SchemaRef) -> Result<Vec<serde_json::Value>> {
         if self.sample == 0 {
             return Ok(Vec::new());
         }
-        let rows = show.limit(0, Some(self.sample)).map_err(map_error)?.collect().await.map_err(map_error)?;
-        Ok(self.shown(&rows, schema))
+        let rows = async { show.limit(0, Some(self.sample))?.collect().await };
+        match rows.await.map_err(map_error) {
+            Ok(rows) => Ok(self.shown(&rows, schema)),
+            Err(err) if err.is_retryable() => Err(err),
+            Err(err) => {
+                tracing::warn!(check = self.name, error = %err, "failing rows cannot be shown");
+                Ok(Vec::new())
+            }
+        }
     }
 }
 
@@ -165,28 +170,58 @@ pub(super) fn table(key: &str) -> String {
     key.split('.').map(quote).collect::<Vec<_>>().join(".")
 }
 
-/// The queries that count surplus rows, and those without a complete key if every row must have one, and show such keys. Counting
-/// distinct keys would hold all of them in memory; a GROUP BY spills.
-pub(super) fn duplicates(key: &[KeyPart], complete: bool) -> (String, String) {
-    let rows = "\"_phlo_rows\"";
-    let each = |text: &dyn Fn(&KeyPart) -> String| key.iter().map(text).collect::<Vec<_>>();
-    let names = each(&|part| quote(&part.name)).join(", ");
-    let named = each(&|part| format!("{} AS {}", part.expression, quote(&part.name))).join(", ");
-    let listed = each(&|part| part.expression.clone()).join(", ");
-    let given = each(&|part| format!("({}) IS NOT NULL", part.expression)).join(" AND ");
-    let missing = each(&|part| format!("{} IS NULL", quote(&part.name))).join(" OR ");
-    let only = if complete { String::new() } else { format!(" WHERE {given}") };
-    let (surplus, broken) = if complete {
-        (format!("CASE WHEN {missing} THEN {rows} ELSE {rows} - 1 END"), format!("{rows} > 1 OR {missing}"))
-    } else {
-        (format!("{rows} - 1"), format!("{rows} > 1"))
+/// The query that counts surplus rows, and those without a complete key if every row must have one. Counting distinct keys would hold all
+/// of them in memory; a GROUP BY spills.
+pub(super) fn surplus(key: &[KeyPart], complete: bool) -> String {
+    let surplus = match complete {
+        true => format!("CASE WHEN {} THEN {COUNTED} ELSE {COUNTED} - 1 END", lacking(key)),
+        false => format!("{COUNTED} - 1"),
     };
-    let groups = format!(
-        "FROM (SELECT {named}, count(*) AS {rows} FROM this{only} GROUP BY {listed}) AS \"_phlo_groups\" WHERE {broken}"
-    );
-    (
-        format!("SELECT coalesce(sum({surplus}), 0) {groups}"),
-        format!("SELECT {names}, {rows} {groups} ORDER BY {rows} DESC, {names}"),
+    format!("SELECT coalesce(sum({surplus}), 0) FROM {}", broken_keys(key, complete))
+}
+
+/// The query that shows the rows that share a key, or have none where every row must; with `most`, those of so many keys.
+pub(super) fn sharing(key: &[KeyPart], complete: bool, most: Option<usize>) -> String {
+    let aliases: Vec<String> = (0..key.len()).map(alias).collect();
+    let order = format!("ORDER BY {COUNTED} DESC, {}", aliases.join(", "));
+    // The rows are joined to few keys: so many of them need no memory.
+    let few = most.map(|most| format!(" {order} LIMIT {most}")).unwrap_or_default();
+    let same: Vec<String> = key
+        .iter()
+        .zip(&aliases)
+        .map(|(part, alias)| format!("(({}) IS NOT DISTINCT FROM {alias})", part.expression))
+        .collect();
+    format!(
+        "SELECT this.*, {COUNTED} FROM (SELECT * FROM {}{few}) AS \"_phlo_keys\" JOIN this ON {} {order}",
+        broken_keys(key, complete),
+        same.join(" AND ")
+    )
+}
+
+/// How many rows a key has.
+const COUNTED: &str = "\"_phlo_rows\"";
+
+fn alias(at: usize) -> String {
+    format!("\"_phlo_key{at}\"")
+}
+
+/// Whether a key is not complete.
+fn lacking(key: &[KeyPart]) -> String {
+    (0..key.len()).map(|at| format!("{} IS NULL", alias(at))).collect::<Vec<_>>().join(" OR ")
+}
+
+/// The keys that break uniqueness.
+fn broken_keys(key: &[KeyPart], complete: bool) -> String {
+    let each = |text: &dyn Fn((usize, &KeyPart)) -> String| key.iter().enumerate().map(text).collect::<Vec<_>>();
+    let named = each(&|(at, part)| format!("{} AS {}", part.expression, alias(at))).join(", ");
+    let listed = each(&|(_, part)| part.expression.clone()).join(", ");
+    let given = each(&|(_, part)| format!("({}) IS NOT NULL", part.expression)).join(" AND ");
+    let (only, broken) = match complete {
+        true => (String::new(), format!("{COUNTED} > 1 OR {}", lacking(key))),
+        false => (format!(" WHERE {given}"), format!("{COUNTED} > 1")),
+    };
+    format!(
+        "(SELECT {named}, count(*) AS {COUNTED} FROM this{only} GROUP BY {listed}) AS \"_phlo_groups\" WHERE {broken}"
     )
 }
 
@@ -204,6 +239,13 @@ pub(super) async fn select(session: &SessionContext, sql: &str) -> Result<DataFr
         }
         plan => Ok(DataFrame::new(session.state(), plan)),
     }
+}
+
+/// What a counting query answers.
+async fn counted(session: &SessionContext, count: &str) -> Result<u64> {
+    let answer = one_row(session, count).await?;
+    let number = answer.first().and_then(Value::as_f64).filter(|n| *n >= 0.0 && n.fract() == 0.0);
+    number.map(|n| n as u64).ok_or_else(|| Error::new(Code::CheckErrored, "the counting query answered no count"))
 }
 
 /// A query's rows as values.

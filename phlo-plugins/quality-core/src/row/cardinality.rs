@@ -98,6 +98,7 @@ impl Quality for AtLeastOne {
             format!("at least one value in {list}"),
             Evaluation::aggregates(expressions, judge),
         )
+        .counting("column")
         .on(params.columns))
     }
 }

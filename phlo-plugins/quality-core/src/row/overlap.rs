@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::uniqueness::comparable;
 use super::{Class, class, key, side};
-use crate::params::{self, invalid};
+use crate::params::invalid;
 
 /// No two rows' ranges overlap, such as the periods in which a price is valid.
 ///
@@ -91,11 +91,9 @@ impl Quality for DisjointRanges {
             overlap.push("\"_phlo_open\" > 0".to_owned());
             overlap.push(format!("({begin} IS NULL AND \"_phlo_earlier\" > 0)"));
         }
-        let mut shown = params::quoted(&within);
-        shown.extend([quote(&from), quote(&to)]);
+        let helpers = if open { "\"_phlo_until\", \"_phlo_earlier\", \"_phlo_open\"" } else { "\"_phlo_until\"" };
         let query = format!(
-            "SELECT {} FROM (SELECT *, {columns} FROM this WHERE {}) AS \"_phlo_ranges\" WHERE {}",
-            shown.join(", "),
+            "SELECT * EXCLUDE ({helpers}) FROM (SELECT *, {columns} FROM this WHERE {}) AS \"_phlo_ranges\" WHERE {}",
             some.join(" AND "),
             overlap.join(" OR ")
         );

@@ -143,6 +143,7 @@ impl Quality for ContainsValues {
             format!("{column} holding each of {list}{}", if only { " and nothing else" } else { "" }),
             Evaluation::aggregates(expressions, judge),
         )
+        .counting("value")
         .on(vec![column]))
     }
 }
@@ -217,6 +218,8 @@ fn most_common(rows: &[Vec<Value>], ties: bool) -> Verdict {
         return Verdict::whole(true, "no values");
     }
     let text = |value: &Value| match value {
+        // An empty text would look like none.
+        Value::Text(text) if text.is_empty() => "\"\"".to_owned(),
         Value::Text(text) => text.clone(),
         Value::Int(count) => count.to_string(),
         other => format!("{other:?}"),

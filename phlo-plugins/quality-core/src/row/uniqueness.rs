@@ -18,6 +18,22 @@ fn keys(target: &CheckTarget, columns: &[String]) -> (String, String) {
     (named.collect::<Vec<_>>().join(", "), keys.join(", "))
 }
 
+/// The rows that have the same keys, null being one of them, with how many share theirs.
+fn alike(keys: &[String]) -> String {
+    let aliases: Vec<_> = (0..keys.len()).map(|at| format!("\"_phlo_key{at}\"")).collect();
+    let named: Vec<_> = keys.iter().zip(&aliases).map(|(key, alias)| format!("{key} AS {alias}")).collect();
+    let same: Vec<_> =
+        keys.iter().zip(&aliases).map(|(key, alias)| format!("({key} IS NOT DISTINCT FROM {alias})")).collect();
+    format!(
+        "SELECT this.*, \"_phlo_rows\" FROM (SELECT {}, count(*) AS \"_phlo_rows\" FROM this GROUP BY {} HAVING count(*) > 1) \
+         AS \"_phlo_keys\" JOIN this ON {} ORDER BY \"_phlo_rows\" DESC, {}",
+        named.join(", "),
+        keys.join(", "),
+        same.join(" AND "),
+        aliases.join(", ")
+    )
+}
+
 /// A key identifies each row: no nulls in it, and no two rows with the same.
 ///
 /// Violations are the rows with a null in any of the columns and the surplus rows of each key: one that three rows share makes two. NaN
@@ -164,14 +180,14 @@ impl Quality for Uniqueness {
                 );
             }
         }
-        let between = match (min, max) {
+        let (between, wanted) = match (min, max) {
             (None, None) => return Err(invalid("neither `min` nor `max` is given").hint("give one of them, or both")),
             (Some(min), Some(max)) if min > max => {
                 return Err(invalid(format!("`min` is {min}, above `max`, which is {max}")).hint("swap them"));
             }
-            (Some(min), Some(max)) => format!("{min}..{max}"),
-            (Some(min), None) => format!("{min}.."),
-            (None, Some(max)) => format!("..{max}"),
+            (Some(min), Some(max)) => (format!("{min}..{max}"), format!("from {min} to {max}")),
+            (Some(min), None) => (format!("{min}.."), format!("at least {min}")),
+            (None, Some(max)) => (format!("..{max}"), format!("at most {max}")),
         };
         let (list, complete) = (columns.join(", "), params::quoted(&columns).join(" IS NOT NULL AND "));
         let (_, group) = keys(target, &columns);
@@ -186,7 +202,7 @@ impl Quality for Uniqueness {
         };
         Ok(CheckPlan::new(
             check_name("uniqueness", &format!("{list}, {what}, {between}")),
-            format!("{what} fraction of {list} within {between}"),
+            format!("{what} fraction of {list} {wanted}"),
             Evaluation::query(query, move |rows| fraction(rows, measure, min, max)),
         )
         .on(columns))
@@ -277,7 +293,11 @@ impl Quality for DuplicateRows {
                 count: format!(
                     "SELECT coalesce(sum(\"_phlo_rows\" - 1), 0) FROM (SELECT count(*) AS \"_phlo_rows\" {groups}) AS \"_phlo_groups\""
                 ),
-                show: format!("SELECT {named}, count(*) AS \"_phlo_rows\" {groups} ORDER BY \"_phlo_rows\" DESC"),
+                show: if columns.is_empty() && except.is_empty() {
+                    format!("SELECT {named}, count(*) AS \"_phlo_rows\" {groups} ORDER BY \"_phlo_rows\" DESC")
+                } else {
+                    alike(&compared.iter().map(|column| key(target, column)).collect::<Vec<_>>())
+                },
             }
         };
         let plan = CheckPlan::new(check_name("duplicate_rows", &what), expected, evaluation);

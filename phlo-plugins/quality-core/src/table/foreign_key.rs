@@ -10,8 +10,7 @@ use crate::params::{self, invalid};
 
 /// Each key is a key of another table.
 ///
-/// A row whose key is not there is a violation; the missing keys are shown with how many rows have them. A key with a null in any column
-/// passes, as in SQL (add `not_null` to refuse it). An empty table passes. Keys are compared as SQL compares them, NaN with NaN.
+/// A row whose key is not there is a violation. A key with a null in any column passes, as in SQL (add `not_null` to refuse it). An empty table passes. Keys are compared as SQL compares them, NaN with NaN.
 /// `tolerance` is the fraction of rows that may find no partner. The keys of this table are grouped first, which spills to disk; the
 /// join then holds one side's distinct keys in memory.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -50,10 +49,10 @@ impl Quality for ForeignKey {
         let key = mine.join(", ");
         let on: Vec<_> =
             mine.iter().zip(&theirs).map(|(a, b)| format!("\"_phlo_keys\".{a} = \"_phlo_other\".{b}")).collect();
+        let given = mine.iter().map(|column| format!("{column} IS NOT NULL")).collect::<Vec<_>>().join(" AND ");
         let missing = format!(
-            "FROM (SELECT {key}, count(*) AS \"_phlo_rows\" FROM this WHERE {} IS NOT NULL GROUP BY {key}) AS \"_phlo_keys\" \
+            "FROM (SELECT {key}, count(*) AS \"_phlo_rows\" FROM this WHERE {given} GROUP BY {key}) AS \"_phlo_keys\" \
              WHERE NOT EXISTS (SELECT 1 FROM {table} AS \"_phlo_other\" WHERE {})",
-            mine.join(" IS NOT NULL AND "),
             on.join(" AND "),
         );
         let (list, there) = (columns.join(", "), there.join(", "));
@@ -62,7 +61,11 @@ impl Quality for ForeignKey {
             format!("each {list} is a {there} of {references}"),
             Evaluation::Count {
                 count: format!("SELECT coalesce(sum(\"_phlo_rows\"), 0) {missing}"),
-                show: format!("SELECT {key}, \"_phlo_rows\" {missing} ORDER BY \"_phlo_rows\" DESC, {key}"),
+                show: format!(
+                    "SELECT * FROM this AS \"_phlo_keys\" WHERE {given} AND NOT EXISTS (SELECT 1 FROM {table} AS \"_phlo_other\" WHERE {}) \
+                     ORDER BY {key}",
+                    on.join(" AND "),
+                ),
             },
         )
         .on(columns))

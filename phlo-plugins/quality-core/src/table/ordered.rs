@@ -57,17 +57,14 @@ impl Quality for Ordered {
         let order = params::quoted(&by);
         let rows = format!(
             "FROM (SELECT *, lag(\"_phlo_value\") OVER ({}ORDER BY {}, \"_phlo_value\" {direction}) AS \"_phlo_previous\" \
-             FROM (SELECT {}{}, {} AS \"_phlo_value\" FROM this WHERE {} IS NOT NULL AND {} IS NOT NULL)) \
+             FROM (SELECT *, {} AS \"_phlo_value\" FROM this WHERE {} IS NOT NULL AND {} IS NOT NULL)) \
              WHERE NOT (\"_phlo_value\" {comparison} \"_phlo_previous\")",
             partition(&within),
-            order.join(", "),
-            leading(&within.iter().filter(|column| !by.contains(column)).cloned().collect::<Vec<_>>()),
             order.join(", "),
             same(target, &column),
             quote(&column),
             order.join(" IS NOT NULL AND "),
         );
-        let shown = leading(&within.iter().filter(|column| !by.contains(column)).cloned().collect::<Vec<_>>());
         let groups = if within.is_empty() { String::new() } else { format!(" within {}", within.join(", ")) };
         let what = format!("{column} {how} by {}{groups}", by.join(", "));
         Ok(CheckPlan::new(
@@ -76,9 +73,8 @@ impl Quality for Ordered {
             Evaluation::Count {
                 count: format!("SELECT count(*) {rows}"),
                 show: format!(
-                    "SELECT {shown}{}, \"_phlo_value\" AS {}, \"_phlo_previous\" {rows} ORDER BY {shown}{}",
-                    order.join(", "),
-                    if within.contains(&column) { "\"_phlo_value\"".to_owned() } else { quote(&column) },
+                    "SELECT * EXCLUDE (\"_phlo_value\") {rows} ORDER BY {}{}",
+                    leading(&within.iter().filter(|column| !by.contains(column)).cloned().collect::<Vec<_>>()),
                     order.join(", ")
                 ),
             },

@@ -65,7 +65,8 @@ impl Quality for SameSchema {
                 other: with,
                 verdict: Arc::new(move |this, other| judge(this, other, exact, ordered, types)),
             },
-        ))
+        )
+        .counting("column"))
     }
 }
 
