@@ -1,6 +1,6 @@
 //! Profiles of tables, and the checks that they suggest: each was run on the table before anybody sees it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow_schema::DataType;
 use phlo_engine::profile::{ColumnProfile, TableProfile, profile};
@@ -20,6 +20,8 @@ const CODES: usize = 10;
 const OFTEN: u64 = 5;
 /// A span up to which whole numbers' bounds are taken as they are: hours, days, months, minutes.
 const NARROW: i128 = 60;
+/// The part of rows that may lack a value for the others to be expected.
+const FEW: f64 = 0.05;
 /// The part of rows that an approximate count of distinct values has to reach before uniqueness is looked at exactly.
 const UNIQUE: f64 = 0.97;
 
@@ -91,15 +93,17 @@ fn check(item: &str) -> Result<CheckSpec> {
     let [(kind, params)] = node.entries().unwrap_or_default() else {
         return Err(Error::internal("a suggested check is no map").with("check", item));
     };
+    let mut params = params.clone();
+    let tolerance = params.take("tolerance").map(|(_, value)| value.read::<Tolerance>()).transpose();
     Ok(CheckSpec {
         kind: kind.as_str().unwrap_or_default().to_owned(),
         name: None,
         description: None,
         severity: CheckSeverity::Error,
-        tolerance: Tolerance::default(),
+        tolerance: tolerance.map_err(|problem| Error::from(*problem))?.unwrap_or_default(),
         filter: None,
         sample: 0,
-        params: params.clone(),
+        params,
         place: None,
     })
 }
@@ -145,6 +149,7 @@ fn candidates(profile: &TableProfile, had: &Had) -> Vec<String> {
     if !whole.is_empty() {
         items.push(format!("not_null: [{}]", whole.join(", ")));
     }
+    items.extend(partly_whole(profile, had));
     for column in &profile.columns {
         let name = scalar(&column.name);
         if is_key(column, profile.rows) && !had.alone("unique", &column.name) {
@@ -166,12 +171,55 @@ fn candidates(profile: &TableProfile, had: &Had) -> Vec<String> {
             && lacks("pattern")
         {
             items.push(format!("pattern: {{ column: {name}, pattern: '{}' }}", pattern.replace('\'', "''")));
+        } else if let Some(lengths) = lengths(column)
+            && lacks("length")
+            && lacks("pattern")
+        {
+            items.push(format!("length: {{ column: {name}, {lengths} }}"));
         }
     }
     if !had.kind("row_count") {
         items.push(format!("row_count: {{ min: {} }}", leading(profile.rows)));
     }
     items
+}
+
+/// Columns that lack few values, and those that lack them in the same rows.
+fn partly_whole(profile: &TableProfile, had: &Had) -> Vec<String> {
+    let partly: Vec<&ColumnProfile> =
+        profile.columns.iter().filter(|column| column.nulls > 0 && column.nulls < profile.rows).collect();
+    let few = partly.iter().filter(|column| !had.about("not_null", &column.name));
+    let few = few.filter_map(|column| {
+        let tolerance = round_up(column.nulls as f64 / profile.rows as f64);
+        (tolerance <= FEW)
+            .then(|| format!("not_null: {{ columns: [{}], tolerance: {tolerance} }}", scalar(&column.name)))
+    });
+    let mut items: Vec<String> = few.collect();
+    let mut alike: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+    for column in partly.iter().filter(|column| !had.about("nulls_together", &column.name)) {
+        alike.entry(column.nulls).or_default().push(scalar(&column.name));
+    }
+    let several = alike.into_values().filter(|columns| columns.len() > 1);
+    items.extend(several.map(|columns| format!("nulls_together: [{}]", columns.join(", "))));
+    items
+}
+
+// To one digit that matters.
+fn round_up(fraction: f64) -> f64 {
+    let digits = -fraction.log10().floor();
+    let unit = 10f64.powf(digits);
+    // 3 of 100 are 0.03, not 0.030000000000000002.
+    ((fraction * unit - 1e-9).ceil() / unit * 1e9).round() / 1e9
+}
+
+/// `min: …, max: …` of a text's length in characters: exact where all are of one, otherwise with room.
+fn lengths(column: &ColumnProfile) -> Option<String> {
+    let texts = column.texts.as_ref().filter(|texts| texts.max_length > 0)?;
+    if texts.min_length == texts.max_length {
+        return Some(format!("min: {0}, max: {0}", texts.max_length));
+    }
+    let max = whole(0, i128::from(texts.max_length.max(NARROW as u64 + 1))).1;
+    Some(if texts.min_length > 0 { format!("min: 1, max: {max}") } else { format!("max: {max}") })
 }
 
 /// Fewer rows, of which but the first digit is 0: a table that shrinks a little is none that lost its rows.
@@ -334,6 +382,7 @@ mod tests {
             assert_eq!((low.as_str(), high.as_str()), want, "{min}..{max}");
             assert!(low.parse::<f64>().unwrap() <= min && high.parse::<f64>().unwrap() >= max);
         }
+        assert_eq!([0.019_3, 0.03, 0.000_41, 0.05, 0.051].map(round_up), [0.02, 0.03, 0.000_5, 0.05, 0.06]);
         assert_eq!([1, 2, 10, 600, 27_004, 999_999].map(leading), [1, 1, 9, 500, 20_000, 900_000]);
     }
 

@@ -22,11 +22,15 @@ pub(crate) fn numeric(field: &str, column: &str, target: &CheckTarget) -> Result
     }
 }
 
-/// Refuses a column that is known to hold bytes, which are no text.
+/// Refuses a column that is known to hold bytes, lists or structs, which are no text.
 pub(crate) fn categorical(field: &str, column: &str, target: &CheckTarget) -> Result<()> {
     match target.column_type(column) {
-        Some(bytes) if bytes.is_binary() || matches!(bytes, DataType::BinaryView | DataType::FixedSizeBinary(_)) => {
-            let message = format!("`{field}` is `{column}`, whose type {} is no category", type_name(bytes));
+        Some(other)
+            if other.is_binary()
+                || other.is_nested()
+                || matches!(other, DataType::BinaryView | DataType::FixedSizeBinary(_)) =>
+        {
+            let message = format!("`{field}` is `{column}`, whose type {} is no category", type_name(other));
             Err(invalid(message).hint("name another column, or encode it"))
         }
         _ => Ok(()),

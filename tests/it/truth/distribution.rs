@@ -50,7 +50,7 @@ fn moving(rows: &Rows, column: &str, previous: usize, max: f64) -> Expected {
     Expected::violations(odd + far.count())
 }
 
-const DISTANCES: &[Truth] = &[
+pub(super) const DISTANCES: &[Truth] = &[
     Truth::new(
         "z_score: { column: i, max: 1.5 }",
         "select count(*) from t, (select avg(i::double) m, stddev_samp(i::double) sd_ from t) where abs(i - m) > 1.5 * sd_ + 1e-9 * greatest(abs(i::double), abs(m))",
@@ -131,7 +131,7 @@ const DISTANCES: &[Truth] = &[
 ];
 
 /// The check and, in Python, the numbers that it finds: `a` and `b` are the columns here and there without nulls, `pairs` two columns.
-const STATISTICS: &[(&str, &str, &str)] = &[
+pub(super) const STATISTICS: &[(&str, &str, &str)] = &[
     ("ks_test: { column: f, with: truth.other }", "f", "two(a, b)"),
     ("ks_test: { column: n, with: truth.other, other_column: i, p_value: 0.3 }", "n/i", "two(a, b)"),
     ("ks_test: { column: i, distribution: { normal: { mean: 0.5, stdev: 4 } } }", "i", "one(a, 'norm', (0.5, 4))"),

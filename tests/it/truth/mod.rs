@@ -8,6 +8,7 @@
 mod data;
 mod distribution;
 mod duckdb;
+mod nested;
 mod reconcile;
 mod rows;
 mod rule;
@@ -25,7 +26,7 @@ use phlo_engine::{Check, Session, check};
 use phlo_plugin::quality::{CheckTarget, Evaluation};
 use phlo_plugin::{InitContext, Policy, Registry};
 use phlo_spec::quality::{CheckOutcome, CheckSeverity, Tolerance};
-use phlo_spec::{AssetKey, CheckResult, Node};
+use phlo_spec::{AssetKey, CheckResult, Node, PluginKind};
 
 pub(crate) use data::{Cell, Dress, NAMES, Rows, dressed, tables, unlike};
 
@@ -290,7 +291,7 @@ async fn run(
     results
 }
 
-/// Whether the SQL of a result finds what the result says, and the sample is of that.
+/// Whether the SQL of a result, over the table `audited`, finds what the result says, and the sample is of that.
 async fn shows(session: &Session, check: &Check, result: &CheckResult) -> Result<(), String> {
     let Some(sql) = result.sql.as_ref().filter(|_| result.outcome != CheckOutcome::Errored) else { return Ok(()) };
     let sql = sql.replace(check::ROWS, "audited").replace(check::TABLE, "audited");
@@ -347,4 +348,34 @@ fn register_others(session: &Session, rows: &Rows) {
     let catalogs = session.catalog_names();
     let catalog = session.catalog(&catalogs[0]).unwrap();
     catalog.register_schema("truth", Arc::new(schema)).unwrap();
+}
+
+#[test]
+fn every_check_has_an_oracle() {
+    let lists = [
+        rows::KEPT,
+        rows::NULLS,
+        rows::KEYS,
+        rows::BINARY,
+        rows::KINDS,
+        rows::SETS,
+        rows::RANGES,
+        rows::TEXTS,
+        rows::FORMATS,
+        tables::FUNCTIONS,
+        tables::AGGREGATES,
+        tables::REST,
+        reconcile::RECONCILED,
+        distribution::DISTANCES,
+    ];
+    let compared = lists.concat().into_iter().map(|entry| entry.check);
+    let compared = compared.chain(distribution::STATISTICS.iter().map(|(check, ..)| *check));
+    let compared: BTreeSet<&str> = compared.filter_map(|check| check.split(':').next()).collect();
+    let registry = Registry::linked(&[]).unwrap().activate(Policy::default(), InitContext::at("/nowhere")).unwrap();
+    let (plugins, problems) = registry.instances(PluginKind::Quality);
+    assert!(problems.is_empty(), "{problems:?}");
+    let own = plugins.iter().map(|(registration, _)| registration).filter(|of| of.package.starts_with("phlo-quality-"));
+    let own: Vec<&str> = own.map(|registration| registration.name).collect();
+    let without: Vec<_> = own.iter().filter(|name| !compared.contains(*name)).collect();
+    assert!(own.len() > 50 && without.is_empty(), "{} checks, and nothing tells the truth of {without:?}", own.len());
 }

@@ -112,7 +112,7 @@ fn ranges(rows: &Rows, columns: &[&str], ranges: i128) -> Expected {
     Expected::violations(bad).passed(bad == 0).of(found.len())
 }
 
-const RECONCILED: &[Truth] = &[
+pub(super) const RECONCILED: &[Truth] = &[
     Truth::new(
         "reconcile_counts: { with: truth.other, tolerance: 0.1 }",
         "select abs((select count(*) from t) - (select count(*) from other)) <= 0.1 * (select count(*) from other)",

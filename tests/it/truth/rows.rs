@@ -26,7 +26,7 @@ fn surplus(rows: &Rows, columns: &[&str]) -> usize {
     keys.iter().enumerate().filter(|(at, key)| keys[..*at].contains(key)).count()
 }
 
-const KEPT: &[Truth] = &[
+pub(super) const KEPT: &[Truth] = &[
     Truth::new("not_null: [i]", "select count(*) from t where i is null", |rows| nulls(rows, &["i"])),
     Truth::new(
         "not_null: { columns: [s, f], tolerance: 0.3 }",
@@ -173,7 +173,7 @@ fn overlaps(rows: &Rows, columns: [&str; 2], within: Option<&str>, inclusive: bo
     Expected::violations(found)
 }
 
-const NULLS: &[Truth] = &[
+pub(super) const NULLS: &[Truth] = &[
     Truth::new("is_null: [i, s]", "select count(*) from t where i is not null or s is not null", |rows| {
         Expected::violations(rows.bad(&["i", "s"], |c| c.iter().any(|cell| !cell.is_null())))
     }),
@@ -239,7 +239,7 @@ const NULLS: &[Truth] = &[
     ),
 ];
 
-const KEYS: &[Truth] = &[
+pub(super) const KEYS: &[Truth] = &[
     Truth::new(
         "primary_key: [id]",
         "select coalesce(sum(case when id is null then c else c - 1 end), 0)::bigint from (select id, count(*) c from t group by id)",
@@ -390,7 +390,7 @@ fn more(rows: &Rows, columns: &[&str]) -> Expected {
     Expected::violations(surplus(rows, columns))
 }
 
-const BINARY: &[Truth] = &[
+pub(super) const BINARY: &[Truth] = &[
     Truth::new("not_null: [x]", "select count(*) from t where x is null", |rows| nulls(rows, &["x"])),
     Truth::new("is_null: [x]", "select count(x) from t", |rows| Expected::violations(rows.values("x").len())),
     Truth::new("any_not_null: [x, n]", "select count(*) from t where x is null and n is null", |rows| {
@@ -431,7 +431,7 @@ const BINARY: &[Truth] = &[
 ];
 
 /// The kinds of columns that are left: each check of keys and sets over a number that is no integer, a date, a moment.
-const KINDS: &[Truth] = &[
+pub(super) const KINDS: &[Truth] = &[
     Truth::new("unique: [n]", "select count(n) - count(distinct n) from t", |rows| more(rows, &["n"])),
     Truth::new("unique: [g]", "select count(g) - count(distinct g) from t", |rows| more(rows, &["g"])),
     Truth::new("unique: [d]", "select count(d) - count(distinct d) from t", |rows| more(rows, &["d"])),
@@ -540,7 +540,7 @@ const KINDS: &[Truth] = &[
     }),
 ];
 
-const SETS: &[Truth] = &[
+pub(super) const SETS: &[Truth] = &[
     Truth::new(
         "not_accepted_values: { column: f, values: [0, 2.5] }",
         "select count(*) from t where f in (0, 2.5)",
@@ -641,7 +641,7 @@ const SETS: &[Truth] = &[
     }),
 ];
 
-const RANGES: &[Truth] = &[
+pub(super) const RANGES: &[Truth] = &[
     Truth::new("range: { column: f, above: 0 }", "select count(*) from t where f <= 0 or isnan(f)", |rows| {
         numbers(rows, "f", |value| value > 0.0)
     }),
@@ -736,7 +736,7 @@ const RANGES: &[Truth] = &[
     }),
 ];
 
-const TEXTS: &[Truth] = &[
+pub(super) const TEXTS: &[Truth] = &[
     Truth::new(
         "pattern: { column: s, any_of: ['a+', '[0-9]+'], none_of: '12' }",
         "select count(*) from t where not (regexp_full_match(s, 'a+|[0-9]+') and s <> '12')",
@@ -933,7 +933,7 @@ const DOCUMENTS: &[&str] = &[
 /// What DuckDB takes for JSON, and the standard does not.
 const LENIENT: &[&str] = &["{\"a\": 1,}", "[NaN]", "Infinity", "[1] // one"];
 
-const FORMATS: &[Truth] = &[
+pub(super) const FORMATS: &[Truth] = &[
     Truth::new("json: sd", r#"select count(*) from t where sd is not null and not (json_valid(sd) and not regexp_matches(regexp_replace(sd, '"([^"\\]|\\.)*"', '', 'g'), 'NaN|Infinity|//|/[*]|,\s*[]}]'))"#, |rows| texts(rows, "sd", |text| ["-999", "12", "null"].contains(&text))).texts(LENIENT),
     Truth::new("format: { column: s, format: email }", r"select count(*) from t where not (regexp_full_match(s, '[\w.!#$%&''*+/=?^`{|}~-]+@[^@]+') and len(string_split(split_part(s, '@', 2), '.')) > 1 and list_bool_and(list_transform(string_split(split_part(s, '@', 2), '.'), lambda part: regexp_full_match(part, '[0-9A-Za-z]([0-9A-Za-z-]{0,61}[0-9A-Za-z])?'))))", |rows| listed(rows, "s", &EMAILS[..2])).texts(EMAILS),
     Truth::new("format: { column: sv, format: url }", r"select count(*) from t where not (regexp_full_match(sv, '(?i)(https?|ftp)://([^\s/?#@]+@)?(\[[0-9a-f:.]+\]|([^\s/?#@:\[\].]+\.)*[^\s/?#@:\[\].]+\.?)(:\d{1,5})?([/?#]\S*)?'))", |rows| listed(rows, "sv", &URLS[..4])).texts(URLS),

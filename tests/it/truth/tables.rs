@@ -161,7 +161,7 @@ fn information(rows: &Rows, a: &str, b: &str) -> f64 {
 }
 
 /// Each function over each kind of column that it takes.
-const FUNCTIONS: &[Truth] = &[
+pub(super) const FUNCTIONS: &[Truth] = &[
     Truth::new("aggregate: { function: min, column: i, max: 0.5 }", "select min(i) from t", |rows| {
         Expected::value(sorted(rows, "i").first().copied(), |v| v <= 0.5)
     }),
@@ -919,7 +919,7 @@ const FUNCTIONS: &[Truth] = &[
     ),
 ];
 
-const AGGREGATES: &[Truth] = &[
+pub(super) const AGGREGATES: &[Truth] = &[
     Truth::new(
         "aggregate: { function: min, column: i, min: -5 }",
         "select coalesce(min(i) >= -5, false) from t",
@@ -1226,7 +1226,7 @@ fn stale(rows: &Rows, column: &str, by: &[&str], oldest: i64) -> Expected {
     if newest.is_empty() { Expected::violations(1).of(0) } else { Expected::violations(stale).of(newest.len()) }
 }
 
-const REST: &[Truth] = &[
+pub(super) const REST: &[Truth] = &[
     Truth::new(
         "age: { column: d, min: 1d, now: 2020-01-02T06:00:00Z }",
         "select count(*) from t where d > timestamp '2020-01-01 06:00:00'",

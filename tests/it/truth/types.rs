@@ -26,13 +26,13 @@ fn kind(data_type: &DataType) -> char {
     }
 }
 
-const ALL: &str = "bwfnsdmx";
+pub(super) const ALL: &str = "bwfnsdmx";
 const NUMBERS: &str = "wfn";
 const MOMENTS: &str = "dm";
 
 /// Each check of the column `C`, and the kinds that it takes. All others are refused before any row is read, by a message that names the
 /// column and its type; that is what the checks' documentation says.
-const TAKEN: &[(&str, &str)] = &[
+pub(super) const TAKEN: &[(&str, &str)] = &[
     // What has no order, or another one than the bound's.
     ("range: { column: C, min: 0 }", NUMBERS),
     ("range: { column: C, max: 0.5, outside: true }", NUMBERS),
