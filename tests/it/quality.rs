@@ -278,12 +278,14 @@ fn a_history_tells_each_run_and_the_last_that_passed() {
 
 /// Enough rows for a profile to be sure of: each column has something of its own.
 fn people() -> String {
-    let mut csv = String::from("id,code,kind,status,score,at,flag,maybe,constant\n");
+    let mut csv = String::from("id,code,kind,status,score,at,flag,maybe,constant,lat,lon,said\n");
     for i in 0..600 {
         let kind = ["a b", "no", "x: y", "it's \"q\""][i % 4].replace('"', "\"\"");
         let maybe = if i % 3 == 0 { String::new() } else { (i % 7).to_string() };
+        let place = if i % 40 == 0 { ",".to_owned() } else { format!("{}.5,{}.25", i % 90, i % 180) };
+        let said = "word ".repeat(i % 9 + 1) + &i.to_string();
         csv.push_str(&format!(
-            "{},K{:03}{}{},\"{kind}\",{},{:.2},2013-{:02}-{:02},{},{maybe},7\n",
+            "{},K{:03}{}{},\"{kind}\",{},{:.2},2013-{:02}-{:02},{},{maybe},7,{place},{said}\n",
             i + 1,
             (i * 37) % 1000,
             char::from(b'A' + (i % 26) as u8),
@@ -346,7 +348,10 @@ fn a_profile_agrees_with_sql_and_what_it_suggests_passes() {
 
     let yaml = project.phlo(&["quality", "profile", "raw.people", "--suggest"]).exits(0).stdout;
     for wanted in [
-        "  - not_null: [id, code, kind, status, score, at, flag, constant]\n",
+        "  - not_null: [id, code, kind, status, score, at, flag, constant, said]\n",
+        "  - not_null: { columns: [lat], tolerance: 0.03 }\n",
+        "  - nulls_together: [lat, lon]\n",
+        "  - length: { column: said, min: 1, max: 50 }\n",
         "  - unique: [id]\n",
         "  - unique: [code]\n",
         "  - accepted_values: { column: kind, values: [\"a b\", \"it's \\\"q\\\"\", \"no\", \"x: y\"] }\n",

@@ -218,7 +218,8 @@ fn lengths(column: &ColumnProfile) -> Option<String> {
     if texts.min_length == texts.max_length {
         return Some(format!("min: {0}, max: {0}", texts.max_length));
     }
-    let max = whole(0, i128::from(texts.max_length.max(NARROW as u64 + 1))).1;
+    let unit = 10u64.pow(texts.max_length.ilog10());
+    let max = texts.max_length.div_ceil(unit) * unit;
     Some(if texts.min_length > 0 { format!("min: 1, max: {max}") } else { format!("max: {max}") })
 }
 

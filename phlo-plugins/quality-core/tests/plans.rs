@@ -669,6 +669,7 @@ fn bad_parameters_are_refused_at_their_place_and_the_message_names_them() {
         ("format: {column: s, format: email, country: us}", "a.yaml:1:9: `country` is for the format `postcode`"),
         ("format: {column: i, format: email}", "a.yaml:1:9: `column` is `i`, whose type int64 is not text"),
         ("date_format: {column: s, format: '%Q'}", "a.yaml:1:14: `format` is `%Q`, which is no format"),
+        ("date_format: {column: s, format: []}", "a.yaml:1:14: `format` is empty"),
         ("date_format: {column: s, format: today}", "a.yaml:1:14: `format` is `today`, which holds no part of a date"),
         ("date_format: {column: d, format: '%Y'}", "a.yaml:1:14: `column` is `d`, whose type date is not text"),
         (

@@ -953,6 +953,7 @@ pub(super) const FORMATS: &[Truth] = &[
     })
     .texts(CODES),
     Truth::new("date_format: { column: s, format: '%Y-%m-%d' }", "select count(*) from t where s is not null and try_strptime(s, '%Y-%m-%d') is null", |rows| listed(rows, "s", &DATES[..2])).texts(DATES),
+    Truth::new("date_format: { column: sl, format: ['%Y-%m-%d', '%d.%m.%Y'] }", "select count(*) from t where sl is not null and try_strptime(sl, ['%Y-%m-%d', '%d.%m.%Y']) is null", |rows| listed(rows, "sl", &["2013-01-31", "2012-02-29", "31.01.2013"])).texts(DATES),
     Truth::new("date_format: { column: sd, format: '%d.%m.%Y' }", "select count(*) from t where sd is not null and try_strptime(sd, '%d.%m.%Y') is null", |rows| listed(rows, "sd", &["31.01.2013"])).texts(DATES),
     Truth::new("date_format: { column: sv, format: '%Y-%m-%d %H:%M:%S' }", "select count(*) from t where sv is not null and try_strptime(sv, '%Y-%m-%d %H:%M:%S') is null", |rows| listed(rows, "sv", &TIMES[..1])).texts(TIMES),
     Truth::new("json: sl", "select count(*) from t where sl is not null and not json_valid(sl)", |rows| texts(rows, "sl", |text| DOCUMENTS[..7].contains(&text) || ["-999", "12"].contains(&text))).texts(DOCUMENTS),

@@ -307,7 +307,7 @@ mod tests {
         Delays  range  ▁▃×█
         last passed in run 20260106-090000-00000a, 4 days ago
 
-        run                     checked     result         violations   rows    rate                        found
+        run                     checked     result         violations     of    rate                        found
         20260109-090000-00000a  24 h ago    failed                 40  1,000   4.0 %  ████████████████████  -
         20260108-090000-00000a  2 days ago  could not run           -      -       -                        no column `x`
         20260107-090000-00000a  3 days ago  failed                  7  1,000  0.70 %  ████                  -

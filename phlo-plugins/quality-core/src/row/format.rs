@@ -13,7 +13,7 @@ use phlo_spec::text::one_line;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::of_texts;
+use super::{Texts, of_texts};
 use crate::params::invalid;
 
 /// Rows whose text a function calls good; null is. A dictionary's texts are judged as they stand in the rows.
@@ -287,7 +287,7 @@ fn card(text: &str) -> bool {
         && luhn().is_multiple_of(10)
 }
 
-/// Texts are dates or times of a format.
+/// Texts are dates or times of a format, or of one of several.
 ///
 /// The whole value has to be of it, and a date or time that exists: `2013-02-30` is none. Null passes (add `not_null` to refuse it); the
 /// empty text is no date. An empty table passes. A column that is not of texts is refused: its type says what it is. A violation is
@@ -297,8 +297,8 @@ fn card(text: &str) -> bool {
 pub struct DateFormatParams {
     /// The column, of texts.
     pub column: String,
-    /// The format in the letters of strftime, e.g. `%Y-%m-%d` or `%d.%m.%Y %H:%M:%S`.
-    pub format: String,
+    /// The format in the letters of strftime, e.g. `%Y-%m-%d` or `%d.%m.%Y %H:%M:%S`; or a list of which one is enough.
+    pub format: Texts,
 }
 
 /// Makes `date_format` checks.
@@ -311,19 +311,27 @@ impl Quality for DateFormat {
     fn check(&self, params: DateFormatParams, target: &CheckTarget) -> Result<CheckPlan> {
         let DateFormatParams { column, format } = params;
         of_texts(target, &column)?;
-        let items: Vec<Item<'static>> = StrftimeItems::new(&format).map(Item::to_owned).collect();
-        if items.contains(&Item::Error) {
-            return Err(invalid(format!("`format` is `{format}`, which is no format")).hint("write e.g. `%Y-%m-%d`"));
+        if format.list().is_empty() {
+            return Err(invalid("`format` is empty").hint("write e.g. `%Y-%m-%d`"));
         }
-        if !items.iter().any(|item| matches!(item, Item::Numeric(..) | Item::Fixed(_))) {
-            return Err(invalid(format!("`format` is `{format}`, which holds no part of a date or time"))
-                .hint("write e.g. `%Y-%m-%d`"));
-        }
-        let (name, expected) =
-            (check_name("date_format", &format!("{column}, {format}")), format!("{column} as {format}"));
-        let evaluation = judged(&column, move |text| dated(text, &items));
+        let formats = format.list().iter().map(|format| items(format)).collect::<Result<Vec<_>>>()?;
+        let name = check_name("date_format", &format!("{column}, {}", format.list().join(", ")));
+        let expected = format!("{column} as {}", format.list().join(" or "));
+        let evaluation = judged(&column, move |text| formats.iter().any(|items| dated(text, items)));
         Ok(CheckPlan::new(name, one_line(&expected), evaluation).on(vec![column]))
     }
+}
+
+fn items(format: &str) -> Result<Vec<Item<'static>>> {
+    let items: Vec<Item<'static>> = StrftimeItems::new(format).map(Item::to_owned).collect();
+    if items.contains(&Item::Error) {
+        return Err(invalid(format!("`format` is `{format}`, which is no format")).hint("write e.g. `%Y-%m-%d`"));
+    }
+    if !items.iter().any(|item| matches!(item, Item::Numeric(..) | Item::Fixed(_))) {
+        return Err(invalid(format!("`format` is `{format}`, which holds no part of a date or time"))
+            .hint("write e.g. `%Y-%m-%d`"));
+    }
+    Ok(items)
 }
 
 /// Whether the text is of the format and its parts are of one date and time.
