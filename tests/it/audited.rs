@@ -297,3 +297,13 @@ fn a_value_that_moved_to_another_key_is_a_difference() {
         assert_eq!(a["checks"][0]["outcome"], outcome, "{rows} {run}");
     }
 }
+
+#[test]
+fn a_reference_between_a_text_and_a_number_is_refused_before_a_row_is_read() {
+    let project = with("x\n1\n2\n", "  - foreign_key: { columns: [x], references: b.k, to: [name] }\n")
+        .write("k.csv", "name\n1\nb\n")
+        .write("assets/b/k.yaml", "source: { plugin: files, path: k.csv }\nwrite: { strategy: overwrite }\n");
+    let said = project.phlo(&["check"]).exits(2).all();
+    assert!(said.contains("compares `x`, of type int64, with `name` of b.k, of type string"), "{said}");
+    assert!(said.contains("assets/b/t.yaml:"), "{said}");
+}

@@ -66,10 +66,24 @@ pub struct CheckPlan {
     pub evaluation: Evaluation,
     /// What its violations are, e.g. `row` or `key`: an English noun that takes an `s`.
     pub unit: String,
+    /// Columns that its queries compare with those of other tables.
+    pub compared: Vec<Compared>,
     /// Tables beside the project's that its queries name.
     pub others: Vec<OtherTable>,
     /// Whether the same rows may pass today and fail tomorrow: then it is asked though no row came. Aggregates always are.
     pub by_the_clock: bool,
+}
+
+/// A column that is compared with one of another table. The engine refuses the check where their types have no values in common, say a
+/// text and a number, before a row is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compared {
+    /// The column.
+    pub column: String,
+    /// The other table, `GROUP.NAME`.
+    pub table: String,
+    /// The column there.
+    pub other: String,
 }
 
 /// A table that a check reads through a source plugin, e.g. one of a database; read once for all queries of an audit that name it.
@@ -89,7 +103,15 @@ impl CheckPlan {
     pub fn new(name: impl Into<String>, expected: impl Into<String>, evaluation: Evaluation) -> Self {
         let (name, expected) = (name.into(), expected.into());
         let unit = "row".to_owned();
-        Self { name, columns: Vec::new(), expected, evaluation, unit, others: Vec::new(), by_the_clock: false }
+        let (columns, compared, others) = (Vec::new(), Vec::new(), Vec::new());
+        Self { name, columns, expected, evaluation, unit, compared, others, by_the_clock: false }
+    }
+
+    /// A column is compared with one of another table.
+    #[must_use]
+    pub fn comparing(mut self, column: impl Into<String>, table: impl Into<String>, other: impl Into<String>) -> Self {
+        self.compared.push(Compared { column: column.into(), table: table.into(), other: other.into() });
+        self
     }
 
     /// Its violations are not rows.

@@ -27,6 +27,7 @@ use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::physical_plan::PhysicalExpr;
 use datafusion::prelude::SessionContext;
 use phlo_plugin::quality::{CheckPlan, Evaluation, Verdict};
+use phlo_plugin::schema::type_name;
 use phlo_plugin::{Error, Result};
 use phlo_spec::asset::CheckHeader;
 use phlo_spec::{AssetKey, CheckOutcome, CheckResult, CheckSeverity, Code, Place, Tolerance};
@@ -140,6 +141,28 @@ impl Check {
                 );
                 let error = error.suggest(column, names.iter().copied(), format!("columns: {}", names.join(", ")));
                 return Err(error.at(self.place.clone()));
+            }
+        }
+        for compared in &self.plan.compared {
+            // A table that is not there is told by the query that names it.
+            let Ok(other) = session.table(query::table(&compared.table)).await else { continue };
+            let other =
+                other.schema().as_arrow().field_with_name(&compared.other).map(|field| field.data_type().clone());
+            if let (Ok(own), Ok(other)) = (schema.field_with_name(&compared.column), other)
+                && class(own.data_type()) != class(&other)
+            {
+                let message = format!(
+                    "the check `{}` compares `{}`, of type {}, with `{}` of {}, of type {}",
+                    self.name,
+                    compared.column,
+                    type_name(own.data_type()),
+                    compared.other,
+                    compared.table,
+                    type_name(&other)
+                );
+                return Err(Error::new(Code::InvalidValue, message)
+                    .at(self.place.clone())
+                    .hint("declare one type for both under `columns:`, or cast one of them in a check `sql`"));
             }
         }
         let planned = async {
@@ -342,6 +365,19 @@ impl Check {
             error: Some(message),
             ..self.result(&Verdict { passed: false, violations: 0, total: Some(0), observed: None }, 0)
         }
+    }
+}
+
+/// What has values in common.
+fn class(data_type: &DataType) -> u8 {
+    match data_type {
+        DataType::Dictionary(_, value) => class(value),
+        number if number.is_numeric() => 0,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => 1,
+        DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) => 2,
+        DataType::Boolean => 3,
+        binary if binary.is_binary() => 4,
+        _ => 5,
     }
 }
 

@@ -43,9 +43,9 @@ impl Quality for ForeignKey {
             invalid(format!("`references` is `{references}`, which is not the name of a table"))
                 .hint("tables are named `group.name`, e.g. `bronze.airports`")
         })?;
-        let there = if to.is_empty() { &columns } else { &to };
+        let to = if to.is_empty() { columns.clone() } else { to };
         let table = references.split('.').map(quote).collect::<Vec<_>>().join(".");
-        let (mine, theirs) = (params::quoted(&columns), params::quoted(there));
+        let (mine, theirs) = (params::quoted(&columns), params::quoted(&to));
         let key = mine.join(", ");
         let on: Vec<_> =
             mine.iter().zip(&theirs).map(|(a, b)| format!("\"_phlo_keys\".{a} = \"_phlo_other\".{b}")).collect();
@@ -55,8 +55,8 @@ impl Quality for ForeignKey {
              WHERE NOT EXISTS (SELECT 1 FROM {table} AS \"_phlo_other\" WHERE {})",
             on.join(" AND "),
         );
-        let (list, there) = (columns.join(", "), there.join(", "));
-        Ok(CheckPlan::new(
+        let (list, there) = (columns.join(", "), to.join(", "));
+        let mut plan = CheckPlan::new(
             check_name("foreign_key", &format!("{list} in {references}: {there}")),
             format!("each {list} is a {there} of {references}"),
             Evaluation::Count {
@@ -68,6 +68,10 @@ impl Quality for ForeignKey {
                 ),
             },
         )
-        .on(columns))
+        .on(columns.clone());
+        for (column, other) in columns.into_iter().zip(to) {
+            plan = plan.comparing(column, references.clone(), other);
+        }
+        Ok(plan)
     }
 }
