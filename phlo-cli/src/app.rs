@@ -24,6 +24,8 @@ pub(crate) struct App {
     environment: Environment,
     project: RefCell<Option<PathBuf>>,
     opened: RefCell<Option<Opened>>,
+    // Whose plugins are cleaned up at the end.
+    platforms: RefCell<Vec<Platform>>,
 }
 
 /// A project that could be opened, mistakes and all.
@@ -39,7 +41,13 @@ pub(crate) struct Open {
 impl App {
     /// `project` is the folder that the command line seems to name.
     pub(crate) fn new(printer: Arc<Printer>, environment: Environment, project: Option<PathBuf>) -> Self {
-        Self { printer, environment, project: RefCell::new(project), opened: RefCell::default() }
+        Self {
+            printer,
+            environment,
+            project: RefCell::new(project),
+            opened: RefCell::default(),
+            platforms: RefCell::default(),
+        }
     }
 
     /// The command line has been read: this is what it says for sure.
@@ -90,6 +98,7 @@ impl App {
         let opened = Platform::open(&root, environment, phlo_bundle::KNOWN);
         if let Some(platform) = &opened.platform {
             self.printer.redact_with(platform.redactor().clone());
+            self.platforms.borrow_mut().push(platform.clone());
         }
         Ok(opened)
     }
@@ -148,8 +157,25 @@ impl App {
     pub(crate) fn platform(&self) -> Result<Platform, Failure> {
         match self.root() {
             Some(_) => Ok(self.open()?.platform),
-            None => Ok(Platform::bare(Path::new("."), phlo_bundle::KNOWN)?),
+            None => self.bare(),
         }
+    }
+
+    /// A platform with all plugins, outside of any project.
+    ///
+    /// # Errors
+    /// Two plugins of one kind and name.
+    pub(crate) fn bare(&self) -> Result<Platform, Failure> {
+        let platform = Platform::bare(Path::new("."), phlo_bundle::KNOWN)?;
+        self.platforms.borrow_mut().push(platform.clone());
+        Ok(platform)
+    }
+
+    /// The command is done: so is phlo with its plugins. What that fails with is told and changes nothing.
+    pub(crate) fn clean_up(&self) {
+        let problems = self.platforms.take().into_iter().flat_map(|platform| platform.registry().clean_up_rest());
+        let told: Vec<_> = problems.map(|err| Told::from(&err).warning()).collect();
+        self.tell(&told, &Texts::default());
     }
 
     /// Tells problems on standard error; warnings only if the user does not want quiet.

@@ -18,7 +18,7 @@ mod templates;
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -51,7 +51,12 @@ pub fn main() -> ExitCode {
     log(&printer, &environment);
     let app = App::new(printer, environment, early.project);
     // The panic hook has told it.
-    let exit = catch_unwind(AssertUnwindSafe(|| run(&app, arguments, early.wishes.color))).unwrap_or(Exit::Failed);
+    let work = || {
+        let exit = run(&app, arguments, early.wishes.color);
+        app.clean_up();
+        exit
+    };
+    let exit = catch_unwind(AssertUnwindSafe(work)).unwrap_or(Exit::Failed);
     ExitCode::from(exit.code())
 }
 
@@ -220,7 +225,7 @@ fn extended(app: &App, command: clap::Command) -> Extended {
             None => Err(Failure::in_files(opened.diagnostics, &opened.texts)),
         })
     } else {
-        Platform::bare(Path::new("."), phlo_bundle::KNOWN).map_err(Failure::from)
+        app.bare()
     };
     let platform = match platform {
         Ok(platform) => platform,

@@ -14,6 +14,24 @@ fn the_example_runs_with_phlo_run_alone_and_takes_february_as_the_next_increment
     let flights = assets.iter().find(|a| a["asset"] == "bronze.flights").unwrap();
     let warned = flights["checks"].as_array().unwrap().iter().find(|c| c["outcome"] == "failed").unwrap();
     assert_eq!((warned["severity"].as_str(), warned["violations"].as_u64()), (Some("warn"), Some(3)));
+    // Nothing was lost or doubled on the way.
+    for (asset, check) in [
+        (
+            "silver.departures",
+            "reconcile_keys(carrier, flight, origin, sched_dep_time, time_hour; bronze.flights)",
+        ),
+        ("gold.daily_delays", "reconcile_aggregates(sum(flights) as count(*); by origin; silver.departures)"),
+    ] {
+        let of = assets.iter().find(|a| a["asset"] == asset).unwrap()["checks"].as_array().unwrap();
+        let found = of.iter().find(|c| c["name"] == check).unwrap_or_else(|| panic!("no {check} among {of:#?}"));
+        assert_eq!((&found["outcome"], &found["violations"]), (&"passed".into(), &0.into()), "{found:#}");
+    }
+    // The metric is read by its name, over what was published.
+    let metric = "select sum(flights) as flights, count(distinct carrier_name) as carriers from semantic.punctuality";
+    let flown = "select count(*) as flights, count(distinct carrier_name) as carriers from silver.departures where not cancelled";
+    let (metric, flown) = (project.sql(metric), project.sql(flown));
+    assert_eq!(metric, flown);
+    assert!(metric[0]["flights"].as_u64() > Some(0), "{metric:?}");
 
     // Nothing new: nothing is ingested again.
     let record = project.phlo(&["run", "bronze.flights", "--json"]).exits(0).json();

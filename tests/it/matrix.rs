@@ -1,4 +1,4 @@
-//! The gate: for each write strategy and each way of failing, what is published is the old table or a fully audited new one.
+//! The gate: for each write strategy, each way of failing, and an asset that reads a source as for one that is a query, what is published is the old table or a fully audited new one.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -47,7 +47,36 @@ const WAYS: [Way; 11] = [
     Way::MovedBadly,
 ];
 
-fn project(strategy: &str, way: Way) -> Project {
+/// What the asset's rows come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// A source.
+    Files,
+    /// A query over the table of another asset, which has no checks.
+    Query,
+}
+
+impl Origin {
+    fn file(self) -> &'static str {
+        match self {
+            Self::Files => "assets/raw/x.yaml",
+            Self::Query => "assets/raw/x.sql",
+        }
+    }
+
+    fn asset(self, header: &str) -> String {
+        match self {
+            Self::Files => format!("{}{header}", source("in/*.csv")),
+            Self::Query => format!("/* phlo\n{header}*/\nselect id, v from raw.given\n"),
+        }
+    }
+}
+
+fn source(path: &str) -> String {
+    format!("source: {{ plugin: files, path: \"{path}\" }}\ncolumns: {{ id: int64, v: int64 }}\n")
+}
+
+fn project(from: Origin, strategy: &str, way: Way) -> Project {
     let extra = match way {
         Way::Errors => "  - sql: { query: \"select * from this where 1 / (id - id) > 0\" }\n",
         Way::Panics("mask") => "  - saboteur: { plan: mask }\n",
@@ -57,11 +86,13 @@ fn project(strategy: &str, way: Way) -> Project {
         Way::Warns => "  - range: { column: id, max: 3, tolerance: { warn: 0.1, error: 1 } }\n",
         _ => "",
     };
-    let asset = format!(
-        "source: {{ plugin: files, path: \"in/*.csv\" }}\ncolumns: {{ id: int64, v: int64 }}\nwrite: {}\nchecks:\n  - range: {{ column: v, min: 0 }}\n  \
-         - unique: [id]\n  - sql: \"select * from this where id = 666\"\n{extra}",
-        write_by(strategy)
-    );
+    let asset = |extra: &str| {
+        from.asset(&format!(
+            "write: {}\nchecks:\n  - range: {{ column: v, min: 0 }}\n  - unique: [id]\n  \
+             - sql: \"select * from this where id = 666\"\n{extra}",
+            write_by(strategy)
+        ))
+    };
     let settings = match way {
         Way::Panics(call) => {
             format!("plugins: {{ settings: {{ quality: {{ saboteur: {{ panics_in: {call} }} }} }} }}\n")
@@ -73,13 +104,15 @@ fn project(strategy: &str, way: Way) -> Project {
         _ => String::new(),
     };
     // The first write meets nothing.
-    let plain = asset.replace(extra, "");
     let project = Project::new()
         .write("phlo.yaml", CHOICES)
-        .write("assets/raw/x.yaml", &plain)
+        .write(from.file(), &asset(""))
         .write("in/1.csv", "id,v\n1,10\n2,20\n3,30\n");
+    if from == Origin::Query {
+        project.put("assets/raw/given.yaml", &format!("{}write: {{ strategy: overwrite }}\n", source("in/1.csv")));
+    }
     phlo(&project, &["run"]).exits(0);
-    project.put("assets/raw/x.yaml", &asset);
+    project.put(from.file(), &asset(extra));
     project.put("phlo.yaml", &format!("{CHOICES}{settings}"));
     // An append brings no key twice.
     let third = if strategy == "append" { "" } else { "3,33\n" };
@@ -88,7 +121,8 @@ fn project(strategy: &str, way: Way) -> Project {
         Way::TableFails => "666,1\n",
         _ => "",
     };
-    let file = if strategy == "overwrite" { "in/1.csv" } else { "in/2.csv" };
+    // A source that is appended or merged knows which files it read; the query's table holds the second write's rows alone.
+    let file = if strategy == "overwrite" || from == Origin::Query { "in/1.csv" } else { "in/2.csv" };
     project.put(file, &format!("id,v\n{third}4,40\n{bad}"));
     project
 }
@@ -147,10 +181,11 @@ fn whatever_stands_in_the_way_of_a_write_what_is_published_was_audited() {
     if python.is_none() {
         println!("not run with another writer: no python3, or PyPI cannot be reached");
     }
-    for strategy in ["append", "overwrite", "merge"] {
+    let strategies = ["append", "overwrite", "merge"];
+    for (from, strategy) in [Origin::Files, Origin::Query].iter().flat_map(|from| strategies.map(|it| (*from, it))) {
         for way in WAYS {
-            let project = project(strategy, way);
-            let case = format!("{strategy}, {way:?}");
+            let project = project(from, strategy, way);
+            let case = format!("{from:?}, {strategy}, {way:?}");
             let (code, expected) = match way {
                 Way::RowFails | Way::TableFails | Way::Errors | Way::Panics(_) => (3, OLD.to_owned()),
                 Way::NotApplicable => (2, OLD.to_owned()),
@@ -172,11 +207,11 @@ fn whatever_stands_in_the_way_of_a_write_what_is_published_was_audited() {
             assert_eq!(rows(&project), expected, "{case}\n{}", said.all());
             // Without what stood in the way, the write goes through: nothing is lost, nothing comes twice.
             if matches!(way, Way::Errors | Way::Panics(_) | Way::NotApplicable | Way::Dies) {
-                let text = std::fs::read_to_string(project.path().join("assets/raw/x.yaml")).unwrap();
+                let text = std::fs::read_to_string(project.path().join(from.file())).unwrap();
                 let lines = text
                     .lines()
                     .filter(|line| !["saboteur", "nowhere", "id - id"].iter().any(|word| line.contains(word)));
-                project.put("assets/raw/x.yaml", &lines.map(|line| format!("{line}\n")).collect::<String>());
+                project.put(from.file(), &lines.map(|line| format!("{line}\n")).collect::<String>());
                 phlo(&project, &["run"]).exits(0);
                 assert_eq!(rows(&project), new(strategy, None), "{case}");
             }

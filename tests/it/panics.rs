@@ -23,6 +23,9 @@ type Case = (&'static str, &'static str, &'static [&'static str], Does);
 
 const RUN: &[&str] = &["run"];
 const CHECK: &[&str] = &["plugin", "check"];
+const EXPORT: &[&str] = &["config", "export", "out", "--catalog", "saboteur"];
+const DAGSTER: &[&str] = &["config", "export", "out", "--orchestrator", "dagster"];
+const ORDERED: &[&str] = &["run", "--tag", "phlo/capability/orchestrator=saboteur"];
 /// Every plugin is made, tested and cleaned up by these, whatever its kind.
 const OF_ALL: [(&str, &[&str], Does); 2] = [("create", CHECK, Fails(2)), ("self_test", CHECK, Fails(2))];
 
@@ -37,12 +40,15 @@ const CASES: &[Case] = &[
     ("quality", "mask", RUN, Fails(3)),
     ("quality", "verdict", RUN, Fails(3)),
     ("quality", "schema_verdict", RUN, Fails(3)),
+    ("quality", "rows_verdict", RUN, Fails(3)),
+    ("quality", "schemas_verdict", RUN, Fails(3)),
     ("quality", "cleanup", RUN, Told),
     ("transform", "plan", RUN, Fails(1)),
     ("transform", "map", RUN, Fails(1)),
     ("transform", "apply", RUN, Fails(1)),
     ("transform", "cleanup", RUN, Told),
     ("service", "definition", CHECK, Fails(2)),
+    ("service", "cleanup", CHECK, Told),
     ("hook", "hooks", RUN, Told),
     ("hook", "handler_log", RUN, Told),
     ("hook", "handler_ignore", RUN, Silent),
@@ -50,12 +56,18 @@ const CASES: &[Case] = &[
     ("hook", "cleanup", RUN, Told),
     ("cli", "commands", &["sabotage"], Fails(2)),
     ("cli", "run", &["sabotage"], Fails(1)),
+    ("cli", "cleanup", &["sabotage"], Told),
     ("asset", "assets", RUN, Told),
     ("asset", "cleanup", RUN, Told),
-    ("catalog", "catalogs", &["config", "export", "out", "--catalog", "saboteur"], Fails(1)),
-    ("orchestrator", "build", &["run", "--tag", "phlo/capability/orchestrator=saboteur"], Fails(1)),
-    ("dagster", "modules", &["config", "export", "out", "--orchestrator", "dagster"], Fails(1)),
+    ("catalog", "catalogs", EXPORT, Fails(1)),
+    ("catalog", "files", EXPORT, Fails(1)),
+    ("catalog", "cleanup", EXPORT, Told),
+    ("orchestrator", "build", ORDERED, Fails(1)),
+    ("orchestrator", "cleanup", ORDERED, Told),
+    ("dagster", "modules", DAGSTER, Fails(1)),
+    ("dagster", "cleanup", DAGSTER, Told),
     ("semantic", "models", &["check"], Told),
+    ("semantic", "cleanup", &["check"], Told),
     ("resource", "providers", RUN, Fails(1)),
     ("resource", "cleanup", RUN, Told),
     ("resource", "session", RUN, Fails(1)),
@@ -70,8 +82,12 @@ const CASES: &[Case] = &[
     ("resource", "write", RUN, Fails(1)),
     ("resource", "close", RUN, Fails(1)),
     ("resource", "resolve", RUN, Fails(1)),
+    ("resource", "staged", RUN, Fails(1)),
     ("resource", "candidate", RUN, Fails(1)),
     ("resource", "commit", RUN, Fails(1)),
+    ("resource", "keep", RUN, Fails(1)),
+    ("resource", "discard", RUN, Fails(1)),
+    ("resource", "discard_failed", &["run", "raw.log"], Fails(1)),
     ("resource", "list", &["table", "list"], Fails(1)),
     ("resource", "history", &["table", "history", "raw.numbers"], Fails(1)),
     ("resource", "target_validate", RUN, Fails(1)),
@@ -81,6 +97,7 @@ const CASES: &[Case] = &[
     ("resource", "publish", &["run", "--full-refresh"], Fails(1)),
     ("resource", "target_connection", CHECK, Fails(2)),
     ("resource", "secret", RUN, Fails(1)),
+    ("resource", "looks_in", RUN, Fails(2)),
     ("resource", "close_dead", RUN, Told),
     ("resource", "runs", &["runs"], Fails(1)),
     ("resource", "run", &["runs", "2"], Fails(1)),
@@ -89,14 +106,31 @@ const CASES: &[Case] = &[
     ("resource", "checks", &["quality", "show", "raw.numbers"], Fails(1)),
 ];
 
+/// What must go wrong, too, for phlo to come to the call.
+fn also(call: &str) -> &'static [(&'static str, &'static str)] {
+    match call {
+        "keep" => &[("quality", "mask")],
+        "discard_failed" => &[("source", "stream")],
+        _ => &[],
+    }
+}
+
 /// A project in which the saboteurs are used.
 fn project() -> Project {
     let project = Project::new().write(
         "assets/raw/numbers.yaml",
         "source: { plugin: saboteur }\nwrite: { strategy: overwrite }\n\
          transforms:\n  - saboteur: { plan: map }\n  - saboteur: { plan: engine }\n\
-         checks:\n  - saboteur: { plan: mask }\n  - saboteur: { plan: verdict }\n  - saboteur: { plan: schema }\n",
+         checks:\n  - saboteur: { plan: mask }\n  - saboteur: { plan: verdict }\n  - saboteur: { plan: schema }\n\
+         \x20 - saboteur: { plan: query }\n  - saboteur: { plan: schemas }\n",
     );
+    // One grows with each run, so that only its new rows are counted; to the other nothing comes any more.
+    let project = project.write(
+        "assets/raw/log.yaml",
+        "source: { plugin: saboteur }\nwrite: { strategy: append }\nchecks:\n  - saboteur: { plan: verdict }\n",
+    );
+    let project = project
+        .write("assets/raw/once.yaml", "source: { plugin: saboteur, plan: once }\nwrite: { strategy: append }\n");
     let project = project.write(
         "assets/out/numbers.yaml",
         "table: raw.numbers\ntarget: { plugin: saboteur, plan: \"${secret:saboteur/word}\" }\n",
@@ -123,15 +157,19 @@ fn phlo(project: &Project, args: &[&str]) -> Said {
 }
 
 fn rows(project: &Project) -> String {
-    phlo(project, &["sql", "select count(*) as n, max(id) as m from raw.numbers", "--format", "csv"]).exits(0).stdout
+    // A run adds 40 rows to the log, or none.
+    let log = "(select count(*) % 40 from raw.log) as log, (select count(*) from raw.once) as once";
+    let sql = format!("select count(*) as n, max(id) as m, {log} from raw.numbers");
+    phlo(project, &["sql", &sql, "--format", "csv"]).exits(0).stdout
 }
 
 /// Tries one case, in a copy of a project that has a good table; answers what is wrong.
 fn case(good: &Project, kind: &str, call: &str, command: &[&str], does: Does) -> Vec<String> {
     let mut wrong = Vec::new();
     let project = Project::copy_of(good);
-    let before = "n,m\n40,39\n";
-    set(&project, &[(kind, call)]);
+    let before = "n,m,log,once\n40,39,0,40\n";
+    let traps: Vec<_> = also(call).iter().copied().chain([(kind, call)]).collect();
+    set(&project, &traps);
     let said = phlo(&project, command);
     let all = said.all();
     let mut hold = |is: bool, what: String| {
@@ -144,7 +182,8 @@ fn case(good: &Project, kind: &str, call: &str, command: &[&str], does: Does) ->
         Told | Silent => 0,
     };
     hold(said.code == code, format!("exit {} in place of {code}", said.code));
-    let named = all.contains("the plugin `saboteur` panicked in") && all.contains("the saboteur was told to");
+    let named = all.contains("the plugin `saboteur` panicked in")
+        && all.contains(&format!("the saboteur was told to, in {call}"));
     hold(named == (does != Silent), "the panic is not told as the plugin's".to_owned());
     for word in ["fault of phlo", "stack backtrace", "RUST_BACKTRACE", "P9001"] {
         hold(!all.contains(word), format!("it says `{word}`"));

@@ -12,9 +12,10 @@ use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
 use phlo_engine::check::{self, Scope};
 use phlo_engine::{Check, Session};
+use phlo_engine_api::QueryEngine;
 use phlo_plugin::quality::CheckTarget;
 use phlo_plugin::{InitContext, Policy, Registry};
-use phlo_spec::{AssetKey, Node};
+use phlo_spec::{AssetKey, CapabilityType, Node, PluginKind};
 use serde_json::Value;
 
 use crate::fixture::Project;
@@ -279,5 +280,62 @@ async fn every_sort_of_check_shares_one_scan_and_others_only_find_what_failed() 
         let audited = check::audit(&Session::new(), &table, &checks, Scope::All, None).await.unwrap();
         let failed = audited.results.iter().filter(|(_, result)| !result.passed()).count();
         assert_eq!((counted.scans.load(Ordering::Relaxed), failed), (scans, broken), "{:#?}", audited.results);
+    }
+}
+
+/// The hashes of a million keys do not fit into 16 MiB. Then the keys are grouped, which reads the table again and spills.
+#[tokio::test(flavor = "multi_thread")]
+async fn uniqueness_is_counted_the_same_with_little_memory() {
+    const ROWS: i64 = 1_000_000;
+    let dir = tempfile::tempdir().unwrap();
+    // As a project's `plugins.settings` give it.
+    let engine = |memory_mib: u64| {
+        let settings = Node::parse(&format!("memory_mib: {memory_mib}"), "phlo.yaml", 1).unwrap();
+        let settings = [((PluginKind::Resource, "datafusion".to_owned()), settings)].into();
+        let policy = Policy { settings, ..Policy::default() };
+        Registry::linked(&[]).unwrap().activate(policy, InitContext::at(dir.path())).unwrap()
+    };
+    let asset = AssetKey::new("raw.x").unwrap();
+    let unique = |row: i64| Some(row);
+    // A key in a thousand comes twice, and as many are missing.
+    let broken = |row: i64| match row % 1000 {
+        1 => Some(row - 1),
+        2 => None,
+        _ => Some(row),
+    };
+    let keys: [(&dyn Fn(i64) -> Option<i64>, u64); 2] = [(&unique, 0), (&broken, ROWS as u64 / 1000)];
+    for (key, violations) in keys {
+        let starts = (0..ROWS).step_by(8192);
+        let batches = starts.map(|start| {
+            let ids: Int64Array = (start..ROWS.min(start + 8192)).map(key).collect();
+            RecordBatch::try_from_iter_with_nullable([("id", Arc::new(ids) as ArrayRef, true)]).unwrap()
+        });
+        let batches: Vec<_> = batches.collect();
+        let schema = batches[0].schema();
+        let mut scans = Vec::new();
+        for memory_mib in [256, 16] {
+            let registry = engine(memory_mib);
+            let provider = registry.provider(CapabilityType::QueryEngine, "datafusion").unwrap();
+            let session = provider.of_trait::<dyn QueryEngine>().unwrap().session().unwrap();
+            let table = MemTable::try_new(schema.clone(), vec![batches.clone()]).unwrap();
+            let counted = Arc::new(Counted { table, scans: AtomicUsize::new(0) });
+            let table: Arc<dyn TableProvider> = counted.clone();
+            let target = CheckTarget { asset: asset.clone(), schema: Some(schema.clone()) };
+            let params = Node::parse("[id]", "a.yaml", 1).unwrap();
+            let plan = registry.quality("unique").unwrap().check(&params, &target).unwrap();
+            let checks = [Check::new(asset.clone(), "unique", plan)];
+            let audited = check::audit(&session, &table, &checks, Scope::All, None).await.unwrap();
+            let result = &audited.results[0].1;
+            assert_eq!(
+                (result.error.as_deref(), result.violations),
+                (None, violations),
+                "{memory_mib} MiB: {result:#?}"
+            );
+            assert_eq!(result.passed(), violations == 0, "{memory_mib} MiB: {result:#?}");
+            scans.push(counted.scans.load(Ordering::Relaxed));
+        }
+        // What breaks the check is grouped whatever the memory; what does not, only where the hashes did not fit.
+        assert_eq!(scans[0] == 1, violations == 0, "{scans:?}");
+        assert!(scans[1] > 1, "the memory sufficed: {scans:?}");
     }
 }

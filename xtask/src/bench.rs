@@ -7,9 +7,11 @@ use std::fmt::Write as _;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
 use tpchgen::csv::LineItemCsv;
 use tpchgen::generators::LineItemGenerator;
 
@@ -95,51 +97,37 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
         process::run(&mut process::cargo(root, &["run", "-q", "-p", "xtask", "--", "dist"]))?;
         target.join("dist/phlo")
     };
-    if wanted(Figure::Startup) {
-        startup(&binary, &dir)?;
-    }
-    if wanted(Figure::Check) {
-        check(&binary, &dir)?;
-    }
-    if wanted(Figure::Ingest) {
-        ingest(&binary, &dir, args.runs)?;
-    }
-    if wanted(Figure::Memory) {
-        memory(&binary, &dir, args.large)?;
-    }
-    if args.only.is_empty() || args.only.iter().any(|figure| figure.of_quality()) {
-        let bench = quality::Bench::new(&binary, &dir, args.runs, args.scale)?;
-        if wanted(Figure::Quality) {
-            bench.twenty()?;
+    let quality = if args.only.is_empty() || args.only.iter().any(|figure| figure.of_quality()) {
+        Some(quality::Bench::new(&binary, &dir, args.runs, args.scale)?)
+    } else {
+        None
+    };
+    let mut missed = Vec::new();
+    for figure in Figure::value_variants().iter().copied().filter(|figure| wanted(*figure)) {
+        let before = MISSED.load(Ordering::Relaxed);
+        match (figure, &quality) {
+            (Figure::Startup, _) => startup(&binary, &dir)?,
+            (Figure::Check, _) => check(&binary, &dir)?,
+            (Figure::Ingest, _) => ingest(&binary, &dir, args.runs)?,
+            (Figure::Memory, _) => memory(&binary, &dir, args.large)?,
+            (Figure::Quality, Some(bench)) => bench.twenty()?,
+            (Figure::QualityMemory, Some(bench)) => bench.memory(args.large)?,
+            (Figure::QualityPeers, Some(bench)) => bench.frameworks()?,
+            (Figure::QualityAppend, Some(bench)) => bench.append()?,
+            (Figure::QualityUnique, Some(bench)) => bench.unique()?,
+            (Figure::QualityWrite, Some(bench)) => bench.write()?,
+            (Figure::Contract, _) => build::contract(root, &dir)?,
+            (Figure::Author, _) => build::author(root, &dir)?,
+            (Figure::Edit, _) => build::edit(root, &dir)?,
+            (Figure::Size, _) => build::size(root, &dir)?,
+            (_, None) => bail!("no bench for a figure of checks"),
         }
-        if wanted(Figure::QualityMemory) {
-            bench.memory(args.large)?;
-        }
-        if wanted(Figure::QualityPeers) {
-            bench.frameworks()?;
-        }
-        if wanted(Figure::QualityAppend) {
-            bench.append()?;
-        }
-        if wanted(Figure::QualityUnique) {
-            bench.unique()?;
-        }
-        if wanted(Figure::QualityWrite) {
-            bench.write()?;
+        if MISSED.load(Ordering::Relaxed) > before {
+            missed.extend(figure.to_possible_value().map(|value| value.get_name().to_owned()));
         }
     }
-    if wanted(Figure::Contract) {
-        build::contract(root, &dir)?;
-    }
-    if wanted(Figure::Author) {
-        build::author(root, &dir)?;
-    }
-    if wanted(Figure::Edit) {
-        build::edit(root, &dir)?;
-    }
-    if wanted(Figure::Size) {
-        build::size(root, &dir)?;
-    }
+    told(&missed)?;
+    println!("bench: every figure that was measured is reached");
     Ok(())
 }
 
@@ -187,8 +175,21 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
+/// How many verdicts were `MISSED`.
+static MISSED: AtomicUsize = AtomicUsize::new(0);
+
 fn verdict(reached: bool) -> &'static str {
+    MISSED.fetch_add(usize::from(!reached), Ordering::Relaxed);
     if reached { "reached" } else { "MISSED" }
+}
+
+/// The last word: whoever runs the bench in a script goes by its exit code.
+fn told(missed: &[String]) -> Result<()> {
+    match missed {
+        [] => Ok(()),
+        [one] => bail!("bench: a figure is MISSED: {one}"),
+        several => bail!("bench: {} figures are MISSED: {}", several.len(), several.join(", ")),
+    }
 }
 
 fn startup(binary: &Path, dir: &Path) -> Result<()> {
@@ -366,4 +367,21 @@ fn memory(binary: &Path, dir: &Path, large: f64) -> Result<()> {
         verdict(growth <= 1.2)
     );
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missed_figure_fails_the_bench_and_is_named_last() {
+        let before = MISSED.load(Ordering::Relaxed);
+        assert_eq!((verdict(true), MISSED.load(Ordering::Relaxed)), ("reached", before));
+        assert_eq!((verdict(false), MISSED.load(Ordering::Relaxed)), ("MISSED", before + 1));
+        let told = |missed: &[&str]| told(&missed.iter().map(|&name| name.to_owned()).collect::<Vec<_>>());
+        assert!(told(&[]).is_ok());
+        assert_eq!(told(&["memory"]).unwrap_err().to_string(), "bench: a figure is MISSED: memory");
+        let several = told(&["ingest", "size"]).unwrap_err().to_string();
+        assert_eq!(several, "bench: 2 figures are MISSED: ingest, size");
+    }
 }

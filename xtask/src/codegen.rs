@@ -30,7 +30,7 @@ use crate::guide;
 pub(crate) const PLUGINS: &str = "phlo-plugins";
 /// Plugin crates in a folder of the root of their own: the feature that links each is its package without `phlo-`. They stand in the
 /// root manifest by hand, as they are no folder of [`PLUGINS`].
-const APART: &[&str] = &["phlo-dagster-adapter"];
+pub(crate) const APART: &[&str] = &["phlo-dagster-adapter"];
 pub(crate) const BUNDLE_MANIFEST: &str = "phlo-core/bundle/Cargo.toml";
 pub(crate) const BUNDLE_LIB: &str = "phlo-core/bundle/src/lib.rs";
 const ROOT_MANIFEST: &str = "Cargo.toml";

@@ -24,7 +24,7 @@ use self::linked::{Id, Linked};
 use self::reproduce::Build;
 use self::sbom::Runtime;
 use self::size::Sizes;
-use crate::codegen::PLUGINS;
+use crate::codegen::{APART, PLUGINS};
 use crate::process::{cargo, line, output, stdout, target_dir};
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
@@ -325,7 +325,9 @@ fn runtimes(sizes: &Sizes, build: &Build) -> Result<Vec<(Runtime, Vec<PathBuf>)>
 /// The packages of plugins among what is linked.
 fn plugin_packages(root: &Path, linked: &Linked) -> BTreeSet<String> {
     let plugins = root.join(PLUGINS);
-    let linked = linked.facts.iter().filter(|(_, facts)| facts.folder.starts_with(&plugins));
+    let apart: Vec<_> = APART.iter().map(|folder| root.join(folder)).collect();
+    let is_plugin = |folder: &Path| folder.starts_with(&plugins) || apart.iter().any(|apart| folder == apart);
+    let linked = linked.facts.iter().filter(|(_, facts)| facts.ours && is_plugin(&facts.folder));
     linked.map(|((name, _), _)| name.clone()).collect()
 }
 
@@ -386,6 +388,22 @@ mod tests {
             assert_eq!(args(&again).features(&root), chosen.features(&root), "{again:?}");
         }
         assert!(Line::try_parse_from(["dist", "--group", "full", "--no-default-features"]).is_err());
+    }
+
+    #[test]
+    fn every_package_of_plugins_is_told_of_whichever_folder_it_lies_in() {
+        let root = Path::new("/src");
+        let facts = |folder: &str| linked::Facts { folder: root.join(folder), ours: true, ..linked::Facts::default() };
+        let of = |name: &str, folder: &str| ((name.to_owned(), "0.1.0".to_owned()), facts(folder));
+        let facts = [
+            of("phlo-cli", "phlo-cli"),
+            of("phlo-plugin", "phlo-core/plugin"),
+            of("phlo-source-rest", "phlo-plugins/source-rest"),
+            of("phlo-dagster-adapter", "phlo-dagster-adapter"),
+        ];
+        let linked = Linked { graph: linked::Graph::default(), facts: facts.into() };
+        let expected = ["phlo-dagster-adapter", "phlo-source-rest"].map(str::to_owned);
+        assert_eq!(plugin_packages(root, &linked), expected.into());
     }
 
     #[test]

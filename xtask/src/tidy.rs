@@ -211,12 +211,15 @@ fn package_names(repo: &Repo, report: &mut Report) {
     }
 }
 
+/// Where a plugin's conformance suite may lie.
+const SUITES: &[&str] = &["tests/conformance.rs", "tests/conformance/main.rs"];
+
 /// Each plugin folder has what a plugin author, its users and the bundle rely on.
 fn plugin_folders(repo: &Repo, report: &mut Report) {
     const FILES: &[(&[&str], &str)] = &[
         (&["README.md"], "say what it is, when not to use it, a minimal example and its options"),
         (&["examples/minimal.yaml"], "give the smallest asset or setting that uses it; a test validates it"),
-        (&["tests/conformance.rs", "tests/conformance/main.rs"], "run the kind's suite from phlo-testkit"),
+        (SUITES, "run the kind's suite from phlo-testkit"),
     ];
     for member in &repo.members {
         let Some(name) = member.folder.strip_prefix("phlo-plugins/") else { continue };
@@ -224,6 +227,14 @@ fn plugin_folders(repo: &Repo, report: &mut Report) {
             let path = |file: &&str| format!("{}/{file}", member.folder);
             if !spellings.iter().any(|file| repo.files.contains_key(&path(file))) {
                 report.add(path(&spellings[0]), "missing", *remedy);
+            }
+        }
+        // A line of its own: what is commented out calls nothing.
+        let call = format!("phlo_testkit::conformance!({});", member.package.replace('-', "_"));
+        let suites = SUITES.iter().map(|file| format!("{}/{file}", member.folder));
+        for path in suites.filter(|path| repo.files.contains_key(path)) {
+            if !repo.text(&path).unwrap_or_default().lines().any(|line| line == call) {
+                report.add(path, "does not hold the crate to what every plugin promises", format!("write `{call}`"));
             }
         }
         let path = member.manifest_path();
@@ -394,7 +405,8 @@ mod tests {
         put(&mut files, "phlo-plugins/source-rest/README.md", "REST");
         put(&mut files, "phlo-plugins/source-rest/src/lib.rs", "#![doc = include_str!(\"../README.md\")]\n");
         put(&mut files, "phlo-plugins/source-rest/examples/minimal.yaml", "source: {}\n");
-        put(&mut files, "phlo-plugins/source-rest/tests/conformance.rs", "//! The suite.\n");
+        let suite = "//! The suite.\nphlo_testkit::conformance!(phlo_source_rest);\n";
+        put(&mut files, "phlo-plugins/source-rest/tests/conformance.rs", suite);
         files
     }
 
@@ -561,6 +573,11 @@ mod tests {
             let suite = files.remove("phlo-plugins/source-rest/tests/conformance.rs").unwrap();
             files.insert("phlo-plugins/source-rest/tests/conformance/main.rs".to_owned(), suite);
         });
+        for (from, to) in [("phlo_testkit", "// phlo_testkit"), ("phlo_source_rest", "phlo_source_files")] {
+            refuses("phlo-plugins/source-rest/tests/conformance.rs: does not hold the crate to", |files| {
+                replace(files, "phlo-plugins/source-rest/tests/conformance.rs", from, to);
+            });
+        }
         refuses("phlo-plugins/source-rest/Cargo.toml: there is no [package.metadata.phlo]", |files| {
             replace(files, "phlo-plugins/source-rest/Cargo.toml", "metadata.phlo", "metadata.other");
         });

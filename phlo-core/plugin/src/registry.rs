@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arrow_schema::SchemaRef;
@@ -54,6 +55,8 @@ struct Entry {
     refusal: Option<Arc<Error>>,
     denied: bool,
     instance: OnceLock<Result<Instance, Arc<Error>>>,
+    // Whether its clean-up was called.
+    cleaned: AtomicBool,
 }
 
 /// A plugin as reports show it.
@@ -115,6 +118,7 @@ impl Registry {
                 refusal: check_registration(registration).err().map(Arc::new),
                 denied: false,
                 instance: OnceLock::new(),
+                cleaned: AtomicBool::new(false),
             })
             .collect();
         Ok(Self { entries, known, policy: Policy::default(), context: None })
@@ -559,12 +563,22 @@ impl Registry {
 
     /// Calls every made plugin's clean-up; answers what failed.
     pub fn clean_up(&self) -> Vec<Error> {
-        let made = self.entries.iter().filter_map(|e| Some((e.registration.name, e.instance.get()?.as_ref().ok()?)));
-        made.filter_map(|(name, instance)| guard(name, "its clean-up", || instance.plugin().clean_up()).err()).collect()
+        self.entries.iter().filter_map(Entry::clean_up).collect()
+    }
+
+    /// As [`Registry::clean_up`], for the plugins whose clean-up was not called yet: at the end of a command, which may have been a run.
+    pub fn clean_up_rest(&self) -> Vec<Error> {
+        self.entries.iter().filter(|entry| !entry.cleaned.load(Ordering::Relaxed)).filter_map(Entry::clean_up).collect()
     }
 }
 
 impl Entry {
+    fn clean_up(&self) -> Option<Error> {
+        let made = self.instance.get()?.as_ref().ok()?;
+        self.cleaned.store(true, Ordering::Relaxed);
+        guard(self.registration.name, "its clean-up", || made.plugin().clean_up()).err()
+    }
+
     fn state(&self) -> PluginState {
         match (&self.refusal, self.instance.get()) {
             _ if self.denied => PluginState::Denied,
@@ -797,7 +811,9 @@ impl SecretStore for Guarded<dyn SecretStore> {
         guard(&self.name, "looking up a secret", || self.inner.secret(name))
     }
     fn looks_in(&self, name: &str) -> Option<String> {
-        guard(&self.name, "telling where a secret is", || Ok(self.inner.looks_in(name))).ok().flatten()
+        // Who asks misses a secret and is told this: the panic belongs there, too.
+        guard(&self.name, "telling where a secret is", || Ok(self.inner.looks_in(name)))
+            .unwrap_or_else(|err| Some(format!("a place that it cannot tell: {}", err.chain().join(": "))))
     }
 }
 

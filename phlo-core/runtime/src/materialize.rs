@@ -301,8 +301,10 @@ impl Work<'_> {
                 Ok(())
             }
             Err(err) => {
-                // The cause is told; a stage that cannot be removed now is swept by the next run.
-                let _ = stage.discard().await;
+                // The cause is told first; a stage that cannot be removed now is swept by the next run.
+                if let Err(left) = stage.discard().await {
+                    self.note(format!("its stage was not removed: {}", left.chain().join(": ")));
+                }
                 Err(err)
             }
         }

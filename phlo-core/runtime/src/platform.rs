@@ -54,6 +54,8 @@ impl Platform {
         let stores = stores::Stores::new(known);
         let loaded = phlo_project::load(root, environment, &stores);
         let (mut diagnostics, texts) = (loaded.diagnostics, loaded.texts);
+        let unclean = stores.clean_up().into_iter().map(Error::into_diagnostic);
+        diagnostics.extend(unclean.map(|problem| Diagnostic { severity: Severity::Warning, ..problem }));
         let Some(project) = loaded.project else { return Opened { platform: None, diagnostics, texts } };
         let policy = Policy {
             allow: project.file.plugins.allow.clone(),

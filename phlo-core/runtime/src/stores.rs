@@ -42,6 +42,11 @@ impl Stores {
         };
         self.made.get_or_init(make).as_ref().map_err(Error::clone)
     }
+
+    /// The project is read: no secret is asked for any more. Answers whose clean-up failed.
+    pub(crate) fn clean_up(&self) -> Vec<Error> {
+        self.made.get().and_then(|made| made.as_ref().ok()).map(Registry::clean_up).unwrap_or_default()
+    }
 }
 
 impl SecretSource for Stores {

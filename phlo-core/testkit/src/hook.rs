@@ -2,18 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use phlo_plugin::hook::AnyHook;
+use phlo_plugin::hook::{AnyHook, HookRegistration};
 use phlo_plugin::registry::guard;
 use phlo_spec::Code;
 
 use crate::findings::Findings;
 use crate::fixture::{event, payload};
 
-/// Handlers with names of their own, filters that match something, and no panic at any event that they ask for, delivered twice.
-/// A handler may fail: what it hands events to need not be there.
+/// Handlers with names of their own, filters that match something, the same each time it is asked, in their order, and no panic at any
+/// event that they ask for, delivered twice. A handler may fail: what it hands events to need not be there.
 pub fn check(name: &str, plugin: &dyn AnyHook, findings: &mut Findings) {
     let Some(hooks) = findings.expect(plugin.hooks(), "its hooks") else { return };
     findings.hold(!hooks.is_empty(), "it handles nothing");
+    if let Some(again) = findings.expect(plugin.hooks(), "its hooks, asked again") {
+        let (first, again) = (told(&hooks), told(&again));
+        findings.hold(first == again, format_args!("asked twice, it registers {first:?}, then {again:?}"));
+    }
     let mut names = BTreeSet::new();
     for hook in &hooks {
         findings.hold(names.insert(hook.name.clone()), format_args!("two handlers are called `{}`", hook.name));
@@ -33,4 +37,13 @@ pub fn check(name: &str, plugin: &dyn AnyHook, findings: &mut Findings) {
             }
         }
     }
+}
+
+/// What decides when handlers run and what their failure does.
+fn told(hooks: &[HookRegistration]) -> Vec<String> {
+    let one = |hook: &HookRegistration| {
+        let HookRegistration { name, priority, filter, policy, handler: _ } = hook;
+        format!("{name}: {priority}, {policy:?}, {filter:?}")
+    };
+    hooks.iter().map(one).collect()
 }

@@ -7,7 +7,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use futures::StreamExt;
 use phlo_plugin::source::{AnySource, ReadRequest, SourceConfig, SourceContext};
-use phlo_plugin::{InitContext, Policy, Registry, Result};
+use phlo_plugin::{Error, InitContext, Policy, Registry, Result};
 use phlo_spec::{Code, Node, Span};
 use serde_json::Value;
 
@@ -76,7 +76,7 @@ impl<'a> Case<'a> {
         for (config, field) in &self.refused {
             refused(|node| self.source.parse(node).map(drop), config, field, findings);
         }
-        let parsed = Node::parse(&self.config, "conformance.yaml", 1).map_err(phlo_plugin::Error::from);
+        let parsed = Node::parse(&self.config, "conformance.yaml", 1).map_err(Error::from);
         let Some(config) = findings.expect(parsed.and_then(|node| self.source.parse(&node)), "its config") else {
             return;
         };
@@ -131,7 +131,8 @@ impl<'a> Case<'a> {
 /// Fails a test unless the source keeps its promises:
 ///
 /// the schema stays the same, offline too, and is that of every batch; the rows stay the same, however they are divided and after a
-/// stream was dropped; reading on from the cursor neither loses nor repeats a row; a config that is wrong is refused by its field.
+/// stream was dropped; reading on from the cursor neither loses nor repeats a row; a config that is wrong is refused by its field, in
+/// words that are a message's: not a sentence, with a hint what would be right.
 ///
 /// # Panics
 /// If it does not.
@@ -141,19 +142,36 @@ pub async fn suite(case: Case<'_>) {
 
 /// A config is refused because of this field.
 pub(crate) fn refused(parse: impl Fn(&Node) -> Result<()>, config: &str, field: &str, findings: &mut Findings) {
-    let parsed = Node::parse(config, "conformance.yaml", 1).map_err(phlo_plugin::Error::from);
+    let parsed = Node::parse(config, "conformance.yaml", 1).map_err(Error::from);
     let Some(node) = findings.expect(parsed, format_args!("the config `{config}`")) else { return };
     let Err(err) = parse(&node) else { return findings.add(format_args!("it accepts the config `{config}`")) };
     let text = err.chain().join(": ");
-    let mut hold =
-        |holds, what| findings.hold(holds, format_args!("what it says of the config `{config}` {what}: {text}"));
+    let mut hold = |holds: bool, what: &str| {
+        findings.hold(holds, format_args!("what it says of the config `{config}` {what}: {text}"))
+    };
     hold(err.code() != Code::PluginPanicked, "is a panic");
+    well_formed(&err, &mut hold);
     match err.place() {
         Some(place) => {
             hold(text.contains(field) || is_at(&node, field, place.span), &format!("is not about `{field}`"));
         }
         None => hold(false, "has no place"),
     }
+}
+
+/// It is told after `error[P2001]: ` and before a place, and says what would be right.
+fn well_formed(err: &Error, hold: &mut dyn FnMut(bool, &str)) {
+    let message = err.message();
+    hold(!message.trim().is_empty(), "is empty");
+    hold(!message.trim_end().ends_with('.'), "ends with a period");
+    let word: String = message.chars().take_while(|c| c.is_alphanumeric()).collect();
+    // `CSV`, `PostgreSQL` are names, which keep their letters.
+    let is_name = word.chars().skip(1).any(char::is_uppercase);
+    let begins = message.starts_with(|c: char| c.is_lowercase() || c.is_numeric() || "`'\"".contains(c));
+    hold(message.trim().is_empty() || begins || is_name, "begins with a capital");
+    // A missing key, and a value of another type than is expected, say so themselves.
+    let says = err.code() == Code::MissingKey || message.starts_with("expected ");
+    hold(says || err.hints().iter().any(|hint| !hint.trim().is_empty()), "has no hint what would be right");
 }
 
 /// Whether the place is that of a field, or within its value.
@@ -245,5 +263,30 @@ impl Reader<'_> {
         {
             findings.hold(matches!(stream.next().await, Some(Ok(_))), "the first batch cannot be read");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_a_message_and_says_what_would_be_right() {
+        let found = |err: Error| {
+            let mut found = Vec::new();
+            well_formed(&err, &mut |holds, what| found.extend((!holds).then(|| what.to_owned())));
+            found
+        };
+        let refused = |message: &str| Error::new(Code::InvalidValue, message);
+        for message in
+            ["a day has 24 hours", "`host` is empty", "'a' is no day", "2 keys", "CSV has one", "PostgreSQL 9"]
+        {
+            assert_eq!(found(refused(message).hint("mend it")), Vec::<String>::new(), "{message}");
+        }
+        assert_eq!(found(refused("Invalid day.").hint("mend it")), ["ends with a period", "begins with a capital"]);
+        assert_eq!(found(refused(" ").hint("mend it")), ["is empty"]);
+        assert_eq!(found(refused("no such day")), ["has no hint what would be right"]);
+        assert_eq!(found(refused("expected a number, found a text")), Vec::<String>::new());
+        assert_eq!(found(Error::new(Code::MissingKey, "missing key `day`")), Vec::<String>::new());
     }
 }

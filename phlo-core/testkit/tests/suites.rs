@@ -244,6 +244,32 @@ impl Hook for Deaf {
     }
 }
 
+/// Registers otherwise each time: `0` by its order, `1` by a priority, `2` by a policy, `3` by a filter.
+#[derive(Debug)]
+struct Fickle(u32, AtomicU32);
+impl Plugin for Fickle {
+    type Settings = NoSettings;
+    fn create(_: NoSettings, _: &InitContext) -> Result<Self> {
+        Ok(Self(0, AtomicU32::new(0)))
+    }
+}
+impl Hook for Fickle {
+    fn hooks(&self) -> Result<Vec<HookRegistration>> {
+        let again = self.1.fetch_add(1, Ordering::Relaxed) > 0;
+        let hook = |name| HookRegistration::new(name, HookFilter::all(), |_| Ok(()));
+        let mut hooks = vec![hook("a"), hook("b")];
+        if again {
+            match self.0 {
+                0 => hooks.reverse(),
+                1 => hooks[0].priority = 1,
+                2 => hooks[0].policy = FailurePolicy::Raise,
+                _ => hooks[0].filter.events.truncate(1),
+            }
+        }
+        Ok(hooks)
+    }
+}
+
 plugin!(Lost);
 impl Orchestrator for Lost {
     fn build(&self, definitions: &Definitions) -> Result<OrchestratorOutput> {
@@ -276,6 +302,11 @@ fn hooks_orchestrators_and_services_are_found_wanting() {
     assert_eq!(deaf[0], "the handler `h` filters for no event type");
     assert_eq!(deaf[1], "two handlers are called `h`");
     assert!(deaf[2].contains("the handler `h` at run.end: Err(P2005"), "{deaf:#?}");
+    for how in 0..4 {
+        let fickle =
+            check(&|findings| hook::check("fickle", &Fickle(how, AtomicU32::new(0)) as &dyn AnyHook, findings));
+        one(&fickle, "asked twice, it registers [\"a: 100, Log, ");
+    }
     let lost = check(&|findings| kinds::orchestrator(&Lost as &dyn AnyOrchestrator, findings));
     assert_eq!(
         lost[..2],

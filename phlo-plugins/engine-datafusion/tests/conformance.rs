@@ -9,6 +9,8 @@ use phlo_plugin::InitContext;
 use phlo_plugin::prelude::*;
 use phlo_spec::CapabilityType;
 
+phlo_testkit::conformance!(phlo_engine_datafusion);
+
 fn engine(settings: Settings, root: &std::path::Path) -> Arc<dyn QueryEngine> {
     let plugin = DataFusion::create(settings, &InitContext::at(root)).unwrap();
     let providers = plugin.providers().unwrap();

@@ -170,7 +170,7 @@ impl<'de> Deserialize<'de> for Paths {
                     paths.push(path);
                 }
                 if paths.is_empty() {
-                    return Err(de::Error::custom("at least one path is needed"));
+                    return Err(de::Error::custom("expected at least one path, found none"));
                 }
                 Ok(Paths(paths))
             }
@@ -200,7 +200,7 @@ impl<'de> Deserialize<'de> for Character {
         match *String::deserialize(deserializer)?.as_bytes() {
             [b'\n' | b'\r'] => Err(de::Error::custom("a line end cannot be used here")),
             [byte] => Ok(Self(byte)),
-            _ => Err(de::Error::custom("one ASCII character is needed, e.g. `;` or \"\\t\"")),
+            _ => Err(de::Error::custom("expected one ASCII character, e.g. `;` or \"\\t\"")),
         }
     }
 }

@@ -233,13 +233,14 @@ impl PostgresConfig {
         if let What::Table(table) = self.what()? {
             parse_table(table)?;
         } else if self.select.is_some() {
-            return Err(invalid("`select` chooses columns of `table`; a `query` chooses its own"));
+            return Err(invalid("`select` chooses columns of `table`; a `query` chooses its own")
+                .hint("remove `select`, and name the columns in `query`"));
         }
         if self.select.as_ref().is_some_and(Vec::is_empty) {
             return Err(invalid("`select` names no column").hint("remove it to read all of them"));
         }
         if self.max_connections == Some(0) {
-            return Err(invalid("`max_connections` is 0"));
+            return Err(invalid("`max_connections` is 0").hint("write 1 or more, or remove it"));
         }
         if let Some(incremental) = &self.incremental {
             incremental.lag()?;
@@ -248,7 +249,8 @@ impl PostgresConfig {
                 return Err(invalid(format!(
                     "`select` leaves out `{}`, which `incremental` follows",
                     incremental.column
-                )));
+                ))
+                .hint("add it to `select`"));
             }
         }
         Ok(())
@@ -258,10 +260,15 @@ impl PostgresConfig {
     pub(crate) fn what(&self) -> Result<What<'_>> {
         match (&self.table, &self.query) {
             (Some(table), None) => Ok(What::Table(table)),
-            (None, Some(query)) if query.trim().is_empty() => Err(invalid("`query` is empty")),
+            (None, Some(query)) if query.trim().is_empty() => {
+                Err(invalid("`query` is empty").hint("write a SELECT, or name a `table`"))
+            }
             (None, Some(query)) => Ok(What::Query(query)),
-            (Some(_), Some(_)) => Err(invalid("`table` and `query` are given, and one of them is read")),
-            (None, None) => Err(Error::new(Code::MissingKey, "neither `table` nor `query` says what is read")),
+            (Some(_), Some(_)) => {
+                Err(invalid("`table` and `query` are given, and one of them is read").hint("remove one of them"))
+            }
+            (None, None) => Err(Error::new(Code::MissingKey, "neither `table` nor `query` says what is read")
+                .hint("write `table: schema.name`, or a SELECT as `query`")),
         }
     }
 

@@ -13,6 +13,7 @@ use phlo_engine_api::{FrameTransform, QueryEngine, TableStore};
 use phlo_plugin::cli::{CliOutput, clap};
 use phlo_plugin::prelude::*;
 use phlo_plugin::publish::{PublishContext, PublishTarget, Published};
+use phlo_plugin::quality::Value;
 use phlo_plugin::resource::{RunHistory, SecretStore};
 use phlo_plugin::{Policy, Registry};
 use phlo_spec::service::ServiceSpec;
@@ -38,7 +39,11 @@ pub(crate) struct Trap(Arc<str>);
 
 impl Trap {
     pub(crate) fn reach(&self, call: &str) {
-        assert!(&*self.0 != call, "the saboteur was told to, in {call}");
+        assert!(!self.waits_in(call), "the saboteur was told to, in {call}");
+    }
+    /// Whether it panics in this call: then it does what makes phlo call it.
+    pub(crate) fn waits_in(&self, call: &str) -> bool {
+        &*self.0 == call
     }
 }
 
@@ -84,7 +89,7 @@ saboteur!(Semantic, BadSemantic);
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct Params {
-    /// Which sort of plan a check or transform makes.
+    /// Which sort of plan a check or transform makes; of a source, whether it has its rows `once`.
     plan: String,
 }
 
@@ -108,10 +113,16 @@ impl Source for BadSource {
         self.0.reach("test_connection");
         Ok(())
     }
-    async fn read(&self, _: &Params, _: &SourceContext, _: ReadRequest) -> Result<Reading> {
+    async fn read(&self, config: &Params, _: &SourceContext, request: ReadRequest) -> Result<Reading> {
         self.0.reach("read");
         let trap = self.0.clone();
-        let batches = (0..4_i64).map(move |i| {
+        let checkpoint = Checkpoint::default();
+        let once = config.plan == "once";
+        if once {
+            checkpoint.set("read".into());
+        }
+        let count = if once && request.cursor.is_some() { 0 } else { 4_i64 };
+        let batches = (0..count).map(move |i| {
             if i == 2 {
                 trap.reach("stream");
             }
@@ -121,7 +132,7 @@ impl Source for BadSource {
         Ok(Reading {
             schema: numbers(),
             streams: vec![futures::stream::iter(batches).boxed()],
-            checkpoint: Checkpoint::default(),
+            checkpoint,
             origins: vec!["saboteur".to_owned()],
             bytes: None,
         })
@@ -141,6 +152,17 @@ impl Quality for BadQuality {
                     Ok(BooleanArray::from(vec![true; batch.num_rows()]))
                 }),
             },
+            "query" => Evaluation::query("select count(*) from this", move |_: &[Vec<Value>]| {
+                trap.reach("rows_verdict");
+                good()
+            }),
+            "schemas" => Evaluation::Schemas {
+                other: "raw.once".to_owned(),
+                verdict: Arc::new(move |_: &SchemaRef, _: &SchemaRef| {
+                    trap.reach("schemas_verdict");
+                    good()
+                }),
+            },
             "schema" => Evaluation::Schema {
                 verdict: Arc::new(move |_: &SchemaRef| {
                     trap.reach("schema_verdict");
@@ -149,7 +171,7 @@ impl Quality for BadQuality {
             },
             _ => Evaluation::Aggregates {
                 expressions: vec!["count(*)".to_owned()],
-                verdict: Arc::new(move |_: &[phlo_plugin::quality::Value]| {
+                verdict: Arc::new(move |_: &[Value]| {
                     trap.reach("verdict");
                     good()
                 }),
@@ -244,6 +266,10 @@ impl AssetProvider for BadAsset {
 impl Catalog for BadCatalog {
     fn catalogs(&self) -> Result<Vec<CatalogProperties>> {
         self.0.reach("catalogs");
+        Ok(Vec::new())
+    }
+    fn files(&self, _: &[CatalogTable]) -> Result<Vec<(String, String)>> {
+        self.0.reach("files");
         Ok(Vec::new())
     }
 }
@@ -348,7 +374,11 @@ struct BadSecrets(Trap);
 impl SecretStore for BadSecrets {
     fn secret(&self, name: &str) -> Result<Option<Secret>> {
         self.0.reach("secret");
-        Ok((name == "word").then(|| Secret::new("open sesame")))
+        Ok((name == "word" && !self.0.waits_in("looks_in")).then(|| Secret::new("open sesame")))
+    }
+    fn looks_in(&self, _: &str) -> Option<String> {
+        self.0.reach("looks_in");
+        None
     }
 }
 

@@ -98,6 +98,7 @@ impl Stage for BadStage {
     }
     async fn discard(self: Box<Self>) -> Result<()> {
         self.trap.reach("discard");
+        self.trap.reach("discard_failed");
         self.inner.discard().await
     }
 }

@@ -78,6 +78,11 @@ impl Distribution {
         let list = self.json(&["plugin", "list", "--json", "--available"])?;
         let linked = of(&list, "plugins", "feature");
         ensure!(linked == self.features, "the binary says that it has {linked:?}, and {:?} were chosen", self.features);
+        let unknown = list["plugins"].as_array().into_iter().flatten().any(|plugin| !plugin["commit"].is_string());
+        ensure!(
+            list["commit"].is_string() && !unknown,
+            "the binary does not say which commit it was built from: {list}"
+        );
         let available = of(&list, "available", "feature");
         ensure!(!available.is_empty() && available.is_disjoint(&linked), "linked or not? {available:?}");
 

@@ -27,6 +27,7 @@ fn disk() -> (DeltaStore, tempfile::TempDir) {
     (on_disk(&dir), dir)
 }
 
+phlo_testkit::conformance!(phlo_table_delta);
 phlo_testkit::table_store_conformance!(the_promises_on_a_disk, disk());
 phlo_testkit::table_store_conformance!(the_promises_on_an_object_store, (in_memory(), ()));
 
