@@ -383,7 +383,8 @@ mod tests {
             assert_eq!((low.as_str(), high.as_str()), want, "{min}..{max}");
             assert!(low.parse::<f64>().unwrap() <= min && high.parse::<f64>().unwrap() >= max);
         }
-        assert_eq!([0.019_3, 0.03, 0.000_41, 0.05, 0.051].map(round_up), [0.02, 0.03, 0.000_5, 0.05, 0.06]);
+        let tolerances = [0.019_3, 0.03, 0.000_41, 0.05, 0.051].map(|rate| round_up(rate).to_string());
+        assert_eq!(tolerances, ["0.02", "0.03", "0.0005", "0.05", "0.06"]);
         assert_eq!([1, 2, 10, 600, 27_004, 999_999].map(leading), [1, 1, 9, 500, 20_000, 900_000]);
     }
 

@@ -173,9 +173,10 @@ pub(super) fn table(key: &str) -> String {
 /// The query that counts surplus rows, and those without a complete key if every row must have one. Counting distinct keys would hold all
 /// of them in memory; a GROUP BY spills.
 pub(super) fn surplus(key: &[KeyPart], complete: bool) -> String {
-    let surplus = match complete {
-        true => format!("CASE WHEN {} THEN {COUNTED} ELSE {COUNTED} - 1 END", lacking(key)),
-        false => format!("{COUNTED} - 1"),
+    let surplus = if complete {
+        format!("CASE WHEN {} THEN {COUNTED} ELSE {COUNTED} - 1 END", lacking(key))
+    } else {
+        format!("{COUNTED} - 1")
     };
     format!("SELECT coalesce(sum({surplus}), 0) FROM {}", broken_keys(key, complete))
 }
@@ -216,9 +217,10 @@ fn broken_keys(key: &[KeyPart], complete: bool) -> String {
     let named = each(&|(at, part)| format!("{} AS {}", part.expression, alias(at))).join(", ");
     let listed = each(&|(_, part)| part.expression.clone()).join(", ");
     let given = each(&|(_, part)| format!("({}) IS NOT NULL", part.expression)).join(" AND ");
-    let (only, broken) = match complete {
-        true => (String::new(), format!("{COUNTED} > 1 OR {}", lacking(key))),
-        false => (format!(" WHERE {given}"), format!("{COUNTED} > 1")),
+    let (only, broken) = if complete {
+        (String::new(), format!("{COUNTED} > 1 OR {}", lacking(key)))
+    } else {
+        (format!(" WHERE {given}"), format!("{COUNTED} > 1"))
     };
     format!(
         "(SELECT {named}, count(*) AS {COUNTED} FROM this{only} GROUP BY {listed}) AS \"_phlo_groups\" WHERE {broken}"
