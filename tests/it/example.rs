@@ -16,10 +16,7 @@ fn the_example_runs_with_phlo_run_alone_and_takes_february_as_the_next_increment
     assert_eq!((warned["severity"].as_str(), warned["violations"].as_u64()), (Some("warn"), Some(3)));
     // Nothing was lost or doubled on the way.
     for (asset, check) in [
-        (
-            "silver.departures",
-            "reconcile_keys(carrier, flight, origin, sched_dep_time, time_hour; bronze.flights)",
-        ),
+        ("silver.departures", "reconcile_keys(carrier, flight, origin, sched_dep_time, time_hour; bronze.flights)"),
         ("gold.daily_delays", "reconcile_aggregates(sum(flights) as count(*); by origin; silver.departures)"),
     ] {
         let of = assets.iter().find(|a| a["asset"] == asset).unwrap()["checks"].as_array().unwrap();

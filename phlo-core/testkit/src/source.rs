@@ -147,7 +147,7 @@ pub(crate) fn refused(parse: impl Fn(&Node) -> Result<()>, config: &str, field: 
     let Err(err) = parse(&node) else { return findings.add(format_args!("it accepts the config `{config}`")) };
     let text = err.chain().join(": ");
     let mut hold = |holds: bool, what: &str| {
-        findings.hold(holds, format_args!("what it says of the config `{config}` {what}: {text}"))
+        findings.hold(holds, format_args!("what it says of the config `{config}` {what}: {text}"));
     };
     hold(err.code() != Code::PluginPanicked, "is a panic");
     well_formed(&err, &mut hold);

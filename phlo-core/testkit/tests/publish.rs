@@ -65,7 +65,11 @@ impl PublishTarget for Shelf {
 
     fn validate(&self, config: &Place) -> Result<()> {
         panics(config, "parse");
-        if config.name.is_empty() { Err(Error::new(Code::InvalidValue, "`name` is empty").hint("write a name")) } else { Ok(()) }
+        if config.name.is_empty() {
+            Err(Error::new(Code::InvalidValue, "`name` is empty").hint("write a name"))
+        } else {
+            Ok(())
+        }
     }
     fn location(&self, config: &Place) -> String {
         panics(config, "location");
