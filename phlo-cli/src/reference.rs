@@ -20,12 +20,12 @@ use crate::args::Cli;
 use crate::extend;
 use crate::render::schema::{Key, Kind, choice, keys_of, prose, resolve, step};
 
-/// The pages by their paths. `made_by` is told at the top of each: what wrote it, and how to write it again.
+/// The pages by their paths, of the plugins of the bundle. `made_by` is told at the top of each: what wrote it, and how to write it again.
 ///
 /// # Errors
 /// Two plugins of this binary have the same name, or one of kind `cli` does not tell its commands.
 pub fn pages(made_by: &str) -> Result<BTreeMap<String, String>> {
-    let registry = Registry::linked(phlo_bundle::KNOWN)?;
+    let registry = bundled()?;
     let mut packages: BTreeMap<String, Vec<PluginEntry<'_>>> = BTreeMap::new();
     for entry in registry.entries() {
         packages.entry(page_of(entry.registration)).or_default().push(entry);
@@ -45,6 +45,18 @@ pub fn pages(made_by: &str) -> Result<BTreeMap<String, String>> {
         *text = format!("<!-- {made_by} -->\n\n{}\n", text.trim_end());
     }
     Ok(pages)
+}
+
+// What else is linked, say into the binary of a test, is not phlo's to document.
+fn bundled() -> Result<Registry> {
+    let linked = Registry::linked(phlo_bundle::KNOWN)?;
+    let known = |entry: &PluginEntry<'_>| {
+        phlo_bundle::KNOWN.iter().any(|known| known.linked && known.package == entry.registration.package)
+    };
+    let entries: Vec<_> = linked.entries().filter(known).collect();
+    let packages: Vec<PackageFacts> = entries.iter().filter_map(|entry| entry.package.copied()).collect();
+    let registrations = entries.iter().map(|entry| entry.registration).collect();
+    Registry::from_registrations(registrations, &packages, phlo_bundle::KNOWN)
 }
 
 // A package's page is named as its folder: `source-files` of `phlo-source-files`.
