@@ -8,6 +8,7 @@
 mod data;
 mod distribution;
 mod duckdb;
+mod edges;
 mod reconcile;
 mod rows;
 mod rule;

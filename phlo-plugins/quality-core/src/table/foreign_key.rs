@@ -11,9 +11,11 @@ use crate::params::{self, invalid};
 /// Each key is a key of another table.
 ///
 /// A row whose key is not there is a violation; the missing keys are shown with how many rows have them. A key with a null in any column
-/// passes, as in SQL (add `not_null` to refuse it). An empty table passes. Keys are compared as SQL compares them, NaN with NaN.
-/// `tolerance` is the fraction of rows that may find no partner. The keys of this table are grouped first, which spills to disk; the
-/// join then holds one side's distinct keys in memory.
+/// passes, as in SQL (add `not_null` to refuse it). An empty table passes. Keys are compared as SQL compares them, NaN with NaN, and
+/// nothing is computed that could overflow. Unlike types are not refused but compared as SQL compares them, a text with a number as
+/// numbers: a text that is none, on either side, is found by the run alone and errs the check, which blocks. `tolerance` is the fraction of
+/// rows that may find no partner. The keys of this table are grouped first, which spills to disk; the join then holds one side's distinct
+/// keys in memory.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ForeignKeyParams {
