@@ -20,12 +20,12 @@ use crate::args::Cli;
 use crate::extend;
 use crate::render::schema::{Key, Kind, choice, keys_of, prose, resolve, step};
 
-/// The pages by their paths. `made_by` is told at the top of each: what wrote it, and how to write it again.
+/// The pages by their paths, of the plugins of the bundle. `made_by` is told at the top of each: what wrote it, and how to write it again.
 ///
 /// # Errors
 /// Two plugins of this binary have the same name, or one of kind `cli` does not tell its commands.
 pub fn pages(made_by: &str) -> Result<BTreeMap<String, String>> {
-    let registry = Registry::linked(phlo_bundle::KNOWN)?;
+    let registry = bundled()?;
     let mut packages: BTreeMap<String, Vec<PluginEntry<'_>>> = BTreeMap::new();
     for entry in registry.entries() {
         packages.entry(page_of(entry.registration)).or_default().push(entry);
@@ -45,6 +45,18 @@ pub fn pages(made_by: &str) -> Result<BTreeMap<String, String>> {
         *text = format!("<!-- {made_by} -->\n\n{}\n", text.trim_end());
     }
     Ok(pages)
+}
+
+// What else is linked, say into the binary of a test, is not phlo's to document.
+fn bundled() -> Result<Registry> {
+    let linked = Registry::linked(phlo_bundle::KNOWN)?;
+    let known = |entry: &PluginEntry<'_>| {
+        phlo_bundle::KNOWN.iter().any(|known| known.linked && known.package == entry.registration.package)
+    };
+    let entries: Vec<_> = linked.entries().filter(known).collect();
+    let packages: Vec<PackageFacts> = entries.iter().filter_map(|entry| entry.package.copied()).collect();
+    let registrations = entries.iter().map(|entry| entry.registration).collect();
+    Registry::from_registrations(registrations, &packages, phlo_bundle::KNOWN)
 }
 
 // A package's page is named as its folder: `source-files` of `phlo-source-files`.
@@ -146,6 +158,13 @@ fn package(page: &str, plugins: &[PluginEntry<'_>]) -> Result<String> {
         let _ = write!(text, "{}.\n\n", facts.description.trim_end_matches('.'));
     }
     text.push_str(&about(page, plugins, facts));
+    if plugins.iter().any(|plugin| plugin.registration.kind == PluginKind::Quality) {
+        let link = format!("../assets.md#{}", anchor(EDGES_HEADING));
+        let _ = write!(
+            text,
+            "What a check does not say of null, NaN, an empty table, types and overflow is [what all do]({link}).\n\n"
+        );
+    }
     for plugin in plugins {
         let registration = plugin.registration;
         let schema = registration.config.map(|config| config().to_value());
@@ -462,6 +481,28 @@ refused. Texts may hold variables, as in [`phlo.yaml`](project.md).
 
 ";
 
+const EDGES_HEADING: &str = "Null, NaN, empty tables, types and overflow";
+
+// `tests/it/truth/edges.rs` holds the engine and the plugins to it.
+const EDGES: &str = "\
+Each check says what it makes of these. Unless it says otherwise:
+
+- **Null** passes where rows are judged, as in SQL's CHECK: a rule that is NULL is no violation, and `not_null` refuses the nulls. Where
+  values are counted or summed up, nulls are left out. A row for which `where` is NULL is not looked at.
+- **NaN** lies within no bounds and is none of the accepted values; it equals NaN, and in an order is above every number.
+- **An empty table** passes. What wants a value or a row that is not there fails: `aggregate`, `freshness`, `at_least_one`, `row_count`.
+- **Types**: a column that a check cannot judge, and a value of another type than the column's, are refused before any row is read: by
+  `phlo check` where the columns are known by then, by the run where only reading tells them. What unlike types do when SQL, or a key of
+  two tables, compares them is the engine's: a text is read as a number beside one, a date as its days since 1970.
+- **Overflow**: what a check computes itself is exact, or in float64, and never wraps. What you write in SQL (`business_rule`, `sql`,
+  `metric`, an `expression`, a `where`) computes as the engine does: sums, differences and products of whole numbers wrap at their width,
+  and so does SQL's `sum` of them; floats become infinite; a decimal beyond 38 digits errs. `CAST(a AS DECIMAL(38, 0))` or
+  `CAST(a AS DOUBLE)` makes room.
+- **What cannot be computed** of a row that is looked at, a whole number by zero or a text that is read as a number and is none, errs
+  the check. A check that errs blocks, whatever its `severity` and `tolerance`: it never passes for that.
+
+";
+
 fn assets(registry: &Registry) -> String {
     let list = || Kind::List(Box::new(Kind::Keys));
     let mut keys = vec![
@@ -491,6 +532,7 @@ fn assets(registry: &Registry) -> String {
     text.push_str(&links(registry, PluginKind::Quality));
     text.push_str("Beside its own keys, every check has these:\n\n");
     text.push_str(&tables("a check", "", &keys_of(&schema_for!(CheckHeader).to_value()), ""));
+    let _ = write!(text, "### {EDGES_HEADING}\n\n{EDGES}");
     text.push_str("## Column types\n\nIn upper or lower case:\n\n");
     let types = schema_for!(ColumnType).to_value();
     let names =

@@ -4,6 +4,7 @@
 
 mod audited;
 mod author;
+mod author_checks;
 mod bad_input;
 mod checks;
 mod crash;

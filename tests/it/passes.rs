@@ -222,9 +222,20 @@ fn uniqueness_is_exact_whatever_the_key() {
 
 /// A table that counts how often it is read.
 #[derive(Debug)]
-struct Counted {
+pub(crate) struct Counted {
     table: MemTable,
     scans: AtomicUsize,
+}
+
+impl Counted {
+    pub(crate) fn new(rows: &RecordBatch) -> Self {
+        let table = MemTable::try_new(rows.schema(), vec![vec![rows.clone()]]).unwrap();
+        Self { table, scans: AtomicUsize::new(0) }
+    }
+
+    pub(crate) fn scans(&self) -> usize {
+        self.scans.load(Ordering::Relaxed)
+    }
 }
 
 #[async_trait]
@@ -259,8 +270,7 @@ async fn every_sort_of_check_shares_one_scan_and_others_only_find_what_failed() 
             ("iban", Arc::new(StringArray::from(vec!["DE89370400440532013000"; 3]))),
         ];
         let rows = RecordBatch::try_from_iter(columns).unwrap();
-        let table = MemTable::try_new(rows.schema(), vec![vec![rows.clone()]]).unwrap();
-        let counted = Arc::new(Counted { table, scans: AtomicUsize::new(0) });
+        let counted = Arc::new(Counted::new(&rows));
         let table: Arc<dyn TableProvider> = counted.clone();
         let target = CheckTarget { asset: asset.clone(), schema: Some(rows.schema()) };
         let checks = [
@@ -279,7 +289,7 @@ async fn every_sort_of_check_shares_one_scan_and_others_only_find_what_failed() 
         });
         let audited = check::audit(&Session::new(), &table, &checks, Scope::All, None).await.unwrap();
         let failed = audited.results.iter().filter(|(_, result)| !result.passed()).count();
-        assert_eq!((counted.scans.load(Ordering::Relaxed), failed), (scans, broken), "{:#?}", audited.results);
+        assert_eq!((counted.scans(), failed), (scans, broken), "{:#?}", audited.results);
     }
 }
 

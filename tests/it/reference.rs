@@ -3,6 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use phlo_plugin::Registry;
+use phlo_spec::PluginKind;
+
 use crate::fixture::repository;
 
 const MEND: &str = "PHLO_UPDATE=1 cargo test -p phlo-tests --test it reference";
@@ -65,6 +68,39 @@ fn every_plugin_folder_has_its_page_in_the_reference() {
         .collect();
     let pages: BTreeSet<String> = pages().into_keys().filter(|page| page.starts_with("plugins/")).collect();
     assert_eq!(pages, folders);
+}
+
+#[test]
+fn every_check_says_what_null_nan_and_an_empty_table_mean_and_where_to_read_what_all_do() {
+    let registry = Registry::linked(phlo_bundle::KNOWN).unwrap();
+    let checks = registry.entries().map(|entry| entry.registration).filter(|it| it.kind == PluginKind::Quality);
+    let mut missing = Vec::new();
+    for check in checks.filter(|check| check.package != env!("CARGO_PKG_NAME")) {
+        let schema = check.config.unwrap()().to_value();
+        let said = schema["description"].as_str().unwrap_or_default().replace('\n', " ");
+        for (word, ways) in
+            [("null", &["null", "Null", "NULL"][..]), ("NaN", &["NaN"]), ("an empty table", &["empty table"])]
+        {
+            if !ways.iter().any(|way| said.contains(way)) {
+                missing.push(format!("`{}` does not say what {word} does", check.name));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "say it in the comment of the check's parameters: {missing:#?}");
+    let pages = pages();
+    let general = "### Null, NaN, empty tables, types and overflow\n";
+    assert!(pages["assets.md"].contains(general));
+    for (page, text) in pages.iter().filter(|(page, _)| page.starts_with("plugins/quality-")) {
+        assert!(text.contains("(../assets.md#null-nan-empty-tables-types-and-overflow)"), "{page}");
+    }
+}
+
+#[test]
+fn every_key_of_a_check_says_what_it_means() {
+    for (page, text) in pages().iter().filter(|(page, _)| page.starts_with("plugins/quality-")) {
+        let blank: Vec<_> = text.lines().filter(|line| line.starts_with("| `") && line.ends_with(" |  |")).collect();
+        assert!(blank.is_empty(), "{page}: {blank:#?}");
+    }
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! What is derived: from the plugin folders the bundle crate and the plugin paths in the root manifest, and from the templates of new
-//! plugins the code of their guides, for which see [`crate::guide`].
+//! plugins and from regions of the repository's files the code of the guides, for which see [`crate::guide`].
 //!
 //! Each folder of `phlo-plugins/` states in its `Cargo.toml` what it registers:
 //!
@@ -123,7 +123,7 @@ pub(crate) fn run(root: &Path, check: bool) -> Result<()> {
     }
     ensure!(
         !check || stale.is_empty(),
-        "out of step with the folders of {PLUGINS} or the templates of new plugins: {}; run `cargo xtask codegen` and commit what it writes",
+        "out of step with the folders of {PLUGINS}, the templates of new plugins or the code that guides show: {}; run `cargo xtask codegen` and commit what it writes",
         stale.join(", ")
     );
     Ok(())

@@ -427,8 +427,7 @@ fn table<'a>(
     let mut table = Table::list(&app.printer, &headings);
     for (result, before) in results {
         // What failed as a whole has no rows to count.
-        let of_rows =
-            |text: String| Cell::maybe(((result.passed() && !result.whole) || result.is_of_rows()).then_some(text));
+        let of_rows = |text: String| Cell::maybe(result.is_counted().then_some(text));
         let cells = [
             Cell::toned((result.name.as_str(), Tone::Strong)),
             result.kind.as_str().into(),

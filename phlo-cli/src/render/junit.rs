@@ -125,7 +125,7 @@ fn details(printer: &Printer, check: &Checked) -> String {
         None => vec![message(result)],
     };
     lines.extend(result.description.clone());
-    lines.extend(found(result).filter(|_| result.is_of_rows()).map(|found| format!("found: {found}")));
+    lines.extend(found(result).filter(|_| result.is_of_rows() && !result.whole).map(|found| format!("found: {found}")));
     lines.extend(by_tolerance(result).or_else(|| limits(result)).map(|limits| format!("tolerance: {limits}")));
     lines.extend(check.asked.as_ref().map(|asked| format!("asked: {asked}")));
     lines.extend(check.last_passed.as_ref().map(|last| format!("last passed: {last}")));

@@ -156,7 +156,8 @@ impl Page<'_> {
         let result = &check.result;
         let (word, tone) = check_outcome(result);
         let open = if result.passed() { "" } else { " open" };
-        let rate = if result.is_of_rows() { number::rate(result.violation_rate()) } else { String::new() };
+        let rate =
+            if result.is_of_rows() && !result.whole { number::rate(result.violation_rate()) } else { String::new() };
         let mut html = format!(
             "<details class=\"check {}\"{open}>\n<summary>{} <strong>{}</strong> <span class=\"dim\">{}</span><span class=\"rate\">{rate}</span></summary>\n<dl>\n",
             class(tone),
@@ -164,8 +165,7 @@ impl Page<'_> {
             self.text(&result.name),
             self.text(&result.kind),
         );
-        let counted =
-            (result.passed() || result.is_of_rows()) && !result.whole && result.outcome != CheckOutcome::Errored;
+        let counted = result.is_counted() && result.outcome != CheckOutcome::Errored;
         let rows = counted.then(|| {
             format!(
                 "{} of {} ({})",

@@ -116,8 +116,8 @@ pub(crate) fn details(printer: &Printer, run: &RunRecord, notes: bool) -> (Strin
 /// How many rows broke a check, or what was found where it is not about rows.
 pub(crate) fn broken(check: &CheckResult) -> String {
     match (&check.observed, check.total) {
-        (Some(found), _) if !check.is_of_rows() => format!("found {found}"),
-        (None, _) if !check.is_of_rows() => "it does not hold".to_owned(),
+        (Some(found), _) if !check.is_of_rows() || check.whole => format!("found {found}"),
+        (None, _) if !check.is_of_rows() || check.whole => "it does not hold".to_owned(),
         (_, 0) => "it does not hold".to_owned(),
         (_, total) => format!(
             "{} of {} ({})",
@@ -147,7 +147,8 @@ pub(crate) fn failed_check(printer: &Printer, check: &CheckResult) -> String {
     text.push('\n');
     let tolerated = by_tolerance(check).or_else(|| limits(check));
     // What stands there already.
-    let found = found(check).filter(|_| check.is_of_rows() || check.outcome != CheckOutcome::Failed);
+    let counted = check.is_of_rows() && !check.whole;
+    let found = found(check).filter(|_| counted || check.outcome != CheckOutcome::Failed);
     for (title, value) in [
         ("what it is", &check.description),
         ("why", &check.error),

@@ -210,11 +210,16 @@ fn keys_in(root: &Value, schema: &Value, left: usize) -> Vec<Key> {
     let mut keys: Vec<Key> = Vec::new();
     for object in &objects {
         let required: Vec<_> = strings(object.map.get("required")).collect();
-        for (name, property) in object.map.get("properties").and_then(Value::as_object).into_iter().flatten() {
+        let properties = object.map.get("properties").and_then(Value::as_object);
+        for (name, property) in properties.into_iter().flatten() {
             // What one of several ways of writing requires, another may not know.
             let everywhere = !object.branch || branches().all(|other| other.map["properties"].get(name).is_some());
             let mut key = key(root, name, property, everywhere && required.contains(&name.as_str()), left);
             let is_tag = object.tag.as_ref().is_some_and(|(tag, _)| tag == name);
+            // A way of writing that is one key alone is described as the way, not as the key.
+            if object.branch && !is_tag && key.what.is_empty() && properties.is_some_and(|all| all.len() == 1) {
+                key.what = object.map.get("description").and_then(Value::as_str).map(prose).unwrap_or_default();
+            }
             if let Some((tag, value)) = object.tag.as_ref().filter(|_| object.branch && !is_tag && !everywhere) {
                 key.what = format!("With `{tag}: {value}`: {}", key.what);
             }
@@ -482,6 +487,18 @@ mod tests {
         timeout.delay   number         1
         by_name         map of maps    -
         by_name.*.name  text           required
+        ");
+    }
+
+    #[test]
+    fn a_way_of_writing_that_is_one_key_is_described_at_that_key() {
+        let way = |name: &str, what: &str| json!({ "type": "object", "description": what, "properties": { name: { "type": "string" } }, "required": [name] });
+        let schema = json!({ "type": "object", "properties": { "of": { "oneOf": [way("sum", "The sum."), way("min", "The least.")] } } });
+        insta::assert_snapshot!(table(&schema).unwrap(), @"
+        key     type  default  what
+        of      map   -
+        of.sum  text  -        The sum.
+        of.min  text  -        The least.
         ");
     }
 

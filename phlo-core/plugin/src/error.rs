@@ -261,4 +261,25 @@ mod tests {
         let doubled = Error::new(Code::Internal, "outer: boom").because(std::io::Error::other("boom"));
         assert_eq!(doubled.chain(), ["outer: boom"]);
     }
+
+    #[test]
+    fn an_error_tells_code_facts_cause_next_step_and_whether_to_try_again() {
+        let read = |host: &str, err: std::io::Error| -> Result<()> {
+            // begin: error
+            // A stable code, and a lower-case fragment without period.
+            Err(Error::new(Code::ConnectionFailed, "the API did not answer")
+                // Facts; never a secret.
+                .with("host", host)
+                // The cause, printed once.
+                .because(err)
+                // The next step.
+                .hint("check `base_url` and that the server runs")
+                // Only if trying again can help.
+                .retryable())
+            // end
+        };
+        let told = read("example.com", std::io::Error::other("refused")).unwrap_err();
+        assert_eq!(told.chain(), ["the API did not answer (host: example.com)", "refused"]);
+        assert_eq!((told.code(), told.hints().len(), told.is_retryable()), (Code::ConnectionFailed, 1, true));
+    }
 }

@@ -215,6 +215,11 @@ impl CheckResult {
         self.violations > 0 && (self.of_rows || !self.sample.is_empty())
     }
 
+    /// Whether `violations` of `total` tell how it ended, and not only whether it held.
+    pub fn is_counted(&self) -> bool {
+        !self.whole && (self.passed() || self.is_of_rows())
+    }
+
     /// What `violations` and `total` count, in the singular.
     pub fn unit(&self) -> &str {
         self.unit.as_deref().unwrap_or("row")

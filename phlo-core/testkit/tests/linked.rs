@@ -24,9 +24,19 @@ register!(Cli, CliDouble, name = "double", summary = "A command");
 register!(Asset, AssetDouble, name = "double", summary = "An asset", requires = ["secret_store"]);
 register!(Resource, ResourceDouble, name = "double", summary = "A secret store", provides = ["secret_store:double"]);
 register!(Catalog, CatalogDouble, name = "double", summary = "A catalog", optional = ["table_store"]);
-register!(Orchestrator, OrchestratorDouble, name = "double", summary = "Files", provides = ["orchestrator:double"]);
 register!(Dagster, DagsterDouble, name = "double", summary = "An empty module");
 register!(Semantic, SemanticDouble, name = "double", summary = "A model");
+// begin: capabilities
+register!(
+    Orchestrator,
+    OrchestratorDouble,
+    name = "double",
+    summary = "Files",
+    requires = ["secret_store"],
+    optional = ["alert_sink", "metadata_catalog"],
+    provides = ["orchestrator:double"]
+);
+// end
 
 fn registry() -> Registry {
     Registry::linked(&[]).unwrap().activate(Policy::default(), InitContext::at("/nowhere")).unwrap()

@@ -511,6 +511,35 @@ fn filters_match_on_type_asset_and_tags_together() {
     assert_eq!(recorder.kinds().len(), 4);
 }
 
+// begin: filter
+/// The ends of nightly transforms of these assets, which the settings name.
+fn nightly(assets: Vec<AssetKey>) -> HookFilter {
+    HookFilter {
+        assets,
+        tags: BTreeMap::from([("nightly".to_owned(), String::new())]),
+        ..HookFilter::events([EventKind::TransformEnd])
+    }
+}
+// end
+
+#[test]
+fn a_filter_of_a_type_an_asset_and_a_tag_lets_through_what_has_all_three() {
+    let filter = nightly(vec![AssetKey::new("gold.revenue").unwrap()]);
+    let tagged = |kind, asset: &str| {
+        let tags = BTreeMap::from([("nightly".to_owned(), String::new())]);
+        Event { tags, ..event(payload(kind, asset), asset) }
+    };
+    let all = tagged(EventKind::TransformEnd, "gold.revenue");
+    assert!(filter.matches(&all));
+    for other in [
+        tagged(EventKind::IngestionEnd, "gold.revenue"),
+        tagged(EventKind::TransformEnd, "gold.costs"),
+        Event { tags: BTreeMap::new(), ..all.clone() },
+    ] {
+        assert!(!filter.matches(&other), "{other:?}");
+    }
+}
+
 /// Reads everything that the double gives with this config.
 async fn read(source: &dyn AnySource, config: &str) -> Result<usize> {
     let context = SourceContext::at("/nowhere");

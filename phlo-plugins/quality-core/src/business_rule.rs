@@ -9,9 +9,12 @@ use crate::params::{self, invalid};
 
 /// A rule, written in SQL, holds for every row.
 ///
-/// A row for which the rule is false is a violation. A row for which it is NULL, because a column that it compares is null, passes, as
-/// in SQL's CHECK; write `coalesce(rule, false)` to refuse such rows. An empty table passes. A product or sum of whole numbers beyond 64 bits wraps, as in
-/// the engine's SQL; cast to a decimal or a double where that may be.
+/// A row for which the rule is false is a violation. A row for which it is NULL, because a column that it compares is null, passes, as in
+/// SQL's CHECK; write `coalesce(rule, false)` to refuse such rows. NaN equals NaN and is above every number. An empty table passes. A rule
+/// that is neither true nor false, or adds a number to a text, is refused when the check is planned; a text that is compared with a number
+/// is read as one. A product or sum of whole numbers beyond their width wraps, as in the engine's SQL; cast to a decimal or a double where that
+/// may be. Where a row's value cannot be computed (a whole number by zero, a text that is read as a number and is none) the check errs,
+/// which blocks.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BusinessRuleParams {

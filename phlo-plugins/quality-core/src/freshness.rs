@@ -19,8 +19,8 @@ use crate::table::same;
 /// The newest moment in a column, or in each group of rows, is not too old.
 ///
 /// Nulls are ignored. Without any value, in an empty table or a column of nulls, the check fails: nothing is known to be fresh. A date
-/// counts as its midnight and a timestamp without a time zone as UTC. A moment in the future is fresh; `range` refuses such rows.
-/// A failure is one violation, and `tolerance` is refused.
+/// counts as its midnight and a timestamp without a time zone as UTC; a column of neither is refused. A moment in the future is fresh;
+/// `range` refuses such rows. A failure is one violation, and `tolerance` is refused.
 ///
 /// With `by`, each group's newest value must be fresh: a group without any value is not, violations are stale groups of all groups, and
 /// they are shown, the stalest first. Nulls in `by` make a group, NaN is one value, and an empty table has no groups and fails. A group

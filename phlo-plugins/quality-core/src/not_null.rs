@@ -8,7 +8,8 @@ use crate::params;
 
 /// Columns hold no nulls.
 ///
-/// A row with a null in any of the columns is one violation. NaN and the empty text are values, not nulls. An empty table passes.
+/// A row with a null in any of the columns is one violation. NaN and the empty text are values, not nulls. An empty table passes. Every
+/// type will do, and nothing is computed that could overflow.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NotNullParams {

@@ -13,8 +13,8 @@ use crate::row::{Texts, of_texts};
 /// Texts match regular expressions.
 ///
 /// The whole value has to match, from its first character to its last, unless `anywhere` is set. All that is given has to hold. Null
-/// passes (add `not_null` to refuse it); the empty text is matched like any other. An empty table passes. A column that is not of texts is
-/// refused. A violation is a row.
+/// passes (add `not_null` to refuse it); the empty text is matched like any other. There is no NaN among texts. An empty table passes. A
+/// column that is not of texts is refused. A violation is a row.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PatternParams {

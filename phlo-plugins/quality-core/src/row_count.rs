@@ -13,7 +13,7 @@ use crate::params::{invalid, rows};
 /// The table has as many rows as expected, counted as it would be after the commit.
 ///
 /// Violations are the rows that are missing or too many. This is a check about volume: an empty table fails it unless zero rows are
-/// allowed. `tolerance` is refused here; say it with `min` and `max`.
+/// allowed. A row is a row, of nulls and NaN as well. Counts are 64-bit. `tolerance` is refused here; say it with `min` and `max`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RowCountParams {

@@ -20,9 +20,10 @@ use crate::pattern::compiles;
 
 /// The table has these columns with these types, as it would be after the commit.
 ///
-/// Looks at no data: an empty table passes if its columns fit. Each column that is missing, has another type, is out of order, breaks
-/// one of the other rules or (with `exact`) is not listed is one violation, and so is a wrong `count`; `tolerance` is refused. Columns
-/// that phlo adds, `_phlo_…`, are ignored unless named. At least one of `columns`, `absent`, `count`, `names` and `not_null` is needed.
+/// Looks at no data, neither null nor NaN: an empty table passes if its columns fit. Each column that is missing, has another type, is out
+/// of order, breaks one of the other rules or (with `exact`) is not listed is one violation, and so is a wrong `count`; `tolerance` is
+/// refused. Columns that phlo adds, `_phlo_…`, are ignored unless named. At least one of `columns`, `absent`, `count`, `names` and
+/// `not_null` is needed.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SchemaParams {

@@ -8,8 +8,11 @@ use crate::params::invalid;
 
 /// A query returns no rows.
 ///
-/// Each row that it returns is a violation, whatever its values, nulls included. An empty table passes if the query returns nothing for
-/// it. The whole table is looked at, as it would be after the commit.
+/// Each row that it returns is a violation, whatever its values, nulls included. What null, NaN and overflow do within is the engine's SQL:
+/// a condition that is NULL keeps no row, so it finds no violation; NaN equals NaN and is above every number; whole numbers wrap. An empty
+/// table passes if the query returns nothing for it. A query that does not parse, names what is not there or calls a function with what it
+/// does not take is refused beforehand; what unlike types do when they are compared is the engine's, and a query that cannot be computed
+/// errs in the run, which blocks. The whole table is looked at, as it would be after the commit.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SqlParams {

@@ -11,9 +11,10 @@ use crate::row::key;
 
 /// No two rows have the same key.
 ///
-/// Violations are the surplus rows: a key that three rows share makes two. As in SQL, null equals nothing: a row with a null in any of
-/// the columns is never a duplicate (`primary_key` refuses it). NaN equals NaN. An empty table passes. The whole table is looked at,
-/// as it would be after the commit.
+/// Violations are the surplus rows: a key that three rows share makes two. As in SQL, null equals nothing: a row with a null in any of the
+/// columns is never a duplicate (`primary_key` refuses it). NaN equals NaN. An empty table passes. Numbers, texts, booleans, moments and
+/// bytes will do. Counts are 64-bit; an expression is SQL, whose whole numbers wrap. The whole table is looked at, as it would be after the
+/// commit.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UniqueParams {

@@ -16,8 +16,9 @@ use crate::params::{self, invalid};
 ///
 /// Compares with weights that are given (goodness of fit) or with a column of another asset (homogeneity), k - 1 degrees of freedom for k
 /// categories. Fails if the p-value is below `p_value`; a category that is not expected at all makes it 0. The violation is the verdict:
-/// one. Values are compared as text, so NaN is a category, and -0.0 the same as 0.0; nulls are left out. Without any value nothing speaks against what is expected,
-/// and it passes. More than 10,000 categories are an error; a column of bytes, lists or structs is refused. The test is rough where a category is expected less than five times.
+/// one. Values are compared as text, so NaN is a category, and -0.0 the same as 0.0; nulls are left out. Without any value, in an empty
+/// table or among nulls, nothing speaks against what is expected, and it passes. More than 10,000 categories are an error; a column of
+/// bytes, lists or structs is refused. The test is rough where a category is expected less than five times.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChiSquareParams {
@@ -41,8 +42,8 @@ pub struct ChiSquareParams {
 /// nats.
 ///
 /// Fails if it is above `max`; a category that is not expected at all makes it infinite. The violation is the verdict: one. Values are
-/// compared as text, so NaN is a category; nulls are left out; without any value the divergence is 0. More than 10,000 categories are an
-/// error; a column of bytes, lists or structs is refused.
+/// compared as text, so NaN is a category; nulls are left out; without any value, in an empty table too, the divergence is 0. More than
+/// 10,000 categories are an error; a column of bytes, lists or structs is refused.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KlParams {
@@ -65,7 +66,7 @@ pub struct KlParams {
 /// the other; without a correction for bias.
 ///
 /// The violation is the verdict: one. Values are compared as text, so NaN is a category; rows with a null in either column are left out.
-/// A column of one value, and a table without rows, are associated with nothing: 0. More than 10,000 pairs are an error; a column
+/// A column of one value, and an empty table, are associated with nothing: 0. More than 10,000 pairs are an error; a column
 /// of bytes, lists or structs is refused.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -106,8 +106,8 @@ impl Distribution {
 /// Compares with a column of another asset (two samples) or with a distribution whose parameters are given (one). The check fails if the
 /// p-value is below `p_value`; it is Kolmogorov's limiting distribution at the statistic times the square root of n (of n m / (n + m) for
 /// two samples), good from some 35 values on and cautious below. The violation is the verdict: one. Null and NaN are left out, infinities
-/// are the ends of the order; without any value on a side nothing speaks against the distribution, and it passes. A column that is not of
-/// numbers is refused; numbers are read as float64.
+/// are the ends of the order; without any value on a side, as of an empty table, nothing speaks against the distribution, and it passes. A
+/// column that is not of numbers is refused; numbers are read as float64.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KsParams {

@@ -24,9 +24,9 @@ pub struct ZScoreParams {
 
 /// The mean is within n standard deviations of an expected one.
 ///
-/// The violation is the verdict: one. Null, NaN and infinities are left out. Without any value the check fails: there is no mean. With one
-/// value there is no standard deviation of its own, and `stdev` is needed: it fails without, unless the value is the expected mean. A
-/// column that is not of numbers is refused; numbers are read as float64.
+/// The violation is the verdict: one. Null, NaN and infinities are left out. Without any value, in an empty table or among nulls, the check
+/// fails: there is no mean. With one value there is no standard deviation of its own, and `stdev` is needed: it fails without, unless the
+/// value is the expected mean. A column that is not of numbers is refused; numbers are read as float64.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MeanStdevsParams {

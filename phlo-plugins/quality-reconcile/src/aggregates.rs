@@ -43,7 +43,8 @@ pub struct Pair {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Function {
-    /// The sum: exact of integers and decimals of up to 38 digits (beyond 64 bits, too; six decimal places of the other side at least), else in float64.
+    /// The sum: exact of integers and decimals of up to 38 digits (beyond 64 bits, too; six decimal places of the other side at least),
+    /// else in float64.
     Sum(String),
     /// The mean, in float64.
     Mean(String),
@@ -139,11 +140,12 @@ fn scale(data_type: Option<&DataType>) -> Option<i8> {
 
 /// An aggregate is what it is in another table, over the whole or for each group.
 ///
-/// Two values agree if they are equal, or if they differ by no more than `absolute`, or by no more than `relative` of the other side's.
-/// A violation is a group (the whole is one) in which they do not agree or that one side alone has; `tolerance` is a fraction of the
-/// groups. A null value equals null alone, NaN equals NaN, an infinity itself; in `by`, too. Two empty tables agree: their counts are 0
-/// and the rest is null. Integers are summed as decimals and overflow nothing; an aggregate written as SQL is the engine's own. Types
-/// that have no common one are refused when the query is planned; a number is compared with a text as text.
+/// Two values agree if they are equal, or if they differ by no more than `absolute`, or by no more than `relative` of the other side's. A
+/// violation is a group (the whole is one) in which they do not agree or that one side alone has; `tolerance` is a fraction of the groups.
+/// A null value equals null alone, NaN equals NaN, an infinity itself; in `by`, too. Two empty tables agree: their counts are 0 and the
+/// rest is null. Integers are summed as decimals and overflow nothing; an aggregate written as SQL is the engine's own. Types that have no
+/// common one, and a column that cannot be summed on one side, are found by the run and err the check, which blocks; a number is compared
+/// with a text as text.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AggregatesParams {
@@ -173,7 +175,9 @@ pub struct AggregatesParams {
 /// Several aggregates are what they are in another table, over the whole or for each group.
 ///
 /// As `reconcile_aggregates`, in one pass over each side: a violation is a group in which any of the aggregates does not agree, or that
-/// one side alone has.
+/// one side alone has. What null, NaN, types and numbers too big do is what they do there: null agrees with null alone, NaN with NaN, also
+/// in `by`; two empty tables agree; integers are summed as decimals and overflow nothing, and an aggregate written as SQL is the engine's
+/// own, in which they wrap.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MultiParams {

@@ -8,6 +8,7 @@
 mod data;
 mod distribution;
 mod duckdb;
+mod edges;
 mod nested;
 mod reconcile;
 mod rows;

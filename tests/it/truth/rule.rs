@@ -7,7 +7,8 @@ use phlo_testkit::fixture::{batch, key};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-// begin: the whole of a plugin, `phlo_plugin::package!()` and `register!` apart
+// The whole of a plugin, but for `phlo_plugin::package!()` and `register!`.
+// begin: rule
 /// The parameters: which columns hold the amounts.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -192,10 +192,9 @@ impl History {
         let shown = || self.results.iter().take(limit);
         let most = shown().map(|(.., result)| result.violation_rate()).fold(0.0, f64::max);
         for (run, at, result) in shown() {
-            let of_rows =
-                |text: String| Cell::maybe(((result.passed() && !result.whole) || result.is_of_rows()).then_some(text));
+            let of_rows = |text: String| Cell::maybe(result.is_counted().then_some(text));
             let length = if most > 0.0 { (result.violation_rate() / most * BAR).ceil() as usize } else { 0 };
-            let bar = if result.is_of_rows() { "█".repeat(length) } else { String::new() };
+            let bar = if result.is_of_rows() && !result.whole { "█".repeat(length) } else { String::new() };
             let found = result.error.clone().or_else(|| found(result)).or_else(|| by_tolerance(result));
             let (word, tone) = check_outcome(result);
             table.row([
@@ -241,10 +240,7 @@ fn overview(printer: &Printer, all: &[History], limit: usize, now: DateTime<Utc>
             number::count(shown().count() as u64).into(),
             number::count(shown().filter(|(.., result)| result.passed()).count() as u64).into(),
             Cell::toned(check_outcome(result)),
-            Cell::maybe(
-                ((result.passed() && !result.whole) || result.is_of_rows())
-                    .then(|| number::rate(result.violation_rate())),
-            ),
+            Cell::maybe(result.is_counted().then(|| number::rate(result.violation_rate()))),
             if last.run.is_some() { last.text(now).into() } else { Cell::toned(("never", Tone::Bad)) },
         ]);
     }

@@ -143,7 +143,8 @@ const POSTCODES: &[(&str, &str)] = &[
 /// Texts have a well-known format, such as an e-mail address.
 ///
 /// The whole value has to be one. Where the format has check digits, they have to be right. Null passes (add `not_null` to refuse it); the
-/// empty text has no format. An empty table passes. A column that is not of texts is refused. A violation is a row.
+/// empty text has no format. There is no NaN among texts. An empty table passes. A column that is not of texts is refused. A violation is
+/// a row.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FormatParams {
@@ -290,8 +291,8 @@ fn card(text: &str) -> bool {
 /// Texts are dates or times of a format, or of one of several.
 ///
 /// The whole value has to be of it, and a date or time that exists: `2013-02-30` is none. Null passes (add `not_null` to refuse it); the
-/// empty text is no date. An empty table passes. A column that is not of texts is refused: its type says what it is. A violation is
-/// a row.
+/// empty text is no date. There is no NaN among texts. An empty table passes. A column that is not of texts is refused: its type says what
+/// it is. A violation is a row.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DateFormatParams {

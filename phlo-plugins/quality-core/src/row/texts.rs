@@ -57,7 +57,7 @@ impl Conditions {
 /// Texts match SQL patterns, in which `%` stands for any characters and `_` for one.
 ///
 /// The whole value has to match. All that is given has to hold. Null passes (add `not_null` to refuse it); the empty text is matched like
-/// any other. An empty table passes. A column that is not of texts is refused. A violation is a row.
+/// any other. There is no NaN among texts. An empty table passes. A column that is not of texts is refused. A violation is a row.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LikeParams {
@@ -111,8 +111,8 @@ pub enum Case {
 
 /// Texts begin, end and are made as they should.
 ///
-/// All that is given has to hold. Null passes (add `not_null` to refuse it). An empty table passes. A column that is not of texts is
-/// refused. A violation is a row.
+/// All that is given has to hold. Null passes (add `not_null` to refuse it); the empty text is one like any other unless `not_empty` or
+/// `not_blank` is set. There is no NaN among texts. An empty table passes. A column that is not of texts is refused. A violation is a row.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TextParams {
@@ -199,8 +199,8 @@ impl Quality for Text {
 
 /// Texts are as long as they should be, in characters (Unicode code points).
 ///
-/// Null passes (add `not_null` to refuse it); the empty text has length 0. An empty table passes. A column that is not of texts is
-/// refused. A violation is a row.
+/// Null passes (add `not_null` to refuse it); the empty text has length 0. There is no NaN among texts. An empty table passes. A column
+/// that is not of texts is refused. A violation is a row.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LengthParams {

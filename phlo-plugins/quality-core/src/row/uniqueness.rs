@@ -308,8 +308,8 @@ impl Quality for DuplicateRows {
 /// No two values of a column differ by upper and lower case alone.
 ///
 /// Violations are the spellings beside the first of each text: `Paris`, `PARIS` and `paris` make two, however many rows hold them;
-/// `tolerance` is refused. Null is ignored. An empty table passes. A column that is not of texts is refused. The whole table is looked
-/// at, as it would be after the commit.
+/// `tolerance` is refused. Null is ignored, and texts have no NaN. An empty table passes. A column that is not of texts is refused. The
+/// whole table is looked at, as it would be after the commit.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConsistentCasingParams {

@@ -15,8 +15,8 @@ use crate::scalar::{Scalar, moment};
 ///
 /// A row whose moment is younger than `min` or older than `max` is a violation, judged when it is written; `min: 0h` refuses the future.
 /// With `max` and without `now`, the whole table is judged again by a run that brings no rows, since what was young enough ages.
-/// Null passes. A date counts as its midnight and a timestamp without a time zone as UTC. An empty table passes; a column that is
-/// neither date nor timestamp is refused.
+/// Null passes, and moments have no NaN. A date counts as its midnight and a timestamp without a time zone as UTC. An empty table passes.
+/// A column that is neither date nor timestamp is refused, and so is an age that reaches beyond the calendar: nothing overflows.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AgeParams {

@@ -65,14 +65,14 @@ pub enum Function {
 bounded! {
     /// A number that sums up a column (or an SQL expression, or two columns) lies within bounds.
     ///
-    /// Nulls are ignored. Where nothing is left there is no value, which fails unless `allow_empty`; counts of nothing are 0. NaN makes
-    /// sums, means, deviations and correlations NaN, which lies within no bounds, and so does an infinity with deviations and correlations;
-    /// NaN is the highest value to the functions that order, and one value to those that count. Sums of a column of whole numbers, or of
-    /// decimals of up to 28 digits, are exact; all else is computed in float64, sums of an `expression` too. No sum wraps, but what an
-    /// expression computes of a row is SQL's, where a product of whole numbers does. A column that is no number is refused, except by
-    /// count, null_fraction, distinct, entropy and mutual_information, and by min and max of dates and
-    /// timestamps. Exact quantiles sort and exact distinct counts group, which both spill to disk; `approximate` shares the scan with
-    /// other checks. A failure is one violation, and `tolerance` is refused.
+    /// Nulls are ignored. Where nothing is left, as in an empty table, there is no value, which fails unless `allow_empty`; counts of
+    /// nothing are 0. NaN makes sums, means, deviations and correlations NaN, which lies within no bounds, and so does an infinity with
+    /// deviations and correlations; NaN is the highest value to the functions that order, and one value to those that count. Sums of a
+    /// column of whole numbers, or of decimals of up to 28 digits, are exact; all else is computed in float64, sums of an `expression` too.
+    /// No sum wraps, but what an expression computes of a row is SQL's, where sums and products of whole numbers do: cast in it what may be
+    /// too big. A column that is no number is refused, except by count, null_fraction, distinct, entropy and mutual_information, and by min
+    /// and max of dates and timestamps; an `expression` that is none errs in the run. Exact quantiles sort and exact distinct counts group,
+    /// which both spill to disk; `approximate` shares the scan with other checks. A failure is one violation, and `tolerance` is refused.
     pub struct AggregateParams {
         /// What is computed: min, max, mean, median, sum, stdev, stdev_pop, variance, variance_pop, range, iqr, skewness, kurtosis,
         /// quantile, entropy, zeros, distinct, count, null_fraction; of two columns: correlation, mutual_information, ratio_of_sums.

@@ -10,9 +10,10 @@ use crate::params::{self, invalid};
 
 /// Each key is a key of another table.
 ///
-/// A row whose key is not there is a violation. A key with a null in any column passes, as in SQL (add `not_null` to refuse it). An empty table passes. Keys are compared as SQL compares them, NaN with NaN.
-/// `tolerance` is the fraction of rows that may find no partner. The keys of this table are grouped first, which spills to disk; the
-/// join then holds one side's distinct keys in memory.
+/// A row whose key is not there is a violation. A key with a null in any column passes, as in SQL (add `not_null` to refuse it). An empty
+/// table passes. Keys are compared as SQL compares them, NaN with NaN, and nothing is computed that could overflow. Types without values
+/// in common, a text and a number or a date and a number, are refused before a row is read. `tolerance` is the fraction of rows that may
+/// find no partner. The keys of this table are grouped first, which spills to disk; the join then holds one side's distinct keys in memory.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ForeignKeyParams {

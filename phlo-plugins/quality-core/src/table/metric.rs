@@ -13,8 +13,9 @@ bounded! {
     ///
     /// The number is an aggregate expression, e.g. `sum(price) / count(*)`, which shares the scan with other checks, or a query over
     /// `this` that answers one row with one number. NULL is no value and fails, unless `allow_empty`; so does a query that answers no row
-    /// or several. NaN lies within no bounds. Overflow is as in SQL: cast to DOUBLE or DECIMAL what may overflow. A failure is one
-    /// violation, and `tolerance` is refused; `abs_tolerance` and `rel_tolerance` belong to `equal`.
+    /// or several. An empty table gives what SQL gives for it: `count(*)` 0, `sum(a)` NULL. NaN lies within no bounds, and neither does
+    /// what is no number. Overflow is as in SQL, where `sum` of whole numbers wraps as their products do: cast to DECIMAL or DOUBLE what
+    /// may overflow. A failure is one violation, and `tolerance` is refused; `abs_tolerance` and `rel_tolerance` belong to `equal`.
     pub struct MetricParams {
         /// An SQL aggregate expression over the table.
         #[serde(default)]

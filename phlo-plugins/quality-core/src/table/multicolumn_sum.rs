@@ -12,8 +12,9 @@ use crate::params::{self, invalid};
 /// In each row, columns add up to a number or to another column.
 ///
 /// A row whose sum is another is a violation. A null in any of the columns passes. The sum of whole numbers and decimals (of up to 20
-/// digits before the point and 14 behind) is exact and cannot overflow; with others among them it is a float64's, so give a tolerance. A sum that is NaN equals a column's NaN and no
-/// number; an infinite one equals itself. An empty table passes; a column that is no number is refused.
+/// digits before the point and 14 behind) is exact and cannot overflow; with others among them it is a float64's, so give a tolerance. A
+/// sum that is NaN equals a column's NaN and no number; an infinite one equals itself. An empty table passes; a column that is no number is
+/// refused.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MulticolumnSumParams {

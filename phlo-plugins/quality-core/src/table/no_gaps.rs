@@ -18,7 +18,8 @@ use crate::scalar::{Scalar, moment};
 /// Between the first and the last value (or `from` and `to`) each step must hold at least one row. A violation is a step without any; the
 /// result counts steps, not rows, so `tolerance` is the fraction of steps that may be missing. Nulls are ignored; duplicates are fine
 /// (`unique` finds them). An empty table passes, unless `from` and `to` say what should be there. Steps of time are counted from 1970
-/// in UTC, weeks from Monday. A column of other types is refused. The distinct steps are grouped and sorted, which spills to disk.
+/// in UTC, weeks from Monday. A column of other types is refused, so there is no NaN; steps are numbered in twenty digits, which all of
+/// int64 and uint64 fit into. The distinct steps are grouped and sorted, which spills to disk.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NoGapsParams {

@@ -12,8 +12,9 @@ use crate::params::{self, invalid};
 ///
 /// A table has no order of its own, so `by` says it. A violation is a row whose value is below (above, with `descending`) that of the
 /// row before it, in its group; with `strictly`, an equal one too. Rows with a null in the column or in `by` are left out. Rows that
-/// share a place in the order are put in the order of their values. NaN is above every number. An empty table passes. The rows are
-/// sorted, which spills to disk.
+/// share a place in the order are put in the order of their values. NaN is above every number, texts are ordered by their bytes. An empty
+/// table passes. Numbers, texts, booleans, moments and bytes will do. Values are compared and not
+/// computed, so nothing overflows. The rows are sorted, which spills to disk.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OrderedParams {

@@ -13,10 +13,10 @@ use crate::schema::{Found, is_added};
 
 /// The table has the columns of another table, with the same types.
 ///
-/// Every column of the other table must be here; this one may have more unless `exact`. To ask it the other way round, put the check
-/// at the other table. Looks at no data: an empty table passes if its columns fit. Types are compared as `schema` names them, so that
-/// a text is a text however it is stored and a timestamp's unit does not matter; whether a column may be null does not either. Each
-/// column that is missing, has another type, is out of order or (with `exact`) is not in the other table is one violation;
+/// Every column of the other table must be here; this one may have more unless `exact`. To ask it the other way round, put the check at the
+/// other table. Looks at no data, neither null nor NaN: an empty table passes if its columns fit. Types are compared as `schema` names
+/// them, so that a text is a text however it is stored and a timestamp's unit does not matter; whether a column may be null does not
+/// either. Each column that is missing, has another type, is out of order or (with `exact`) is not in the other table is one violation;
 /// `tolerance` is refused. Columns that phlo adds, `_phlo_…`, are ignored on both sides.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
