@@ -492,8 +492,8 @@ Each check says what it makes of these. Unless it says otherwise:
 - **NaN** lies within no bounds and is none of the accepted values; it equals NaN, and in an order is above every number.
 - **An empty table** passes. What wants a value or a row that is not there fails: `aggregate`, `freshness`, `at_least_one`, `row_count`.
 - **Types**: a column that a check cannot judge, and a value of another type than the column's, are refused before any row is read: by
-  `phlo check` where the columns are known by then, by the run where only reading tells them. What unlike types do when SQL, or a key of
-  two tables, compares them is the engine's: a text is read as a number beside one, a date as its days since 1970.
+  `phlo check` where the columns are known by then, by the run where only reading tells them. What unlike types do when SQL
+  compares them is the engine's: a text is read as a number beside one, a date as its days since 1970.
 - **Overflow**: what a check computes itself is exact, or in float64, and never wraps. What you write in SQL (`business_rule`, `sql`,
   `metric`, an `expression`, a `where`) computes as the engine does: sums, differences and products of whole numbers wrap at their width,
   and so does SQL's `sum` of them; floats become infinite; a decimal beyond 38 digits errs. `CAST(a AS DECIMAL(38, 0))` or
