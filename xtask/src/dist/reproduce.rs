@@ -1,6 +1,7 @@
 //! One commit, one binary: what is the machine's is kept out of the build, and two builds in two folders are compared.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -13,12 +14,24 @@ use crate::process::{run as finish, stdout, variable, variables};
 /// that depends on them.
 const EPOCH: &str = "1795623227";
 
+/// Runs the compiler for a crate that keeps the folder it is built in, `env!("CARGO_MANIFEST_DIR")`, in a function that nobody calls. The
+/// text is not linked, but how far that function's parts lie apart is: linkers keep the table by which it would unwind. The folder's name
+/// is as long as that of the home directory. No flag remaps it, so this does; other crates' macros read files in that folder.
+const WRAPPER: &str = r#"#!/bin/sh
+if [ "$CARGO_PKG_NAME" = datafusion-common ]; then
+  export CARGO_MANIFEST_DIR="/cargo/$CARGO_PKG_NAME-$CARGO_PKG_VERSION"
+fi
+exec "$@"
+"#;
+
 /// What a build takes from its commit, and what it hides of the machine.
 pub(crate) struct Build {
     /// Folders of this machine and what they are called in the binary; of several that fit, the last is taken.
     folders: Vec<(String, &'static str)>,
     sysroot: String,
     rustc: String,
+    /// [`WRAPPER`], as a file.
+    wrapper: PathBuf,
     commit: String,
     timestamp: String,
 }
@@ -49,6 +62,7 @@ impl Build {
             commit += "-dirty";
         }
         Ok(Self {
+            wrapper: wrapper(target)?,
             folders,
             sysroot,
             rustc: stdout(Command::new("rustc").arg("--version").current_dir(root))?.trim().to_owned(),
@@ -78,10 +92,12 @@ impl Build {
     pub(crate) fn prepare(&self, command: &mut Command) {
         for name in variables() {
             // What a developer's shell says about profiles and flags is not the commit's.
-            if name.starts_with("CARGO_PROFILE_") || name.ends_with("RUSTFLAGS") || name.contains("CFLAGS") {
+            let compiles = name.ends_with("RUSTFLAGS") || name.contains("CFLAGS") || name.ends_with("_WRAPPER");
+            if name.starts_with("CARGO_PROFILE_") || compiles {
                 command.env_remove(&name);
             }
         }
+        command.env("RUSTC_WRAPPER", &self.wrapper);
         // Joined by what no flag contains. With --target given, they do not reach build scripts and procedural macros, which cannot
         // be static. With a remapped path among them, cargo keeps them out of the names that it makes.
         command.env("CARGO_ENCODED_RUSTFLAGS", self.rust_flags().join("\u{1f}"));
@@ -109,6 +125,20 @@ impl Build {
     }
 }
 
+fn wrapper(target: &Path) -> Result<PathBuf> {
+    std::fs::create_dir_all(target)?;
+    let path = target.join("dist-rustc");
+    if std::fs::read_to_string(&path).is_ok_and(|text| text == WRAPPER) {
+        return Ok(path);
+    }
+    // Renamed into its place, whole: a script that is open for writing cannot be run.
+    let beside = target.join(format!("dist-rustc.{}", std::process::id()));
+    std::fs::write(&beside, WRAPPER).with_context(|| format!("cannot write {}", beside.display()))?;
+    std::fs::set_permissions(&beside, std::fs::Permissions::from_mode(0o755))?;
+    std::fs::rename(&beside, &path)?;
+    Ok(path)
+}
+
 fn contains(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
 }
@@ -121,6 +151,8 @@ fn home() -> Option<PathBuf> {
 pub(crate) fn verify(root: &Path, dist: &[String]) -> Result<()> {
     let tree = stdout(Command::new("git").args(["status", "--porcelain"]).current_dir(root))?;
     ensure!(tree.is_empty(), "the tree is not what is committed, and only a commit can be built twice:\n{tree}");
+    // Whoever waits for two builds may go on working.
+    let commit = stdout(Command::new("git").args(["rev-parse", "HEAD"]).current_dir(root))?;
     let registry = home().context("neither CARGO_HOME nor HOME is set")?.join("registry");
     let own_home = variable("HOME").unwrap_or_default();
     let toolchains = variable("RUSTUP_HOME").map_or_else(|| Path::new(&own_home).join(".rustup"), PathBuf::from);
@@ -138,6 +170,7 @@ pub(crate) fn verify(root: &Path, dist: &[String]) -> Result<()> {
                 .with_context(|| format!("cannot link to {}", from.display()))?;
         }
         finish(Command::new("git").args(["clone", "--quiet"]).arg(root).arg(&folder))?;
+        finish(Command::new("git").args(["checkout", "--quiet", "--detach", commit.trim()]).current_dir(&folder))?;
         let out = folder.with_file_name("out");
         let mut command = Command::new(std::env::current_exe().context("cannot tell this program's path")?);
         command.args(dist).arg("--out").arg(&out).current_dir(&folder);
@@ -208,6 +241,7 @@ mod tests {
             folders: vec![(root.to_owned(), "/phlo"), (format!("{root}/target"), "/target")],
             sysroot: String::new(),
             rustc: String::new(),
+            wrapper: PathBuf::new(),
             commit: "c0ffee".to_owned(),
             timestamp: String::new(),
         }
@@ -218,6 +252,19 @@ mod tests {
         let build = build("/builds/phlo");
         assert_eq!(build.found_in(b"\0\0/builds/phlo/src\0"), Some("/builds/phlo"));
         assert_eq!(build.found_in(b"\0\0/builds//builds/phl\0/phlo/src"), None);
+    }
+
+    #[test]
+    fn a_crate_that_keeps_its_folder_is_told_of_none_of_this_machine() {
+        let temp = tempfile::tempdir().unwrap();
+        let wrapper = wrapper(temp.path()).unwrap();
+        let told = |name: &str| {
+            let mut command = Command::new(&wrapper);
+            command.args(["sh", "-c", "printf %s \"$CARGO_MANIFEST_DIR\""]);
+            command.env("CARGO_MANIFEST_DIR", "/home/x").env("CARGO_PKG_NAME", name).env("CARGO_PKG_VERSION", "1.2.3");
+            stdout(&mut command).unwrap()
+        };
+        assert_eq!(["datafusion-common", "arrow"].map(told), ["/cargo/datafusion-common-1.2.3", "/home/x"]);
     }
 
     #[test]
