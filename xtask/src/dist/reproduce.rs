@@ -261,7 +261,10 @@ mod tests {
         let told = |name: &str| {
             let mut command = Command::new(&wrapper);
             command.args(["sh", "-c", "printf %s \"$CARGO_MANIFEST_DIR\""]);
-            command.env("CARGO_MANIFEST_DIR", "/builds/x").env("CARGO_PKG_NAME", name).env("CARGO_PKG_VERSION", "1.2.3");
+            command
+                .env("CARGO_MANIFEST_DIR", "/builds/x")
+                .env("CARGO_PKG_NAME", name)
+                .env("CARGO_PKG_VERSION", "1.2.3");
             stdout(&mut command).unwrap()
         };
         assert_eq!(["datafusion-common", "arrow"].map(told), ["/cargo/datafusion-common-1.2.3", "/builds/x"]);
