@@ -308,8 +308,15 @@ impl Run<'_> {
             result.duration_ms = self.ms;
             if let (Evaluation::Rows { predicate }, false) = (&check.plan.evaluation, sampled || result.violations == 0)
             {
-                let rows = select(self.session, &check.violations_of("this", predicate)).await?;
-                result.sample = check.sampled(rows, &self.table.schema()).await?;
+                result.sample = match select(self.session, &check.violations_of("this", predicate)).await {
+                    Ok(rows) => check.sampled(rows, &self.table.schema()).await?,
+                    Err(err) if err.is_retryable() => return Err(err),
+                    // What is wrong with one check's rows ends no audit of all.
+                    Err(err) => {
+                        tracing::warn!(check = check.name, error = %err, "failing rows cannot be shown");
+                        Vec::new()
+                    }
+                };
             }
             result.sql = result.sql.take().map(|sql| sql.replace(super::ROWS, TABLE));
         }
