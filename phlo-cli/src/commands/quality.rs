@@ -235,7 +235,7 @@ fn latest(platform: &Platform, history: &dyn RunHistory, key: &AssetKey) -> Resu
     let Some((run, at, _)) = history.checks(key, 1)?.into_iter().next() else { return Ok(None) };
     let record = history.run(&run)?;
     let asset_run = record.and_then(|record| record.assets.into_iter().find(|a| a.asset == *key));
-    let mut results = match asset_run.map(|run| run.checks) {
+    let results = match asset_run.map(|run| run.checks) {
         Some(checks) if !checks.is_empty() => checks,
         // The run has not ended the asset, or never will.
         _ => {
@@ -244,7 +244,7 @@ fn latest(platform: &Platform, history: &dyn RunHistory, key: &AssetKey) -> Resu
         }
     };
     let wanted = platform.check_ids(key);
-    let mut known: Vec<Known> = results.drain(..).map(|result| Known { result, before: None }).collect();
+    let mut known: Vec<Known> = results.into_iter().map(|result| Known { result, before: None }).collect();
     let lacks = |known: &[Known], id: &String| known.iter().all(|of| of.result.id != *id);
     if wanted.iter().any(|id| lacks(&known, id)) {
         for (run, at, result) in history.checks(key, RESULTS)? {

@@ -1,6 +1,5 @@
 //! What the checks do alike.
 
-use arrow_schema::DataType;
 use phlo_plugin::Error;
 use phlo_plugin::prelude::*;
 use phlo_plugin::quality::{Value, quote};
@@ -25,11 +24,7 @@ pub(crate) fn numeric(field: &str, column: &str, target: &CheckTarget) -> Result
 /// Refuses a column that is known to hold bytes, lists or structs, which are no text.
 pub(crate) fn categorical(field: &str, column: &str, target: &CheckTarget) -> Result<()> {
     match target.column_type(column) {
-        Some(other)
-            if other.is_binary()
-                || other.is_nested()
-                || matches!(other, DataType::BinaryView | DataType::FixedSizeBinary(_)) =>
-        {
+        Some(other) if other.is_binary() || other.is_nested() => {
             let message = format!("`{field}` is `{column}`, whose type {} is no category", type_name(other));
             Err(invalid(message).hint("name another column, or encode it"))
         }

@@ -466,7 +466,7 @@ pub fn to_json(batches: &[RecordBatch], limit: usize) -> Vec<serde_json::Value> 
     rows
 }
 
-// JSON has no NaN and no infinity: null would tell of a row that is not there.
+// JSON has no NaN and no infinity: null would tell of a row that is not there. Its numbers are read as float64.
 fn tell_exactly(batch: &RecordBatch, rows: &mut [serde_json::Value]) {
     for (column, field) in batch.columns().iter().zip(batch.schema().fields()) {
         if field.data_type().is_decimal() {
