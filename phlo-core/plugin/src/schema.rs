@@ -22,6 +22,33 @@ pub fn to_arrow(column: ColumnType) -> DataType {
     }
 }
 
+/// What values can be compared with: those of their own class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// True and false.
+    Bool,
+    /// Whole numbers, floats and decimals.
+    Number,
+    /// Texts.
+    Text,
+    /// Dates and timestamps.
+    Moment,
+    /// Bytes, times, lists and structs, each at most with its own type.
+    Other,
+}
+
+/// The class of a type's values; of a dictionary, that of what it holds.
+pub fn class(data_type: &DataType) -> Class {
+    match data_type {
+        DataType::Boolean => Class::Bool,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Class::Text,
+        DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) => Class::Moment,
+        DataType::Dictionary(_, value) => class(value),
+        number if number.is_numeric() => Class::Number,
+        _ => Class::Other,
+    }
+}
+
 /// The name of an Arrow type as people write it; Arrow's own name where there is none.
 pub fn type_name(data_type: &DataType) -> String {
     let column = match data_type {

@@ -202,7 +202,8 @@ pub(crate) fn verify(root: &Path, dist: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Moves what was linked out of a target folder: where two binaries differ, these tell by which crate.
+/// Moves what was linked out of a target folder: where two binaries differ, these tell by which crate. Without what crates tell the
+/// compiler of themselves, which is not linked and differs wherever a crate below differs.
 fn keep_libraries(target: &Path, to: &Path) -> Result<()> {
     std::fs::create_dir_all(to)?;
     let mut find = Command::new("find");
@@ -211,7 +212,9 @@ fn keep_libraries(target: &Path, to: &Path) -> Result<()> {
             .arg(to)
             .args(["{}", "+"])
             .current_dir(target),
-    )
+    )?;
+    let mut find = Command::new("find");
+    finish(find.args([".", "-name", "*.rlib", "-exec", "ar", "d", "{}", "lib.rmeta", ";"]).current_dir(to))
 }
 
 /// The files that are not the same in both.

@@ -27,7 +27,7 @@ use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::physical_plan::PhysicalExpr;
 use datafusion::prelude::SessionContext;
 use phlo_plugin::quality::{CheckPlan, Evaluation, Verdict};
-use phlo_plugin::schema::type_name;
+use phlo_plugin::schema::{class, type_name};
 use phlo_plugin::{Error, Result};
 use phlo_spec::asset::CheckHeader;
 use phlo_spec::{AssetKey, CheckOutcome, CheckResult, CheckSeverity, Code, Place, Tolerance};
@@ -365,19 +365,6 @@ impl Check {
             error: Some(message),
             ..self.result(&Verdict { passed: false, violations: 0, total: Some(0), observed: None }, 0)
         }
-    }
-}
-
-/// What has values in common.
-fn class(data_type: &DataType) -> u8 {
-    match data_type {
-        DataType::Dictionary(_, value) => class(value),
-        number if number.is_numeric() => 0,
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => 1,
-        DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) => 2,
-        DataType::Boolean => 3,
-        binary if binary.is_binary() => 4,
-        _ => 5,
     }
 }
 

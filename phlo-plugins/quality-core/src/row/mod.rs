@@ -13,6 +13,7 @@ use arrow_schema::DataType;
 use phlo_plugin::prelude::*;
 use phlo_plugin::quality::quote;
 use phlo_plugin::schema::type_name;
+pub(crate) use phlo_plugin::schema::{Class, class};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -42,27 +43,6 @@ impl Texts {
             Self::One(text) => std::slice::from_ref(text),
             Self::Many(texts) => texts,
         }
-    }
-}
-
-/// What can be compared with what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Class {
-    Bool,
-    Number,
-    Text,
-    Moment,
-    Other,
-}
-
-pub(crate) fn class(data_type: &DataType) -> Class {
-    match data_type {
-        DataType::Boolean => Class::Bool,
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Class::Text,
-        DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) => Class::Moment,
-        DataType::Dictionary(_, value) => class(value),
-        number if number.is_numeric() => Class::Number,
-        _ => Class::Other,
     }
 }
 
