@@ -28,6 +28,12 @@ pub(crate) fn cargo(root: &Path, args: &[&str]) -> Command {
     command
 }
 
+/// Another `cargo xtask`. Its file may be gone: a build that this one started can have put another in its place, and what the kernel has
+/// open still runs.
+pub(crate) fn again() -> Command {
+    Command::new("/proc/self/exe")
+}
+
 /// Runs to the end and fails unless the exit status is success.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot start `{}`", line(command)))?;

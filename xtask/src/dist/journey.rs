@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::process::{line, run as finish, stdout};
+use crate::process::{again, line, run as finish, stdout};
 
 /// What runs a project of files.
 const FEW: [&str; 5] = ["engine-datafusion", "hook-history", "orchestrator-native", "source-files", "table-delta"];
@@ -43,7 +43,7 @@ impl Distribution {
         let folder = temp.join(format!("{}-plugins", features.len()));
         let project = folder.join("project");
         std::fs::create_dir_all(project.join("assets/raw"))?;
-        let mut dist = Command::new(std::env::current_exe().context("cannot tell this program's path")?);
+        let mut dist = again();
         dist.args(["dist", "--debug", "--no-default-features", "--features", &features.join(",")]);
         finish(dist.arg("--out").arg(&folder).current_dir(root))?;
         Ok(Self { folder, project, features: features.iter().map(|feature| (*feature).to_owned()).collect() })

@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 
 use super::TARGET;
-use crate::process::{run as finish, stdout, variable, variables};
+use crate::process::{again, run as finish, stdout, variable, variables};
 
 /// What C compilers take for the date of the build. That of the commit would have each commit build the C libraries again, and all
 /// that depends on them.
@@ -172,7 +172,7 @@ pub(crate) fn verify(root: &Path, dist: &[String]) -> Result<()> {
         finish(Command::new("git").args(["clone", "--quiet"]).arg(root).arg(&folder))?;
         finish(Command::new("git").args(["checkout", "--quiet", "--detach", commit.trim()]).current_dir(&folder))?;
         let out = folder.with_file_name("out");
-        let mut command = Command::new(std::env::current_exe().context("cannot tell this program's path")?);
+        let mut command = again();
         command.args(dist).arg("--out").arg(&out).current_dir(&folder);
         command.env("HOME", &home).env("CARGO_HOME", home.join(".cargo")).env("RUSTUP_HOME", &toolchains);
         finish(command.env_remove("CARGO_TARGET_DIR"))?;
