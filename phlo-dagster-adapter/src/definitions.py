@@ -83,7 +83,7 @@ def check_result(asset: dict, check: dict, result: dict | None) -> dg.AssetCheck
     metadata: dict[str, Any] = {key: result[key] for key in kept if key in result}
     # What broke the table as a whole is no fraction of it.
     if result.get("total") and not result.get("whole"):
-        metadata["violation_rate"] = result["violations"] / result["total"]
+        metadata["violation_rate"] = min(result["violations"] / result["total"], 1.0)
     for key in ("expected", "observed", "error"):
         if result.get(key):
             metadata[key] = dg.MetadataValue.text(result[key])

@@ -259,6 +259,75 @@ fn what_a_check_makes_of_a_sensitive_value_is_not_shown() {
 }
 
 #[test]
+fn a_sensitive_value_is_not_shown_under_the_name_of_another_column() {
+    let checks = "  - sql: { query: \"select email as id from this\", severity: warn }
+  - sql: { query: \"with x(id, contact) as (select id, email from this) select contact as id from x\", severity: warn }
+  - sql: { query: \"select t.id, u.contact from this t join (select id, lower(mail) as contact from b.u) u on t.id = u.id\", severity: warn }
+  - sql: { query: \"select id, email as contact from this union all select 1, contact from this\", severity: warn }
+  - sql: { query: \"select (select max(email) from this) as id, contact from this\", severity: warn }
+  - sql: { query: \"select o.contact from b.o o join this t on o.contact = t.email\", severity: warn }
+  - sql: { query: \"select phone as _phlo_rows from this\", severity: warn }
+  - metric: { query: \"with x(a, b) as (select id, email from this) select max(b) from x\", max: 1, severity: warn }
+  - reconcile_keys: { with: b.u, key: [contact], other_names: { contact: mail }, severity: warn }
+  - reconcile_checksum: { with: b.u, key: [id], columns: [contact], other_names: { contact: mail }, severity: warn }
+  - sql: { name: shown, query: \"select t.id, contact from this t join b.u u on t.id = u.id where email is not null order by phone\", severity: warn }
+";
+    let project = Project::new().write(
+        "in/1.csv",
+        "id,email,contact,phone\n1,first@secret.org,door,555019901\n2,second@secret.org,window,555019902\n",
+    );
+    project.put("assets/b/t.yaml", &format!("{APPEND}sensitive: [email, phone]\nchecks:\n{checks}"));
+    project.put("u.csv", "id,mail\n1,third@secret.org\n2,fourth@secret.org\n");
+    project.put("assets/b/u.yaml", "source: { plugin: files, path: u.csv }\nsensitive: [mail]\n");
+    // What its own file does not call sensitive: the check finds it by a column that is.
+    project.put("o.csv", "contact\nfirst@secret.org\n");
+    project.put("assets/b/o.yaml", "source: { plugin: files, path: o.csv }\n");
+    let run = project.phlo(&["run", "--json"]).exits(0);
+    let shown = ["json", "html", "junit", "table"].map(|format| {
+        let of = project.phlo(&["quality", "show", "b.t", "--format", format]).all();
+        of + &project.phlo(&["quality", "run", "b.t", "--format", format]).all()
+    });
+    let rows = project.phlo(&["quality", "show", "b.t", "--rows"]).exits(0).all();
+    assert!(rows.contains("door") && rows.contains("***"), "{rows}");
+    for said in shown.iter().chain([&run.all(), &rows, &project.phlo(&["logs", "--json"]).all()]) {
+        let secret = said.lines().find(|line| line.contains("@secret.org") || line.contains("55501990"));
+        assert!(secret.is_none(), "{secret:?}");
+    }
+    let run = run.json();
+    let assets = run["assets"].as_array().unwrap();
+    let checks = assets.iter().find(|asset| asset["asset"] == "b.t").unwrap()["checks"].as_array().unwrap();
+    assert!(checks.iter().all(|check| check["outcome"] == "failed"), "{checks:#?}");
+    let samples = checks[..checks.len()].iter().filter(|check| check["kind"] != "metric").map(|check| &check["sample"]);
+    assert!(samples.clone().all(|sample| !sample.as_array().unwrap().is_empty()), "{checks:#?}");
+    // What is made of no such value is shown, though the query looks at one.
+    let plain = json!([{ "id": 1, "contact": "door" }, { "id": 2, "contact": "window" }]);
+    assert_eq!(checks.last().unwrap()["sample"], plain);
+    assert_eq!(checks[2]["sample"][0]["contact"], "***", "{checks:#?}");
+    assert!(checks[2]["sample"][0]["id"].is_i64(), "{checks:#?}");
+}
+
+#[test]
+fn the_sql_of_an_aggregate_that_names_the_table_can_be_run() {
+    let checks =
+        "  - metric: { expression: \"count(*) - (select count(*) from this where id > 2)\", equal: 9, name: subquery }
+  - metric: { expression: \"sum(this.id)\", equal: 9, where: \"id > 1\", name: qualified }
+  - metric: { expression: \"max(id)\", equal: 9, where: \"id < 3\", name: plain }
+";
+    let project = with("id\n1\n2\n3\n", "  []\n");
+    project.phlo(&["run"]).exits(0);
+    asset(&project, checks);
+    let audited = project.phlo(&["quality", "run", "--json"]).exits(3).json();
+    let found = audited["assets"][0]["checks"].as_array().unwrap().iter().map(|check| {
+        let sql = check["sql"].as_str().unwrap();
+        let said = project.phlo(&["sql", sql, "--format", "json"]).exits(0).json();
+        let row = said[0].as_object().unwrap().values().next().unwrap().clone();
+        (check["name"].as_str().unwrap().to_owned(), row)
+    });
+    let wanted = [("subquery", 2), ("qualified", 5), ("plain", 2)];
+    assert_eq!(found.collect::<Vec<_>>(), wanted.map(|(name, value)| (name.to_owned(), json!(value))));
+}
+
+#[test]
 fn decimals_are_compared_with_all_their_digits() {
     let typed = "columns: { m: \"decimal(20, 2)\", w: \"decimal(28, 2)\" }\n";
     let project = Project::new()

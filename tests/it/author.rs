@@ -11,7 +11,7 @@ use std::process::{Command, Output, Stdio};
 use phlo_scaffold::{Kind, Name};
 use phlo_spec::PluginKind;
 
-use crate::fixture::{PHLO, repository, works};
+use crate::fixture::{PHLO, beside_the_others, repository, works};
 
 /// The folder of these tests; one process at a time works in each part of it.
 fn workshop(part: &str) -> (PathBuf, File) {
@@ -215,7 +215,7 @@ fn a_plugin_of_every_kind_is_made_outside_of_the_repository_and_passes_its_tests
     };
     for name in names() {
         let (code, document) = create(&name);
-        let next = format!("phlo build --with ./{}", name.package());
+        let next = format!("phlo build --with ./{} --phlo-source {}", name.package(), repository().display());
         assert_eq!((code, &document["dir"], &document["next"][1]), (Some(0), &name.package().into(), &next.into()));
         let files = document["files"].as_array().unwrap();
         assert!(files.iter().all(|file| folder.join(name.package()).join(file.as_str().unwrap()).is_file()));
@@ -228,6 +228,40 @@ fn a_plugin_of_every_kind_is_made_outside_of_the_repository_and_passes_its_tests
         succeeds(&mut cargo(&plugin, &["fmt", "--check"]));
         let said = succeeds(&mut cargo(&plugin, &["test", "--locked", "--tests"]));
         assert!(said.contains("test the_package_keeps_every_promise_of_a_plugin ... ok"), "{said}");
+    }
+    ship(&folder);
+}
+
+/// One binary with all of them, as the next step that is printed builds one with each: it lists them, shows each, and tests each.
+fn ship(folder: &Path) {
+    let (binary, project) = (folder.join("my-phlo"), folder.join("project"));
+    fs::create_dir_all(&project).unwrap();
+    fs::write(project.join("phlo.yaml"), "name: mine\n").unwrap();
+    let mut build = Command::new(PHLO);
+    build
+        .args(["build", "--debug", "--no-default-features", "--out"])
+        .arg(&binary)
+        .arg("--keep")
+        .arg(folder.join("kept"));
+    build.arg("--phlo-source").arg(repository()).current_dir(folder);
+    for name in names() {
+        build.args(["--with", &format!("./{}", name.package())]);
+    }
+    let one = beside_the_others(&mut build);
+    succeeds(&mut build);
+    drop(one);
+
+    let own = |args: &[&str]| succeeds(Command::new(&binary).args(args).current_dir(&project).env("NO_COLOR", "1"));
+    let list: serde_json::Value = serde_json::from_str(&own(&["plugin", "list", "--json"])).unwrap();
+    let text = |plugin: &serde_json::Value, key: &str| plugin[key].as_str().unwrap().to_owned();
+    let plugins = list["plugins"].as_array().unwrap().iter();
+    let linked: BTreeSet<_> =
+        plugins.map(|it| ["kind", "name", "package"].map(|key| text(it, key)).join(" ")).collect();
+    assert_eq!(linked, names().iter().map(registration).collect());
+    let checked = own(&["plugin", "check"]);
+    for name in names() {
+        assert!(own(&["plugin", "info", &name.plugin()]).contains(&name.package()), "{name:?}");
+        assert!(checked.contains(&name.plugin()), "{checked}");
     }
 }
 

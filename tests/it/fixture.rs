@@ -27,6 +27,15 @@ pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
+/// Lets a `phlo build` use the target folder of these tests, where the crates that both need are compiled already. One at a time, while
+/// the answer is held: each leaves its binary there under the same name.
+pub(crate) fn beside_the_others(build: &mut Command) -> std::sync::MutexGuard<'static, ()> {
+    static ONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let target = Path::new(PHLO).ancestors().nth(2).unwrap();
+    build.env("CARGO_TARGET_DIR", target).env("CARGO_INCREMENTAL", "0");
+    ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 /// A Python with these packages from PyPI, in a folder of the target folder; nothing if there is none. Under `CI` there is one.
 pub(crate) fn python(venv: &str, packages: &[&str], imports: &str) -> Option<PathBuf> {
     let target = std::env::var("CARGO_TARGET_DIR").map_or_else(|_| repository().join("target"), PathBuf::from);

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::fixture::{PHLO, Project, Said, repository, tool};
+use crate::fixture::{Project, Said, beside_the_others, repository, tool};
 
 #[test]
 fn the_binary_describes_itself_and_every_run_remembers_it() {
@@ -98,6 +98,9 @@ fn plugin_check_fails_for_what_the_project_uses_and_tells_the_rest() {
     project.put("phlo.yaml", "name: x\nplugins: { deny: [not_null] }\n");
     let said = project.phlo(&["plugin", "check", "--json"]).exits(2).json();
     assert_eq!(said["error"]["code"], "P2003", "{said}");
+    project.put("phlo.yaml", "name: x\nplugins: { allow: [files, delta, datafusion, native, history] }\n");
+    let said = project.phlo(&["plugin", "check", "--json"]).exits(2).json();
+    assert_eq!(said["error"]["code"], "P2003", "{said}");
     // A plugin that does not start, because its settings are wrong.
     project.put("phlo.yaml", "name: x\nplugins: { settings: { hook: { history: { keep_runs: 0 } } } }\n");
     let said = project.phlo(&["plugin", "check"]).exits(2);
@@ -164,12 +167,10 @@ fn an_owner_builds_a_binary_outside_the_repository_and_builds_the_same_again() {
         .write("assets/raw/api.yaml", "source: { plugin: rest_api, base_url: \"http://127.0.0.1:9\", endpoint: /x }\n")
         .write("assets/raw/file.yaml", "source: { plugin: files, path: d.csv }\n")
         .write("d.csv", "a\n1\n");
-    // The crates that both need are compiled already, for the binary under test.
-    let target = Path::new(PHLO).ancestors().nth(2).unwrap();
     let (keep, out) = (outside.path().join("kept"), outside.path().join("phlo"));
     let build = |args: &[&str]| -> Said {
         let mut command = project.command(&["build", "--json", "--out"]);
-        command.arg(&out).args(args).env("CARGO_TARGET_DIR", target).env("CARGO_INCREMENTAL", "0");
+        let _one = beside_the_others(command.arg(&out).args(args));
         project.said(&mut command)
     };
     let (with, source, keep) =
@@ -252,6 +253,9 @@ fn an_owner_builds_a_binary_outside_the_repository_and_builds_the_same_again() {
     greetings(&crate_folder, "this is no Rust");
     let said = build(&["--repeat", manifest, "--keep", keep]).exits(1);
     assert!(said.all().contains("the plugin `acme-greetings` 0.3.0 does not compile"), "{}", said.all());
+    greetings(&crate_folder, "");
+    let said = build(&["--repeat", manifest, "--keep", keep]).exits(2);
+    assert!(said.all().contains("`acme-greetings` was linked and registers no plugin"), "{}", said.all());
     // A lock file that was changed by hand is not that of the build.
     std::fs::write(Path::new(keep).join("Cargo.lock"), format!("{before}\n")).unwrap();
     assert!(build(&["--repeat", manifest]).exits(2).all().contains("is not the lock file of that build"));

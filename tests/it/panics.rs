@@ -98,6 +98,7 @@ const CASES: &[Case] = &[
     ("resource", "target_connection", CHECK, Fails(2)),
     ("resource", "secret", RUN, Fails(1)),
     ("resource", "looks_in", RUN, Fails(2)),
+    ("resource", "alert", RUN, Told),
     ("resource", "close_dead", RUN, Told),
     ("resource", "runs", &["runs"], Fails(1)),
     ("resource", "run", &["runs", "2"], Fails(1)),
@@ -122,7 +123,7 @@ fn project() -> Project {
         "source: { plugin: saboteur }\nwrite: { strategy: overwrite }\n\
          transforms:\n  - saboteur: { plan: map }\n  - saboteur: { plan: engine }\n\
          checks:\n  - saboteur: { plan: mask }\n  - saboteur: { plan: verdict }\n  - saboteur: { plan: schema }\n\
-         \x20 - saboteur: { plan: query }\n  - saboteur: { plan: schemas }\n",
+         \x20 - saboteur: { plan: query }\n  - saboteur: { plan: schemas }\n  - row_count: { max: 1, severity: warn }\n",
     );
     // One grows with each run, so that only its new rows are counted; to the other nothing comes any more.
     let project = project.write(
@@ -163,6 +164,12 @@ fn rows(project: &Project) -> String {
     phlo(project, &["sql", &sql, "--format", "csv"]).exits(0).stdout
 }
 
+/// Each table's versions: nothing that was not audited is among them.
+fn versions(project: &Project) -> Vec<usize> {
+    let of = |table: &str| phlo(project, &["table", "history", table, "--json"]).exits(0).json();
+    ["raw.numbers", "raw.log"].map(|table| of(table)["versions"].as_array().unwrap().len()).into()
+}
+
 /// Tries one case, in a copy of a project that has a good table; answers what is wrong.
 fn case(good: &Project, kind: &str, call: &str, command: &[&str], does: Does) -> Vec<String> {
     let mut wrong = Vec::new();
@@ -190,6 +197,10 @@ fn case(good: &Project, kind: &str, call: &str, command: &[&str], does: Does) ->
     }
     set(&project, &[]);
     hold(rows(&project) == before, "the published rows are others".to_owned());
+    // Of a check that panics, the run is failed and every table is as it was.
+    if does == Fails(3) {
+        hold(versions(&project)[0] == 1, "rows were committed whose check panicked".to_owned());
+    }
     let again = phlo(&project, RUN);
     hold(again.code == 0, format!("the next run exits with {}: {}", again.code, again.all()));
     hold(rows(&project) == before, "after the next run the rows are others".to_owned());

@@ -85,6 +85,32 @@ fn an_audit_reads_only_what_statistics_do_not_answer() {
 }
 
 #[test]
+fn a_check_with_a_query_of_its_own_reads_the_table_whatever_it_counts() {
+    let project = project();
+    project.phlo(&["run"]).exits(0);
+    project.put(
+        "assets/raw/x.yaml",
+        "source: { plugin: files, path: \"in/*.csv\" }\nwrite: { strategy: append }\ncolumns: { id: int64, name: string, amount: float64 }\nchecks:\n  \
+         - sql: { query: 'select * from this where id > 9', where: 'id > 2' }\n  \
+         - unique: { columns: [amount], where: 'id > 1', name: filtered }\n  \
+         - metric: { expression: 'count(*) - (select count(*) from this)', equal: 0, where: 'id > 1' }\n  \
+         - reconcile_keys: { with: raw.y, key: [name] }\n  \
+         - reconcile_counts: { with: raw.y, factor: 0.5, compare: at_least }\n  \
+         - schema: { columns: { id: int64 } }\n",
+    );
+    project.put("y.csv", "name\na\nb\nc\na\na\na\n");
+    project.put("assets/raw/y.yaml", "source: { plugin: files, path: y.csv }\n");
+    project.phlo(&["run", "raw.y"]).exits(0);
+    let audited = project.phlo(&["quality", "run", "raw.x", "--json"]).exits(0).json();
+    for (kind, scanned) in
+        [("sql", 3), ("unique", 3), ("metric", 3), ("reconcile_keys", 3), ("reconcile_counts", 3), ("schema", 0)]
+    {
+        let check = by_name(&audited["assets"][0]["checks"], kind);
+        assert_eq!((check["rows_scanned"].as_u64(), &check["outcome"]), (Some(scanned), &"passed".into()), "{check:#}");
+    }
+}
+
+#[test]
 fn what_statistics_cannot_prove_is_counted_exactly_with_its_rows() {
     let project = project();
     project.phlo(&["run"]).exits(0);

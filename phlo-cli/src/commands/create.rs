@@ -39,7 +39,8 @@ pub(crate) fn run(app: &App, args: &Create) -> Result<Exit, Failure> {
     }
     let dir = folder.display().to_string();
     let at = if folder.is_absolute() { dir.clone() } else { format!("./{dir}") };
-    let next = [format!("cd {dir} && cargo test"), format!("phlo build --with {at}")];
+    let of = source.as_ref().map(|path| format!(" --phlo-source {}", path.display())).unwrap_or_default();
+    let next = [format!("cd {dir} && cargo test"), format!("phlo build --with {at}{of}")];
     let written: Vec<_> = files.iter().map(|(file, _)| file).collect();
     app.printer.answer(
         || {

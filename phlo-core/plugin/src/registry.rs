@@ -10,18 +10,18 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use futures::{FutureExt, StreamExt};
 use phlo_spec::{
-    AssetKey, AssetRun, CapabilityRef, CapabilityType, CheckResult, Code, Event, Node, NodeKind, PluginKind, RunRecord,
-    Secret, nearest,
+    AssetKey, AssetRun, CapabilityRef, CapabilityType, CheckResult, Code, Event, EventKind, Node, NodeKind, Payload,
+    PluginKind, RunRecord, Secret, nearest,
 };
 
 use crate::context::{AnyPlugin, InitContext};
 use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
-use crate::hook::{AnyHook, HookRegistration};
+use crate::hook::{AnyHook, HookFilter, HookRegistration};
 use crate::publish::{AnyPublishTarget, PublishContext, Published, TargetConfig};
 use crate::quality::{AnyQuality, CheckPlan, CheckTarget};
 use crate::registration::{Instance, KnownPlugin, PACKAGES, PackageFacts, Registration};
-use crate::resource::{Provider, RunHistory, SecretStore};
+use crate::resource::{AlertSink, Provider, RunHistory, SecretStore};
 use crate::source::{AnySource, BatchStream, ReadRequest, Reading, SourceConfig, SourceContext};
 use crate::transform::{AnyTransform, TransformPlan};
 
@@ -444,7 +444,8 @@ impl Registry {
         }
     }
 
-    /// The handlers of every usable hook plugin, with the plugin's name, in the order in which they run; and what kept others out.
+    /// The handlers of every usable hook plugin, with the plugin's name, and one for each alert sink, with its provider's name, in the
+    /// order in which they run; and what kept others out.
     pub fn hooks(&self) -> (Vec<(String, HookRegistration)>, Vec<Error>) {
         let (mut hooks, mut problems) = (Vec::new(), Vec::new());
         for entry in self.entries.iter().filter(|e| e.registration.kind == PluginKind::Hook && !e.denied) {
@@ -456,6 +457,12 @@ impl Registry {
             match made {
                 Err(err) => problems.push(err),
                 Ok(registrations) => hooks.extend(registrations.into_iter().map(|r| (name.to_owned(), r))),
+            }
+        }
+        for name in self.providers_of(CapabilityType::AlertSink) {
+            match self.provider(CapabilityType::AlertSink, &name).and_then(|provider| provider.of_trait()) {
+                Err(err) => problems.push(err),
+                Ok(sink) => hooks.push((name, alerts(sink))),
             }
         }
         hooks.sort_by(|(a_plugin, a), (b_plugin, b)| {
@@ -587,6 +594,16 @@ impl Entry {
             (None, None) => PluginState::Ready,
         }
     }
+}
+
+// What tells an alert sink: each check that failed or could not run, warnings too.
+fn alerts(sink: Arc<dyn AlertSink>) -> HookRegistration {
+    HookRegistration::new("alert", HookFilter::events([EventKind::QualityResult]), move |event| {
+        match (&event.payload, &event.correlation.asset) {
+            (Payload::QualityResult(check), Some(asset)) if !check.passed() => sink.alert(asset, check),
+            _ => Ok(()),
+        }
+    })
 }
 
 // What a hook plugin registers; a handler that would never be called is a mistake.

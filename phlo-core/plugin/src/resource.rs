@@ -102,9 +102,9 @@ pub trait SecretStore: Send + Sync {
     }
 }
 
-/// Capability `alert_sink`.
+/// Capability `alert_sink`. Every sink that is linked is told; its failure is a warning of the run.
 pub trait AlertSink: Send + Sync {
-    /// Tells people of a failing check.
+    /// Tells people of a check that failed or could not run; one that only warns, too. Called while the run goes on: it must not wait.
     ///
     /// # Errors
     /// If the alert could not be handed over.

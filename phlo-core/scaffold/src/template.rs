@@ -78,7 +78,8 @@ pub(crate) fn of(kind: Kind) -> &'static Template {
             description: "A check that texts neither begin nor end with white space",
             keywords: &["checks", "data-quality"],
             dependencies: &[("arrow-schema", &[]), PLUGIN, SCHEMARS, SERDE],
-            dev_dependencies: TESTKIT,
+            // What a check finds, only an engine can tell.
+            dev_dependencies: &[("phlo-testkit", &["engine"]), ("tokio", &[])],
             files: files!("quality": "README.md", "examples/minimal.yaml", "src/check.rs", "src/lib.rs", "tests/conformance.rs"),
         },
         Kind::Resource => &Template {

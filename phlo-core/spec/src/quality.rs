@@ -225,13 +225,51 @@ impl CheckResult {
         self.unit.as_deref().unwrap_or("row")
     }
 
-    /// Violations of what was looked at; 0 for none, 1 where the table as a whole broke it.
+    /// Violations of what was looked at, 0 to 1; 1 where the table as a whole broke it, or one that holds nothing did.
     pub fn violation_rate(&self) -> f64 {
         match (self.violations, self.total) {
+            (_, 0) if self.outcome == CheckOutcome::Failed => 1.0,
             (0, _) => 0.0,
-            _ if self.whole => 1.0,
-            (_, 0) => 0.0,
-            (violations, total) => violations as f64 / total as f64,
+            (_, total) if self.whole || total == 0 => 1.0,
+            // A table of 10 rows that wants 1000 lacks more than it has.
+            (violations, total) => (violations as f64 / total as f64).min(1.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn result(outcome: CheckOutcome, violations: u64, total: u64, whole: bool) -> CheckResult {
+        let mut result: CheckResult = serde_json::from_value(serde_json::json!({
+            "name": "a", "kind": "a", "outcome": outcome, "severity": "error", "violations": violations, "total": total,
+            "tolerance": 0.0,
+        }))
+        .unwrap();
+        result.whole = whole;
+        result
+    }
+
+    #[test]
+    fn a_rate_is_of_what_was_looked_at_and_all_of_it_where_there_was_nothing() {
+        use CheckOutcome::{Errored, Failed, Passed};
+        for (outcome, violations, total, whole, rate) in [
+            (Passed, 0, 10, false, 0.0),
+            (Passed, 0, 0, false, 0.0),
+            (Passed, 1, 10, false, 0.1),
+            (Failed, 5, 10, false, 0.5),
+            (Failed, 1, 10, true, 1.0),
+            // No row, and some are wanted.
+            (Failed, 0, 0, false, 1.0),
+            (Failed, 3, 0, false, 1.0),
+            // Ten rows of a thousand.
+            (Failed, 990, 10, false, 1.0),
+            // Nothing was looked at.
+            (Errored, 0, 0, false, 0.0),
+        ] {
+            let found = result(outcome, violations, total, whole).violation_rate();
+            assert!((found - rate).abs() < 1e-12, "{outcome:?} {violations} of {total}: {found}");
         }
     }
 }

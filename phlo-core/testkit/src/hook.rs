@@ -9,8 +9,8 @@ use phlo_spec::Code;
 use crate::findings::Findings;
 use crate::fixture::{event, payload};
 
-/// Handlers with names of their own, filters that match something, the same each time it is asked, in their order, and no panic at any
-/// event that they ask for, delivered twice. A handler may fail: what it hands events to need not be there.
+/// Handlers with names of their own and filters that match something; filter, order and policy the same each time it is asked; and no
+/// panic at any event that they ask for, delivered twice. A handler may fail: what it hands events to need not be there.
 pub fn check(name: &str, plugin: &dyn AnyHook, findings: &mut Findings) {
     let Some(hooks) = findings.expect(plugin.hooks(), "its hooks") else { return };
     findings.hold(!hooks.is_empty(), "it handles nothing");

@@ -11,7 +11,7 @@ use phlo_spec::project::ProjectFile;
 use phlo_spec::{CapabilityRef, CapabilityType, Code, Node, NodeKind, PluginKind};
 
 use crate::findings::Findings;
-use crate::{doubles, fixture, hook, kinds, quality, resource, schema};
+use crate::{doubles, fixture, hook, kinds, quality, resource, schema, source};
 
 /// Writes the test that holds a plugin crate to every promise of [`Package`], and links the crate into it:
 /// `phlo_testkit::conformance!(phlo_source_files);`.
@@ -329,6 +329,9 @@ pub(crate) fn unknown_key(outcome: Result<()>, what: &str, findings: &mut Findin
     };
     let named = err.code() == Code::UnknownKey && err.message().contains("phlo_unknown_key");
     findings.hold(named, format_args!("an unknown key in its {what} is not what is refused: {err:?}"));
+    source::well_formed(&err, &mut |holds, fault| {
+        findings.hold(holds, format_args!("what it says of an unknown key in its {what} {fault}: {}", err.message()));
+    });
     let placed = err.place().is_some_and(|place| &*place.file == "conformance.yaml" && place.span.line == UNKNOWN_LINE);
     findings.hold(
         !named || placed,

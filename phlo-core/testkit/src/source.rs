@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -13,6 +14,9 @@ use serde_json::Value;
 
 use crate::findings::Findings;
 use crate::fixture::rows;
+
+/// An interrupted read ends within this, whatever it waits for.
+const PROMPTLY: Duration = Duration::from_secs(30);
 
 type Grow<'a> = Box<dyn FnOnce() + Send + 'a>;
 
@@ -98,8 +102,12 @@ impl<'a> Case<'a> {
             );
         }
         reader.dropped(findings).await;
+        reader.interrupted(&first, findings).await;
         if let Some(again) = reader.read(None, 1, 8192, findings).await {
-            findings.hold(again.sorted() == first.sorted(), "after a dropped stream it reads other rows");
+            findings.hold(
+                again.sorted() == first.sorted(),
+                "after a dropped stream and an interruption it reads other rows",
+            );
         }
         let Some(cursor) = first.cursor.clone() else {
             findings.hold(self.grow.is_none(), "it notes no cursor, so that new rows cannot be told from old ones");
@@ -131,7 +139,7 @@ impl<'a> Case<'a> {
 /// Fails a test unless the source keeps its promises:
 ///
 /// the schema stays the same, offline too, and is that of every batch; the rows stay the same, however they are divided and after a
-/// stream was dropped; reading on from the cursor neither loses nor repeats a row; a config that is wrong is refused by its field, in
+/// stream was dropped or the run interrupted; reading on from the cursor neither loses nor repeats a row; a config that is wrong is refused by its field, in
 /// words that are a message's: not a sentence, with a hint what would be right.
 ///
 /// # Panics
@@ -160,7 +168,7 @@ pub(crate) fn refused(parse: impl Fn(&Node) -> Result<()>, config: &str, field: 
 }
 
 /// It is told after `error[P2001]: ` and before a place, and says what would be right.
-fn well_formed(err: &Error, hold: &mut dyn FnMut(bool, &str)) {
+pub(crate) fn well_formed(err: &Error, hold: &mut dyn FnMut(bool, &str)) {
     let message = err.message();
     hold(!message.trim().is_empty(), "is empty");
     hold(!message.trim_end().ends_with('.'), "ends with a period");
@@ -263,6 +271,40 @@ impl Reader<'_> {
         {
             findings.hold(matches!(stream.next().await, Some(Ok(_))), "the first batch cannot be read");
         }
+        // Before the first row is there, too: a future that is never awaited to its end.
+        let request = ReadRequest { cursor: None, parallelism: 1, batch_rows: 1 };
+        let mut reading = std::pin::pin!(self.source.read(self.config, &self.context, request));
+        let _ = futures::poll!(&mut reading);
+    }
+
+    /// Goes on after the run was interrupted: each stream ends soon, by an error or the rows that are left, and no cursor is noted that
+    /// rows are missing before.
+    async fn interrupted(&self, whole: &Read, findings: &mut Findings) {
+        let context = SourceContext { cancel: self.context.cancel.child_token(), ..self.context.clone() };
+        let request = ReadRequest { cursor: None, parallelism: 1, batch_rows: 1 };
+        let reading = self.source.read(self.config, &context, request).await;
+        let Some(reading) = findings.expect(reading, "reading") else { return };
+        let (mut batches, mut failed) = (Vec::new(), false);
+        let ended = tokio::time::timeout(PROMPTLY, async {
+            for mut stream in reading.streams {
+                while let Some(batch) = stream.next().await {
+                    context.cancel.cancel();
+                    match batch {
+                        Ok(batch) => batches.push(batch),
+                        Err(_) => {
+                            failed = true;
+                            break;
+                        }
+                    }
+                }
+            }
+        });
+        findings.hold(ended.await.is_ok(), format_args!("interrupted, it does not end within {PROMPTLY:?}"));
+        let all = rows(&batches).len() == whole.rows.len();
+        findings.hold(
+            all || failed || reading.checkpoint.get().is_none_or(|noted| Some(noted) != whole.cursor),
+            "interrupted, it ends as if all rows had been read and notes the cursor behind them",
+        );
     }
 }
 

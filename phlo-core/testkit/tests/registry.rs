@@ -7,9 +7,10 @@ use std::sync::Arc;
 use futures::StreamExt;
 use phlo_plugin::prelude::*;
 use phlo_plugin::registration::Instance;
+use phlo_plugin::resource::AlertSink;
 use phlo_plugin::source::{AnySource, SourceContext};
 use phlo_plugin::{KnownPlugin, PackageFacts, PluginState, Policy, Registration, Registry};
-use phlo_spec::{CapabilityType, PluginKind};
+use phlo_spec::{CapabilityType, CheckOutcome, CheckResult, CheckSeverity, Payload, PluginKind};
 use phlo_testkit::Recorder;
 use phlo_testkit::doubles::{self, leak};
 use phlo_testkit::fixture::{event, payload};
@@ -457,6 +458,52 @@ fn hooks_run_by_priority_then_plugin_then_name() {
     assert!(problems.is_empty());
     let order: Vec<_> = hooks.iter().map(|(plugin, hook)| format!("{plugin}.{}", hook.name)).collect();
     assert_eq!(order, ["b.first", "a.m", "b.a", "b.z", "a.late"]);
+}
+
+/// Fails at each alert, so that who hands it over shows.
+#[derive(Debug)]
+struct Siren;
+
+impl Plugin for Siren {
+    type Settings = NoSettings;
+    fn create(_: NoSettings, _: &InitContext) -> Result<Self> {
+        Ok(Self)
+    }
+}
+
+impl Resource for Siren {
+    fn providers(&self) -> Result<Vec<Provider>> {
+        Ok(vec![Provider::new::<dyn AlertSink>(CapabilityType::AlertSink, "siren", Arc::new(Self))])
+    }
+}
+
+impl AlertSink for Siren {
+    fn alert(&self, asset: &AssetKey, check: &CheckResult) -> Result<()> {
+        Err(Error::new(Code::HookFailed, format!("{asset}: {}", check.name)))
+    }
+}
+
+#[test]
+fn an_alert_sink_is_told_of_each_check_that_failed_warned_or_could_not_run_and_of_no_other() {
+    let siren = resource("siren", &[], &["alert_sink:siren"]);
+    let siren = Registration { construct: |_, _| Ok(Instance::Resource(Arc::new(Siren))), ..siren };
+    let registry = activate(vec![siren]);
+    let (hooks, problems) = registry.hooks();
+    assert!(problems.is_empty());
+    let [(plugin, hook)] = &hooks[..] else { panic!("{hooks:?}") };
+    assert_eq!(plugin, "siren");
+    for (outcome, severity, told) in [
+        (CheckOutcome::Passed, CheckSeverity::Error, false),
+        (CheckOutcome::Failed, CheckSeverity::Error, true),
+        (CheckOutcome::Failed, CheckSeverity::Warn, true),
+        (CheckOutcome::Errored, CheckSeverity::Error, true),
+    ] {
+        let mut event = event(payload(EventKind::QualityResult, "bronze.flights"), "bronze.flights");
+        let Payload::QualityResult(check) = &mut event.payload else { panic!("another event") };
+        (check.outcome, check.severity) = (outcome, severity);
+        assert!(hook.filter.matches(&event));
+        assert_eq!((hook.handler)(&event).is_err(), told, "{outcome:?} {severity:?}");
+    }
 }
 
 #[test]

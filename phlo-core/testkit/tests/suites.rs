@@ -337,6 +337,7 @@ enum Lie {
     RepeatsOnResume,
     LosesOnResume,
     NoCursor,
+    EndsWhenInterrupted,
 }
 
 /// The double, with a lie. What is there grows with `more`.
@@ -384,6 +385,13 @@ impl Source for Liar {
             Lie::BatchSchema => reading.streams = vec![stream::iter([Ok(batch("id:int64", &["1", "2"]))]).boxed()],
             Lie::DividedRows if parallel => drop(reading.streams.pop()),
             Lie::Streams => reading.streams.push(stream::empty().boxed()),
+            Lie::EndsWhenInterrupted => {
+                let goes_on = |stream: BatchStream| {
+                    let cancel = context.cancel.clone();
+                    stream.take_while(move |_| std::future::ready(!cancel.is_cancelled())).boxed()
+                };
+                reading.streams = reading.streams.into_iter().map(goes_on).collect();
+            }
             Lie::NoCursor => reading.checkpoint = Checkpoint::default(),
             _ => {}
         }
@@ -403,6 +411,7 @@ async fn sources_are_held_to_each_promise() {
         (Lie::RepeatsOnResume, Some("resumed at its cursor it repeats [\"4|row 4\"]")),
         (Lie::LosesOnResume, Some("rows read before and after the cursor are not the rows that there are")),
         (Lie::NoCursor, Some("it notes no cursor")),
+        (Lie::EndsWhenInterrupted, Some("interrupted, it ends as if all rows had been read")),
     ] {
         let more = Arc::new(AtomicU32::new(0));
         let source: Arc<dyn AnySource> = Arc::new(Liar { lie, calls: AtomicU32::new(0), more: more.clone() });

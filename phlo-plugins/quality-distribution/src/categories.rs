@@ -272,7 +272,8 @@ impl Quality for CramersV {
         );
         let judge = move |rows: &[Vec<Value>]| {
             let Some(v) = cramers_v(rows) else { return params::unexpected(rows) };
-            let good = min.is_none_or(|min| v >= min) && max.is_none_or(|max| v <= max);
+            // V is a root of quotients: what differs by rounding does not differ.
+            let good = min.is_none_or(|min| v >= min - 1e-12) && max.is_none_or(|max| v <= max + 1e-12);
             Verdict::whole(good, format!("V = {v:.6}"))
         };
         let what = format!("association of {a} and {b} {range}");
@@ -305,5 +306,31 @@ fn cramers_v(rows: &[Vec<Value>]) -> Option<f64> {
             statistic += off * off / wanted;
         }
     }
-    Some((statistic / (n * (least - 1) as f64)).sqrt())
+    Some((statistic / (n * (least - 1) as f64)).sqrt().clamp(0.0, 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_schema::{Field, Schema};
+
+    use super::*;
+
+    #[test]
+    fn columns_that_determine_each_other_are_wholly_associated() {
+        let fields = ["a", "b"].map(|name| Field::new(name, DataType::Utf8, true)).to_vec();
+        let target = CheckTarget { asset: AssetKey::new("a.b").unwrap(), schema: Some(Arc::new(Schema::new(fields))) };
+        let params = CramersVParams { columns: vec!["a".to_owned(), "b".to_owned()], min: Some(1.0), max: Some(1.0) };
+        let Evaluation::Query { verdict, .. } = CramersV.check(params, &target).unwrap().evaluation else { panic!() };
+        for kinds in 2..12_i64 {
+            for first in 1..40_i64 {
+                let row = |at: i64| {
+                    let kind = Value::Text(at.to_string());
+                    vec![kind.clone(), kind, Value::Int(first + at * 7 % 5)]
+                };
+                let rows: Vec<_> = (0..kinds).map(row).collect();
+                assert!(cramers_v(&rows).unwrap() <= 1.0);
+                assert!(verdict(&rows).passed, "{kinds} kinds from {first}: {:?}", cramers_v(&rows));
+            }
+        }
+    }
 }

@@ -11,7 +11,8 @@ use crate::params::{self, double, invalid, is_finite, literal};
 ///
 /// A violation is a row whose value is further away; NaN and infinities are. Mean and standard deviation (of a sample, n - 1) are of the
 /// finite values, with those of the rows themselves among them; null passes. One value, equal values and an empty table pass; a distance
-/// of less than a billionth of the values is none. A column that is not of numbers is refused; numbers are read as float64.
+/// of less than a billionth of the values is none. If the mean or the standard deviation overflows float64, as the squares of values beyond
+/// 1e154 do, no distance is known, and every value is a violation. A column that is not of numbers is refused; numbers are read as float64.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ZScoreParams {
@@ -26,7 +27,8 @@ pub struct ZScoreParams {
 ///
 /// The violation is the verdict: one. Null, NaN and infinities are left out. Without any value, in an empty table or among nulls, the check
 /// fails: there is no mean. With one value there is no standard deviation of its own, and `stdev` is needed: it fails without, unless the
-/// value is the expected mean. A column that is not of numbers is refused; numbers are read as float64.
+/// value is the expected mean. A mean that overflows float64 fails, and so does a standard deviation of its own that does, as the squares
+/// of values beyond 1e154 do. A column that is not of numbers is refused; numbers are read as float64.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MeanStdevsParams {
@@ -46,8 +48,10 @@ pub struct MeanStdevsParams {
 ///
 /// A violation is a row whose value is further from the mean of the `previous` values before it than `max` of their standard deviations (of
 /// a sample, n - 1); NaN and infinities are violations. Those and nulls are not among the values before; a row with fewer than `previous`
-/// before it passes, and so does an empty table. Equal values before allow no other, a billionth of them apart. The order must be unique to
-/// say the same each time. A column that is not of numbers is refused; numbers are read as float64.
+/// before it passes, and so does an empty table. Equal values before allow no other, a billionth of them apart. Where the mean or the
+/// standard deviation of those before overflows float64, as the squares of values beyond 1e154 do, the row is a violation. Values further
+/// before have no say, however great they were. The order must be unique to say the same each time. Sorts four times, which spills to
+/// disk; how many values before changes little. A column that is not of numbers is refused; numbers are read as float64.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MovingStdevsParams {
@@ -80,13 +84,68 @@ fn shown(max: Option<f64>) -> String {
     max.map(|max| format!(", {max}")).unwrap_or_default()
 }
 
-// A distance beyond so many deviations; rounding is none.
+// A distance beyond so many deviations; rounding is none. What overflowed tells no distance: nothing is beyond an infinite mean.
 fn beyond(value: &str, max: f64) -> String {
     format!(
-        "abs({value} - \"_mean\") > {} * \"_stdev\" + {} * greatest(abs({value}), abs(\"_mean\"))",
+        "(NOT {} OR NOT {} OR abs({value} - \"_phlo_mean\") > {} * \"_phlo_stdev\" + {} * greatest(abs({value}), abs(\"_phlo_mean\")))",
+        is_finite("\"_phlo_mean\""),
+        is_finite("\"_phlo_stdev\""),
         literal(max),
         literal(1e-9)
     )
+}
+
+// The rows of finite values, each with the mean and the standard deviation of the `previous` values before it; null for the first ones.
+//
+// A window that slides takes out what leaves it, and with that the digits of what stays: after 1e12, nothing is left of values near 1. So
+// nothing is ever taken out. The rows are cut into blocks of `previous`; the values before a row are the tail of one block, from its place
+// on, and the head of the next, up to the row. Both only grow, and two means with their variances make one (Chan, Golub, LeVeque 1979).
+fn preceded(value: &str, order: &str, previous: u32) -> String {
+    const GROWING: &str = "ROWS BETWEEN UNBOUNDED PRECEDING AND";
+    let numbered = format!(
+        "SELECT *, {value} AS \"_phlo_value\", CAST(row_number() OVER (ORDER BY {order}) AS BIGINT) - 1 AS \"_phlo_at\" FROM this WHERE {}",
+        is_finite(value)
+    );
+    // How many of the block are the row and those after it. No direction of the numbers: an order reversed would slide again.
+    let cut = format!(
+        "SELECT *, \"_phlo_at\" / {previous} AS \"_phlo_block\", {previous} - \"_phlo_at\" % {previous} AS \"_phlo_tail\" FROM ({numbered})"
+    );
+    let head = format!("OVER (PARTITION BY \"_phlo_block\" ORDER BY \"_phlo_at\" {GROWING} 1 PRECEDING)");
+    let tail = format!("OVER (PARTITION BY \"_phlo_block\" ORDER BY \"_phlo_tail\" {GROWING} CURRENT ROW)");
+    let grown = format!(
+        "SELECT *, avg(\"_phlo_value\") {head} AS \"_phlo_head_mean\", var_pop(\"_phlo_value\") {head} AS \"_phlo_head_var\", \
+         avg(\"_phlo_value\") {tail} AS \"_phlo_tail_mean\", var_pop(\"_phlo_value\") {tail} AS \"_phlo_tail_var\" FROM ({cut})"
+    );
+    let before = format!("{previous}) OVER (ORDER BY \"_phlo_at\")");
+    let both = format!(
+        "SELECT *, lag(\"_phlo_tail_mean\", {before} AS \"_phlo_a\", lag(\"_phlo_tail_var\", {before} AS \"_phlo_a_var\" FROM ({grown})"
+    );
+    let apart =
+        format!("SELECT *, coalesce(\"_phlo_head_mean\", \"_phlo_a\") - \"_phlo_a\" AS \"_phlo_apart\" FROM ({both})");
+    let all = literal(f64::from(previous));
+    let (in_tail, in_head) = ("CAST(\"_phlo_tail\" AS DOUBLE)", format!("CAST({previous} - \"_phlo_tail\" AS DOUBLE)"));
+    format!(
+        "(SELECT * EXCLUDE (\"_phlo_value\", \"_phlo_at\", \"_phlo_block\", \"_phlo_tail\", \"_phlo_head_mean\", \"_phlo_head_var\", \
+         \"_phlo_tail_mean\", \"_phlo_tail_var\", \"_phlo_a\", \"_phlo_a_var\", \"_phlo_apart\"), \
+         \"_phlo_a\" + \"_phlo_apart\" * {in_head} / {all} AS \"_phlo_mean\", \
+         sqrt((\"_phlo_a_var\" * {in_tail} + coalesce(\"_phlo_head_var\", {zero}) * {in_head} \
+         + \"_phlo_apart\" * \"_phlo_apart\" * {in_tail} * {in_head} / {all}) / {less}) AS \"_phlo_stdev\" FROM ({apart}))",
+        zero = literal(0.0),
+        less = literal(f64::from(previous) - 1.0)
+    )
+}
+
+// Of what overflowed nothing is known: everything finite is near an infinity, and within so many of them.
+fn judged_mean(found: f64, unit: Option<f64>, mean: f64, most: f64) -> Verdict {
+    let off = (found - mean).abs();
+    let near = found.is_finite() && off <= 1e-9 * found.abs().max(mean.abs());
+    match unit {
+        Some(unit) => {
+            let within = off.is_finite() && unit.is_finite() && (near || off <= most * unit);
+            Verdict::whole(within, format!("mean {found:.6}, standard deviation {unit:.6}"))
+        }
+        None => Verdict::whole(near, format!("mean {found:.6} of one value")),
+    }
 }
 
 impl Quality for ZScore {
@@ -99,15 +158,16 @@ impl Quality for ZScore {
         params::limit("max", most, f64::INFINITY)?;
         let value = double(&column);
         let from = format!(
-            "FROM this CROSS JOIN (SELECT avg({value}) AS \"_mean\", stddev_samp({value}) AS \"_stdev\" FROM this WHERE {}) \
-             WHERE NOT {} OR {}",
-            is_finite(&value),
-            is_finite(&value),
-            beyond(&value, most)
+            "FROM this CROSS JOIN (SELECT avg({value}) AS \"_phlo_mean\", stddev_samp({value}) AS \"_phlo_stdev\" FROM this WHERE {finite}) \
+             WHERE NOT {finite} OR ({value} IS NOT NULL AND {})",
+            beyond(&value, most),
+            finite = is_finite(&value)
         );
         let evaluation = Evaluation::Count {
             count: format!("SELECT count(*) {from}"),
-            show: format!("SELECT * EXCLUDE (\"_mean\", \"_stdev\") {from} ORDER BY abs({value} - \"_mean\") DESC"),
+            show: format!(
+                "SELECT * EXCLUDE (\"_phlo_mean\", \"_phlo_stdev\") {from} ORDER BY abs({value} - \"_phlo_mean\") DESC"
+            ),
         };
         let name = check_name("z_score", &format!("{column}{}", shown(max)));
         let expected = format!("{column} within {most} standard deviations of its mean");
@@ -139,14 +199,7 @@ impl Quality for MeanStdevs {
         let expressions = [format!("avg({finite})"), format!("stddev_samp({finite})")];
         let judge = move |values: &[Value]| {
             let Some(found) = params::number(values, 0) else { return Verdict::whole(false, "no value, so no mean") };
-            let off = (found - mean).abs();
-            let near = off <= 1e-9 * found.abs().max(mean.abs());
-            match stdev.or_else(|| params::number(values, 1)) {
-                Some(unit) => {
-                    Verdict::whole(near || off <= most * unit, format!("mean {found:.6}, standard deviation {unit:.6}"))
-                }
-                None => Verdict::whole(near, format!("mean {found:.6} of one value")),
-            }
+            judged_mean(found, stdev.or_else(|| params::number(values, 1)), mean, most)
         };
         let unit = stdev.map(|stdev| format!(" of {stdev}")).unwrap_or_default();
         let name = check_name("mean_stdevs", &format!("{column}, {mean}{unit}{}", shown(max)));
@@ -174,24 +227,44 @@ impl Quality for MovingStdevs {
         let value = double(&column);
         let finite = is_finite(&value);
         let order: Vec<_> = order_by.iter().map(|column| format!("{} NULLS LAST", quote(column))).collect();
-        let over = format!("OVER (ORDER BY {} ROWS BETWEEN {previous} PRECEDING AND 1 PRECEDING)", order.join(", "));
-        let judged = format!(
-            "(SELECT *, avg({value}) {over} AS \"_mean\", stddev_samp({value}) {over} AS \"_stdev\", count({value}) {over} AS \"_before\" \
-             FROM this WHERE {finite})"
-        );
-        let bad = format!("\"_before\" = {previous} AND {}", beyond(&value, most));
+        let judged = preceded(&value, &order.join(", "), previous);
+        let bad = beyond(&value, most);
         let evaluation = Evaluation::Count {
             count: format!(
                 "SELECT (SELECT count(*) FROM this WHERE NOT {finite}) + (SELECT count(*) FROM {judged} WHERE {bad})"
             ),
             show: format!(
                 "SELECT * FROM this WHERE NOT {finite} UNION ALL \
-                 SELECT * EXCLUDE (\"_mean\", \"_stdev\", \"_before\") FROM {judged} WHERE {bad}"
+                 SELECT * EXCLUDE (\"_phlo_mean\", \"_phlo_stdev\") FROM {judged} WHERE {bad}"
             ),
         };
         let name =
             check_name("moving_stdevs", &format!("{column} by {}, {previous}{}", order_by.join(", "), shown(max)));
         let expected = format!("{column} within {most} standard deviations of the {previous} values before");
         Ok(CheckPlan::new(name, expected, evaluation).on(std::iter::once(column).chain(order_by)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mean_that_overflows_is_near_nothing() {
+        for (found, unit, mean, passed) in [
+            (f64::INFINITY, None, 1.0, false),
+            (f64::INFINITY, Some(1.0), 1.0, false),
+            (f64::NAN, Some(1.0), 1.0, false),
+            (1.0, Some(f64::INFINITY), 1.0, false),
+            (1.0, Some(f64::NAN), 1.0, false),
+            (f64::MAX, Some(f64::MAX), -f64::MAX, false),
+            (1e300, Some(1e300), 0.0, true),
+            (1e300, None, 1e300, true),
+            (1.0, Some(0.0), 1.0, true),
+            (1.0, None, 2.0, false),
+        ] {
+            let verdict = judged_mean(found, unit, mean, 3.0);
+            assert_eq!(verdict.passed, passed, "{found} and {unit:?} for {mean}");
+        }
     }
 }

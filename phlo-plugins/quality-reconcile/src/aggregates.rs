@@ -358,10 +358,12 @@ fn agrees(at: usize, absolute: f64, relative: f64) -> String {
         return same;
     }
     let (here, there) = (format!("CAST(\"_h{at}\" AS DOUBLE)"), format!("CAST(\"_t{at}\" AS DOUBLE)"));
-    // Of an infinity every number would be within a fraction.
+    // Of an infinity every number would be within a fraction. 129 is within 0.29 of 100, though the product in floating point is a little
+    // less than 29.
     format!(
-        "({same} OR coalesce(abs({here} - {there}) <= greatest(CAST({absolute:?} AS DOUBLE), CAST({relative:?} AS DOUBLE) * abs({there})) \
-         AND abs({here} - {there}) < CAST('Infinity' AS DOUBLE), false))"
+        "({same} OR coalesce(abs({here} - {there}) <= greatest(CAST({absolute:?} AS DOUBLE), CAST({relative:?} AS DOUBLE) * abs({there}) \
+         * {:?}) AND abs({here} - {there}) < CAST('Infinity' AS DOUBLE), false))",
+        1.0 + 1e-12
     )
 }
 

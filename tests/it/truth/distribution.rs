@@ -1,9 +1,19 @@
 //! Distributions: statistics and p-values as scipy has them, distances as a naive reader and DuckDB have them.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::process::Command;
+use std::sync::Arc;
 
+use arrow_array::RecordBatch;
+use datafusion::catalog::{MemorySchemaProvider, SchemaProvider as _, TableProvider};
+use datafusion::datasource::MemTable;
+use phlo_engine::{Check, Session, check};
+use phlo_plugin::quality::CheckTarget;
 use phlo_plugin::{InitContext, Policy, Registry};
+use phlo_spec::quality::{CheckOutcome, CheckSeverity, Tolerance};
+use phlo_spec::{CheckResult, Node};
+use phlo_testkit::fixture::{batch, key};
 use serde_json::{Value, json};
 
 use super::{Cell, Expected, Rows, Truth, Verified, agree, dressed, run, tables};
@@ -24,8 +34,9 @@ fn spread(values: &[f64]) -> (Option<f64>, Option<f64>) {
     (Some(mean), (values.len() > 1).then(|| (squares / (n - 1.0)).sqrt()))
 }
 
+/// Of what overflowed no distance is known.
 fn is_far(value: f64, mean: f64, stdev: f64, max: f64) -> bool {
-    (value - mean).abs() > max * stdev + 1e-9 * value.abs().max(mean.abs())
+    !mean.is_finite() || !stdev.is_finite() || (value - mean).abs() > max * stdev + 1e-9 * value.abs().max(mean.abs())
 }
 
 fn z_score(rows: &Rows, column: &str, max: f64) -> Expected {
@@ -41,13 +52,29 @@ fn moving(rows: &Rows, column: &str, previous: usize, max: f64) -> Expected {
     let mut ordered: Vec<(i128, f64)> =
         rows.tuples(&["id", column]).iter().filter_map(|cells| Some((cells[0].int()?, cells[1].number()?))).collect();
     ordered.sort_by_key(|(id, _)| *id);
-    let odd = ordered.iter().filter(|(_, value)| !value.is_finite()).count();
-    let values: Vec<f64> = ordered.iter().map(|(_, value)| *value).filter(|value| value.is_finite()).collect();
-    let far = (previous..values.len()).filter(|at| {
-        let (mean, stdev) = spread(&values[at - previous..*at]);
-        is_far(values[*at], mean.unwrap(), stdev.unwrap(), max)
+    let values: Vec<f64> = ordered.iter().map(|(_, value)| *value).collect();
+    Expected::violations(moved(&values, previous, max))
+}
+
+/// Values that are no numbers or infinite, and those far from the ones before; each window by itself.
+fn moved(values: &[f64], previous: usize, max: f64) -> usize {
+    let finite: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
+    let far = (previous..finite.len()).filter(|at| {
+        let (mean, stdev) = spread(&finite[at - previous..*at]);
+        is_far(finite[*at], mean.unwrap(), stdev.unwrap(), max)
     });
-    Expected::violations(odd + far.count())
+    values.len() - finite.len() + far.count()
+}
+
+fn mean_near(rows: &Rows, column: &str, wanted: f64, unit: Option<f64>, max: f64) -> Expected {
+    let (mean, own) = spread(&finite(rows, column));
+    let Some(mean) = mean.filter(|mean| mean.is_finite()) else { return Expected::whole(false) };
+    let off = (mean - wanted).abs();
+    let near = off <= 1e-9 * mean.abs().max(wanted.abs());
+    Expected::whole(match unit.or(own) {
+        Some(unit) => unit.is_finite() && (near || off <= max * unit),
+        None => near,
+    })
 }
 
 pub(super) const DISTANCES: &[Truth] = &[
@@ -64,15 +91,14 @@ pub(super) const DISTANCES: &[Truth] = &[
     Truth::new(
         "z_score: { column: g }",
         "select count(*) from t, (select avg(g::double) m, stddev_samp(g::double) q from t where isfinite(g)) where not isfinite(g) or abs(g::double - m) > 3 * q + 1e-9 * greatest(abs(g::double), abs(m))",
-        |rows| {
-            // Near the ends of float64 squares overflow in one way of adding or another.
-            let values: Vec<f64> = rows.numbers("g");
-            let (mean, stdev) = spread(&finite(rows, "g"));
-            let odd = values.iter().filter(|value| !value.is_finite()).count();
-            let far = values.iter().filter(|value| value.is_finite());
-            let far = far.filter(|value| matches!((mean, stdev), (Some(m), Some(s)) if is_far(**value, m, s, 3.0)));
-            Expected::violations(odd + far.count())
-        },
+        |rows| z_score(rows, "g", 3.0),
+    ),
+    // 1e300 is among them, whose square overflows.
+    Truth::new(
+        "z_score: { column: f, max: 1.3, tolerance: { warn: 0.05, error: 0.4 } }",
+        "select count(*) from t, (select avg(f) m, stddev_samp(f) q from t where isfinite(f)) where f is not null \
+         and (not isfinite(f) or not isfinite(m) or not isfinite(q) or abs(f - m) > 1.3 * q + 1e-9 * greatest(abs(f), abs(m)))",
+        |rows| z_score(rows, "f", 1.3),
     ),
     Truth::new(
         "histogram: { column: f, bins: [{ below: 0, max: 0.2 }, { from: 0, below: 1.5, min: 0.25, max: 0.5 }, { from: 1.5, min: 0.1 }] }",
@@ -107,11 +133,19 @@ pub(super) const DISTANCES: &[Truth] = &[
     Truth::new(
         "mean_stdevs: { column: i, mean: 1, max: 0.2 }",
         "select case when m is null then false when s is null then m = 1 else abs(m - 1) <= 0.2 * s end from (select avg(i::double) m, stddev_samp(i::double) s from t)",
-        |rows| match spread(&finite(rows, "i")) {
-            (None, _) => Expected::whole(false),
-            (Some(mean), None) => Expected::whole(mean == 1.0),
-            (Some(mean), Some(stdev)) => Expected::whole((mean - 1.0).abs() <= 0.2 * stdev),
-        },
+        |rows| mean_near(rows, "i", 1.0, None, 0.2),
+    ),
+    Truth::new(
+        "mean_stdevs: { column: f, mean: 0.25, max: 0.2 }",
+        "select case when m is null or not isfinite(m) then false when q is null then abs(m - 0.25) <= 1e-9 * greatest(abs(m), 0.25) \
+         else isfinite(q) and abs(m - 0.25) <= greatest(0.2 * q, 1e-9 * greatest(abs(m), 0.25)) end \
+         from (select avg(f) m, stddev_samp(f) q from t where isfinite(f))",
+        |rows| mean_near(rows, "f", 0.25, None, 0.2),
+    ),
+    Truth::new(
+        "mean_stdevs: { column: g, mean: -1, stdev: 2.5, max: 1.1 }",
+        "select coalesce((select abs(avg(g::double) + 1) <= 2.75 from t where isfinite(g)), false)",
+        |rows| mean_near(rows, "g", -1.0, Some(2.5), 1.1),
     ),
     Truth::new(
         "mean_stdevs: { column: j, mean: 0, stdev: 0.5, max: 2 }",
@@ -128,21 +162,78 @@ pub(super) const DISTANCES: &[Truth] = &[
             oracle.of(rows.len())
         },
     ),
+    // Values near 0 follow the ends of int64.
+    Truth::new(
+        "moving_stdevs: { column: i, order_by: [id], previous: 3, max: 1.7, tolerance: { warn: 0.1, error: 0.3 } }",
+        "select count(*) from (select v, avg(v) over w m, stddev_samp(v) over w q, count(*) over w n from (select id, i::double v from t where i is not null) \
+         window w as (order by id rows between 3 preceding and 1 preceding)) where n = 3 and abs(v - m) > 1.7 * q + 1e-9 * greatest(abs(v), abs(m))",
+        |rows| moving(rows, "i", 3, 1.7),
+    ),
+    Truth::new(
+        "moving_stdevs: { column: f, order_by: [id], previous: 5, max: 1.3 }",
+        "select (select count(*) from t where not isfinite(f)) + (select count(*) from (select v, avg(v) over w m, stddev_samp(v) over w q, count(*) over w n \
+         from (select id, f v from t where isfinite(f)) window w as (order by id rows between 5 preceding and 1 preceding)) \
+         where n = 5 and (not isfinite(m) or not isfinite(q) or abs(v - m) > 1.3 * q + 1e-9 * greatest(abs(v), abs(m))))",
+        |rows| moving(rows, "f", 5, 1.3),
+    ),
+    Truth::new(
+        "moving_stdevs: { column: g, order_by: [id], previous: 2 }",
+        "select (select count(*) from t where not isfinite(g)) + (select count(*) from (select v, avg(v) over w m, stddev_samp(v) over w q, count(*) over w n \
+         from (select id, g::double v from t where isfinite(g)) window w as (order by id rows between 2 preceding and 1 preceding)) \
+         where n = 2 and abs(v - m) > 3 * q + 1e-9 * greatest(abs(v), abs(m)))",
+        |rows| moving(rows, "g", 2, 3.0),
+    ),
 ];
 
-/// The check and, in Python, the numbers that it finds: `a` and `b` are the columns here and there without nulls, `pairs` two columns.
-pub(super) const STATISTICS: &[(&str, &str, &str)] = &[
-    ("ks_test: { column: f, with: truth.other }", "f", "two(a, b)"),
-    ("ks_test: { column: n, with: truth.other, other_column: i, p_value: 0.3 }", "n/i", "two(a, b)"),
-    ("ks_test: { column: i, distribution: { normal: { mean: 0.5, stdev: 4 } } }", "i", "one(a, 'norm', (0.5, 4))"),
-    ("ks_test: { column: f, distribution: { normal: { mean: 0, stdev: 0.3 } } }", "f", "one(a, 'norm', (0, 0.3))"),
-    ("ks_test: { column: n, distribution: { uniform: { min: -2, max: 3 } } }", "n", "one(a, 'uniform', (-2, 5))"),
-    ("ks_test: { column: g, distribution: { exponential: { rate: 2 } } }", "g", "one(a, 'expon', (0, 0.5))"),
-    ("chi_square: { column: k, expected: { x: 1, y: 2, z: 1 } }", "k", "fit(a, dict(x=1, y=2, z=1))"),
-    ("chi_square: { column: sd, with: truth.other, p_value: 0.5 }", "sd", "same(a, b)"),
-    ("kl_divergence: { column: k, expected: { x: 1, y: 2, z: 1 }, max: 0.1 }", "k", "kl(a, dict(x=1, y=2, z=1))"),
-    ("kl_divergence: { column: s, with: truth.other, max: 0.1 }", "s", "kl(a, count(b))"),
-    ("cramers_v: { columns: [k, b], max: 0.2 }", "k,b", "v(pairs)"),
+/// The check, the columns it compares, and in Python the numbers that it finds: `a` and `b` are the columns here and there without nulls,
+/// `pairs` two columns. It passes if the judge says so of scipy's numbers.
+type Statistic = (&'static str, &'static str, &'static str, fn(&[f64]) -> bool);
+
+/// Whether the p-value, which comes last, is so high; nothing to compare speaks against nothing.
+fn likely(numbers: &[f64], least: f64) -> bool {
+    numbers.last().is_none_or(|p| *p >= least)
+}
+
+pub(super) const STATISTICS: &[Statistic] = &[
+    ("ks_test: { column: f, with: truth.other }", "f", "two(a, b)", |n| likely(n, 0.05)),
+    ("ks_test: { column: n, with: truth.other, other_column: i, p_value: 0.3 }", "n/i", "two(a, b)", |n| {
+        likely(n, 0.3)
+    }),
+    (
+        "ks_test: { column: i, distribution: { normal: { mean: 0.5, stdev: 4 } } }",
+        "i",
+        "one(a, 'norm', (0.5, 4))",
+        |n| likely(n, 0.05),
+    ),
+    (
+        "ks_test: { column: f, distribution: { normal: { mean: 0, stdev: 0.3 } } }",
+        "f",
+        "one(a, 'norm', (0, 0.3))",
+        |n| likely(n, 0.05),
+    ),
+    (
+        "ks_test: { column: n, distribution: { uniform: { min: -2, max: 3 } } }",
+        "n",
+        "one(a, 'uniform', (-2, 5))",
+        |n| likely(n, 0.05),
+    ),
+    ("ks_test: { column: g, distribution: { exponential: { rate: 2 } } }", "g", "one(a, 'expon', (0, 0.5))", |n| {
+        likely(n, 0.05)
+    }),
+    ("chi_square: { column: k, expected: { x: 1, y: 2, z: 1 } }", "k", "fit(a, dict(x=1, y=2, z=1))", |n| {
+        likely(n, 0.05)
+    }),
+    ("chi_square: { column: sd, with: truth.other, p_value: 0.5 }", "sd", "same(a, b)", |n| likely(n, 0.5)),
+    (
+        "kl_divergence: { column: k, expected: { x: 1, y: 2, z: 1 }, max: 0.1 }",
+        "k",
+        "kl(a, dict(x=1, y=2, z=1))",
+        |n| n[0] <= 0.1,
+    ),
+    ("kl_divergence: { column: s, with: truth.other, max: 0.1 }", "s", "kl(a, count(b))", |n| n[0] <= 0.1),
+    ("cramers_v: { columns: [k, b], max: 0.2 }", "k,b", "v(pairs)", |n| n[0] <= 0.2),
+    // The one determines the other, but in a table of one value.
+    ("cramers_v: { columns: [s, sl], min: 1 }", "s,sl", "v(pairs)", |n| n[0] >= 1.0 - 1e-9),
 ];
 
 const SCRIPT: &str = r"
@@ -202,6 +293,38 @@ fn texts(rows: &Rows, column: &str) -> Vec<String> {
     rows.values(column).iter().map(text).collect()
 }
 
+/// A check over rows that are written down, and others as `truth.other`.
+pub(super) async fn judged(text: &str, tolerance: Tolerance, rows: &RecordBatch, other: &RecordBatch) -> CheckResult {
+    let registry = Registry::linked(&[]).unwrap().activate(Policy::default(), InitContext::at("/nowhere")).unwrap();
+    let node = Node::parse(text, "truth.yaml", 1).unwrap();
+    let (kind, params) = node.entries().unwrap().first().unwrap();
+    let kind = kind.as_str().unwrap();
+    let target = CheckTarget { asset: key("truth.rows"), schema: Some(rows.schema()) };
+    let plan = registry.quality(kind).unwrap().check(params, &target).unwrap();
+    let check = Check { tolerance, ..Check::new(target.asset, kind, plan) };
+    let table = |rows: &RecordBatch| -> Arc<dyn TableProvider> {
+        Arc::new(MemTable::try_new(rows.schema(), vec![vec![rows.clone()]]).unwrap())
+    };
+    let session = Session::new();
+    let schema = MemorySchemaProvider::new();
+    schema.register_table("other".to_owned(), table(other)).unwrap();
+    session.catalog(&session.catalog_names()[0]).unwrap().register_schema("truth", Arc::new(schema)).unwrap();
+    let audit = check::audit(&session, &table(rows), &[check], check::Scope::All, None).await.unwrap();
+    let result = audit.results.into_iter().next().unwrap().1;
+    assert!(result.error.is_none(), "{text}: {result:?}");
+    result
+}
+
+/// Rows of an id and a float64.
+fn floats(values: &[Option<f64>]) -> RecordBatch {
+    let texts = values.iter().enumerate().map(|(id, value)| match value {
+        Some(value) => format!("{id}|{value:?}"),
+        None => format!("{id}|-"),
+    });
+    let texts: Vec<String> = texts.collect();
+    batch("id:int64 v:float64", &texts.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
 /// The numbers of what a check observed.
 fn found(observed: &str) -> Vec<f64> {
     let words = observed.split([' ', ',']).filter_map(|word| word.parse::<f64>().ok());
@@ -222,7 +345,7 @@ async fn statistics_and_p_values_are_those_of_scipy() {
     let mut verified = Verified::new();
     for rows in &tables {
         let other = rows.other().unwrap();
-        for ((_, columns, python), result) in
+        for ((_, columns, python, _), result) in
             STATISTICS.iter().zip(run(&registry, rows, &entries.iter().collect::<Vec<_>>(), &mut verified).await)
         {
             let (here, there) = columns.split_once('/').unwrap_or((columns, columns));
@@ -245,19 +368,105 @@ async fn statistics_and_p_values_are_those_of_scipy() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let answers: Vec<Vec<Value>> = serde_json::from_slice(&output.stdout).unwrap();
     let mut wrong = String::new();
+    let mut outcomes: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
     for (at, (result, answer)) in results.iter().zip(&answers).enumerate() {
         let rows = &tables[at / STATISTICS.len()];
+        let (check, _, _, passes) = STATISTICS[at % STATISTICS.len()];
         let observed = result.observed.clone().unwrap_or_default();
         let want: Vec<f64> = answer.iter().map(|value| value.as_f64().unwrap_or(f64::INFINITY)).collect();
         let got = found(&observed);
         let close = |(a, b): (&f64, &f64)| a == b || (a - b).abs() <= 2e-6 + 1e-6 * b.abs();
-        if got.len() != want.len() || !got.iter().zip(&want).all(close) || result.error.is_some() {
-            let check = STATISTICS[at % STATISTICS.len()].0;
-            writeln!(wrong, "{check} over {}: {observed} {:?}, and scipy says {want:?}", rows.name, result.error)
+        let alike = got.len() == want.len() && got.iter().zip(&want).all(close);
+        let should = if passes(&want) { CheckOutcome::Passed } else { CheckOutcome::Failed };
+        if !alike || result.outcome != should || result.error.is_some() {
+            let (outcome, error) = (result.outcome, &result.error);
+            writeln!(wrong, "{check} over {}: {observed} {outcome:?} {error:?}, and scipy says {want:?}", rows.name)
                 .unwrap();
         }
+        let kind = check.split(':').next().unwrap_or_default();
+        outcomes.entry(kind).or_default()[usize::from(passes(&want))] += 1;
     }
     assert!(wrong.is_empty(), "{wrong}");
+    let one_sided: Vec<_> = outcomes.iter().filter(|(_, outcomes)| outcomes.contains(&0)).collect();
+    assert!(one_sided.is_empty(), "judged the same over every table: {one_sided:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_far_greater_than_the_rest_is_forgotten_once_it_is_not_among_the_values_before() {
+    let mut seed = 1_u64;
+    let mut near_one = || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        1.0 + (seed >> 11) as f64 / (1_u64 << 53) as f64
+    };
+    let mut values: Vec<Option<f64>> = (0..300).map(|_| Some(near_one())).collect();
+    for (at, odd) in [(20, 1e12), (90, 1e9), (91, -1e15), (50, f64::NAN), (60, f64::INFINITY), (61, f64::NEG_INFINITY)]
+    {
+        values[at] = Some(odd);
+    }
+    values[130..260].fill(Some(1.5));
+    values[200] = Some(1.500_001);
+    values[70] = None;
+    let rows = floats(&values);
+    let numbers: Vec<f64> = values.iter().flatten().copied().collect();
+    for previous in [2, 3, 7, 50, 64, 290, 296, 1000, u32::MAX] {
+        for max in [0.5, 1.7, 3.0] {
+            let text = format!("moving_stdevs: {{ column: v, order_by: [id], previous: {previous}, max: {max} }}");
+            let result = judged(&text, Tolerance::default(), &rows, &rows).await;
+            let want = moved(&numbers, previous as usize, max) as u64;
+            assert_eq!(result.violations, want, "{text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_mean_or_a_deviation_that_overflows_fails() {
+    let huge = 1.7e308;
+    for (check, values, violations) in [
+        ("mean_stdevs: { column: v, mean: 1 }", vec![Some(huge); 3], 1),
+        ("mean_stdevs: { column: v, mean: 1.7e308, stdev: 1e308 }", vec![Some(huge); 3], 1),
+        ("mean_stdevs: { column: v, mean: 1.7e308, stdev: 1e308 }", vec![Some(huge)], 0),
+        ("mean_stdevs: { column: v, mean: 1 }", vec![Some(1e200), Some(1.0), Some(-1e200)], 1),
+        ("mean_stdevs: { column: v, mean: 1, stdev: 1 }", vec![Some(1e200), Some(1.0), Some(-1e200)], 0),
+        ("mean_stdevs: { column: v, mean: 1 }", vec![Some(f64::INFINITY), Some(f64::NAN), None, Some(1.0)], 0),
+        ("mean_stdevs: { column: v, mean: 1 }", vec![Some(f64::INFINITY), Some(f64::NAN), None], 1),
+        ("z_score: { column: v }", vec![Some(huge), Some(huge), None, Some(huge)], 3),
+        ("z_score: { column: v }", vec![Some(1e200), None, Some(1.0), Some(2.0)], 3),
+        ("z_score: { column: v }", vec![Some(f64::INFINITY), None, Some(1.0), Some(2.0), Some(f64::NAN)], 2),
+        ("z_score: { column: v }", vec![Some(1e300), None], 0),
+        (
+            "moving_stdevs: { column: v, order_by: [id], previous: 2 }",
+            vec![Some(1e200), Some(1.0), Some(2.0), Some(3.0)],
+            1,
+        ),
+        ("moving_stdevs: { column: v, order_by: [id], previous: 2 }", vec![Some(huge), Some(huge), Some(huge)], 1),
+    ] {
+        let rows = floats(&values);
+        let result = judged(check, Tolerance::default(), &rows, &rows).await;
+        assert_eq!(result.violations, violations, "{check} of {values:?}: {:?}", result.observed);
+    }
+}
+
+#[tokio::test]
+async fn so_many_far_values_warn_and_more_fail() {
+    let values: Vec<_> = (0..20).map(|at| Some(if at == 11 || at == 18 { 1e6 } else { f64::from(at % 3) })).collect();
+    let rows = floats(&values);
+    let tolerance = |warn, error| Tolerance { warn: Some(warn), error };
+    for (check, violations) in
+        [("moving_stdevs: { column: v, order_by: [id], previous: 4 }", 2), ("z_score: { column: v, max: 2.5 }", 2)]
+    {
+        for (tolerance, outcome, severity) in [
+            (tolerance(0.1, 0.2), CheckOutcome::Passed, CheckSeverity::Error),
+            (tolerance(0.05, 0.1), CheckOutcome::Failed, CheckSeverity::Warn),
+            (tolerance(0.01, 0.05), CheckOutcome::Failed, CheckSeverity::Error),
+        ] {
+            let result = judged(check, tolerance, &rows, &rows).await;
+            assert_eq!(
+                (result.violations, result.outcome, result.severity),
+                (violations, outcome, severity),
+                "{check}"
+            );
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

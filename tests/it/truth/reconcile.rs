@@ -2,7 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Cell, Expected, NAMES, Rows, Truth, agree, agree_over};
+use std::sync::Arc;
+
+use arrow_array::{Int64Array, RecordBatch, StringArray};
+use datafusion::datasource::MemTable;
+use phlo_engine::{Check, Session, check};
+use phlo_plugin::quality::CheckTarget;
+use phlo_plugin::{InitContext, Policy, Registry};
+use phlo_spec::{AssetKey, Node};
+
+use super::{Cell, Expected, NAMES, Rows, Truth, agree, agree_over, register};
 
 /// How often each row of these columns is there.
 fn bag(rows: &Rows, columns: &[&str]) -> BTreeMap<String, usize> {
@@ -88,28 +97,32 @@ fn changed(rows: &Rows, by: &[&str], columns: &[&str]) -> Expected {
 
 /// Ranges of `id` whose rows are not the same.
 fn ranges(rows: &Rows, columns: &[&str], ranges: i128) -> Expected {
-    let ids = |rows: &Rows| rows.column("id").iter().map(|cell| cell.int()).collect::<Vec<_>>();
-    let all: Vec<i128> = ids(rows).into_iter().chain(ids(other(rows))).flatten().collect();
+    let keyed = |rows: &Rows| {
+        let ids = rows.column("id").into_iter().map(Cell::int);
+        ids.zip(rows.tuples(columns).iter().map(|cells| key(cells))).collect::<Vec<_>>()
+    };
+    let (bad, all) = differing(&keyed(rows), &keyed(other(rows)), ranges);
+    Expected::violations(bad).passed(bad == 0).of(all)
+}
+
+/// How many ranges of keys differ, and how many hold rows: each row is its key and the text of the rest. A value that another key of the
+/// range has there is another row.
+fn differing(here: &[(Option<i128>, String)], there: &[(Option<i128>, String)], ranges: i128) -> (usize, usize) {
+    let all: Vec<i128> = here.iter().chain(there).filter_map(|(id, _)| *id).collect();
     let (low, high) = (all.iter().min().copied().unwrap_or(0), all.iter().max().copied().unwrap_or(0));
     let range = |id: Option<i128>| match id {
         None => -1,
         Some(_) if low == high => 0,
         Some(id) => ((id - low) * ranges / (high - low)).min(ranges - 1),
     };
-    let mut found: BTreeMap<i128, [Vec<String>; 2]> = BTreeMap::new();
-    for (side, table) in [rows, other(rows)].into_iter().enumerate() {
-        for (id, cells) in ids(table).into_iter().zip(table.tuples(columns)) {
-            found.entry(range(id)).or_default()[side].push(format!("{id:?} {}", key(&cells)));
+    let mut found: BTreeMap<i128, [Vec<_>; 2]> = BTreeMap::new();
+    for (side, rows) in [here, there].into_iter().enumerate() {
+        for row in rows {
+            found.entry(range(row.0)).or_default()[side].push(row);
         }
     }
-    // The key is not among what is compared: rows of a range are.
-    let strip = |rows: &[String]| {
-        let mut rows: Vec<_> = rows.iter().map(|row| row.split_once(' ').unwrap().1.to_owned()).collect();
-        rows.sort();
-        rows
-    };
-    let bad = found.values().filter(|[a, b]| strip(a) != strip(b)).count();
-    Expected::violations(bad).passed(bad == 0).of(found.len())
+    found.values_mut().flatten().for_each(|rows| rows.sort());
+    (found.values().filter(|[a, b]| a != b).count(), found.len())
 }
 
 pub(super) const RECONCILED: &[Truth] = &[
@@ -302,7 +315,7 @@ pub(super) const RECONCILED: &[Truth] = &[
         "reconcile_diff: { with: truth.other, key: id, columns: [i, s], ranges: 8 }",
         "with b as (select min(id)::double l, max(id)::double h from (select id from t union all select id from other)), \
          a as (select id, i, s, 1 w from t union all select id, i, s, -1 from other), \
-         c as (select case when id is null then -1 when l = h then 0 else least(floor((id - l) / (h - l) * 8), 7) end r, i, s, sum(w) w from a, b group by all) \
+         c as (select case when id is null then -1 when l = h then 0 else least(floor((id - l) / (h - l) * 8), 7) end r, id, i, s, sum(w) w from a, b group by all) \
          select count(distinct r) from c where w <> 0",
         |rows| ranges(rows, &["i", "s"], 8),
     ),
@@ -316,4 +329,60 @@ async fn reconciliation_finds_what_a_naive_reader_and_duckdb_find() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reconciliation_finds_the_same_where_the_other_side_is_of_other_types() {
     agree_over(RECONCILED, |_| super::unlike()).await;
+}
+
+/// A table of keys and texts.
+fn keyed(rows: &[(Option<i128>, String)]) -> Arc<MemTable> {
+    let ids: Int64Array = rows.iter().map(|(id, _)| id.map(|id| i64::try_from(id).unwrap())).collect();
+    let texts: StringArray = rows.iter().map(|(_, text)| Some(text.as_str())).collect();
+    let columns: [(&str, arrow_array::ArrayRef, bool); 2] = [("id", Arc::new(ids), true), ("s", Arc::new(texts), true)];
+    let batch = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
+    Arc::new(MemTable::try_new(batch.schema(), vec![vec![batch]]).unwrap())
+}
+
+#[tokio::test]
+async fn values_that_changed_places_are_differences_though_their_keys_share_a_range() {
+    let registry = Registry::linked(&[]).unwrap().activate(Policy::default(), InitContext::at("/nowhere")).unwrap();
+    let mut seed = 7_u64;
+    let mut below = move |limit: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as usize % limit
+    };
+    let mut moved = 0;
+    for round in 0..12 {
+        let count = 2 + below(60);
+        let mut id = 0;
+        let here: Vec<(Option<i128>, String)> = (0..count)
+            .map(|_| {
+                id += 1 + if below(20) == 0 { 1000 } else { below(4) as i128 };
+                ((below(15) > 0).then_some(id), below(5).to_string())
+            })
+            .collect();
+        // The same keys and the same values: two neighbours changed theirs, in every second round.
+        let mut there = here.clone();
+        for _ in 0..(round % 2) * (1 + below(3)) {
+            let at = below(count - 1);
+            let (a, b) = (there[at].1.clone(), there[at + 1].1.clone());
+            (there[at].1, there[at + 1].1) = (b, a);
+        }
+        moved += usize::from(here != there);
+        there.reverse();
+        // Powers of two, which floats divide by exactly.
+        for ranges in [1_i128, 4, 16, 128] {
+            let (bad, all) = differing(&here, &there, ranges);
+            let session = Session::new();
+            register(&session, "other", keyed(&there));
+            let table: Arc<dyn datafusion::catalog::TableProvider> = keyed(&here);
+            let text = format!("{{ with: truth.other, key: id, columns: [s], ranges: {ranges} }}");
+            let target = CheckTarget { asset: AssetKey::new("truth.rows").unwrap(), schema: Some(table.schema()) };
+            let params = Node::parse(&text, "a.yaml", 1).unwrap();
+            let plan = registry.quality("reconcile_diff").unwrap().check(&params, &target).unwrap();
+            let checks = [Check::new(target.asset, "reconcile_diff", plan)];
+            let audited = check::audit(&session, &table, &checks, check::Scope::All, None).await.unwrap();
+            let result = &audited.results[0].1;
+            let found = (result.violations, result.total, result.passed());
+            assert_eq!(found, (bad as u64, all as u64, bad == 0), "{text}: {result:#?}\n{here:?}\n{there:?}");
+        }
+    }
+    assert!(moved > 3, "{moved}");
 }

@@ -14,7 +14,7 @@ use phlo_plugin::cli::{CliOutput, clap};
 use phlo_plugin::prelude::*;
 use phlo_plugin::publish::{PublishContext, PublishTarget, Published};
 use phlo_plugin::quality::Value;
-use phlo_plugin::resource::{RunHistory, SecretStore};
+use phlo_plugin::resource::{AlertSink, RunHistory, SecretStore};
 use phlo_plugin::{Policy, Registry};
 use phlo_spec::service::ServiceSpec;
 use phlo_spec::{AssetRun, AssetSpec, CapabilityType, CheckResult, RunRecord};
@@ -313,6 +313,7 @@ phlo_plugin::register!(
         "query_engine:saboteur",
         "run_history:saboteur",
         "secret_store:saboteur",
+        "alert_sink:saboteur",
         "publish_target:saboteur"
     ],
     config = Params
@@ -349,11 +350,13 @@ impl Resource for BadResource {
         );
         let history: Arc<dyn RunHistory> = Arc::new(BadHistory(history, self.trap.clone()));
         let secrets: Arc<dyn SecretStore> = Arc::new(BadSecrets(self.trap.clone()));
+        let alerts: Arc<dyn AlertSink> = Arc::new(BadAlerts(self.trap.clone()));
         Ok(vec![
             Provider::new::<dyn TableStore>(CapabilityType::TableStore, "saboteur", store),
             Provider::new::<dyn QueryEngine>(CapabilityType::QueryEngine, "saboteur", engine),
             Provider::new::<dyn RunHistory>(CapabilityType::RunHistory, "saboteur", history),
             Provider::new::<dyn SecretStore>(CapabilityType::SecretStore, "saboteur", secrets),
+            Provider::new::<dyn AlertSink>(CapabilityType::AlertSink, "saboteur", alerts),
             Provider::publish_target("saboteur", BadTarget(self.trap.clone())),
         ])
     }
@@ -379,6 +382,15 @@ impl SecretStore for BadSecrets {
     fn looks_in(&self, _: &str) -> Option<String> {
         self.0.reach("looks_in");
         None
+    }
+}
+
+struct BadAlerts(Trap);
+
+impl AlertSink for BadAlerts {
+    fn alert(&self, _: &AssetKey, _: &CheckResult) -> Result<()> {
+        self.0.reach("alert");
+        Ok(())
     }
 }
 

@@ -121,7 +121,7 @@ impl Build {
     /// A folder of this machine that is in the binary.
     pub(crate) fn found_in(&self, binary: &[u8]) -> Option<&str> {
         let mut folders = self.folders.iter().map(|(folder, _)| folder.as_str());
-        folders.find(|folder| contains(binary, folder.as_bytes()))
+        folders.find(|folder| memchr::memmem::find(binary, folder.as_bytes()).is_some())
     }
 }
 
@@ -137,10 +137,6 @@ fn wrapper(target: &Path) -> Result<PathBuf> {
     std::fs::set_permissions(&beside, std::fs::Permissions::from_mode(0o755))?;
     std::fs::rename(&beside, &path)?;
     Ok(path)
-}
-
-fn contains(bytes: &[u8], part: &[u8]) -> bool {
-    bytes.windows(part.len()).any(|window| window == part)
 }
 
 fn home() -> Option<PathBuf> {
@@ -290,7 +286,7 @@ mod tests {
             finish(rustc.arg(&source).arg("-o").arg(folder.join("program"))).unwrap();
             let program = std::fs::read(folder.join("program")).unwrap();
             assert_eq!(build.found_in(&program), None);
-            assert!(contains(&program, b"/phlo/main.rs"));
+            assert!(memchr::memmem::find(&program, b"/phlo/main.rs").is_some());
             made.push(program);
         }
         assert!(made[0] == made[1], "the two programs differ");

@@ -1,14 +1,16 @@
 //! What is linked: where phlo's own crates come from, and the crates of plugins.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use phlo_plugin::Error;
+use phlo_plugin::fingerprint::sha256;
 use phlo_spec::Code;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+use super::unwritten;
 use crate::commands::version::VERSION;
 use crate::exit::Failure;
 
@@ -154,6 +156,17 @@ pub(super) enum From {
 }
 
 impl With {
+    /// SHA-256 of what `sha256sum` tells of each file of the folder, in the order of their paths; what cargo writes and what is
+    /// hidden left out. Nothing of a crate from the registry, whose files the lock file fixes.
+    pub(super) fn sources(&self) -> Option<Result<String, Failure>> {
+        let From::Path(folder) = &self.from else { return None };
+        let mut told = BTreeMap::new();
+        Some(files(folder, Path::new(""), &mut told).map(|()| {
+            let lines: String = told.iter().map(|(file, sum)| format!("{sum}  {}\n", file.display())).collect();
+            sha256(lines.as_bytes())
+        }))
+    }
+
     /// `./folder`, `name` or `name@version`.
     pub(super) fn parse(text: &str) -> Result<Self, Failure> {
         if text.contains(['/', '\\']) || text.starts_with('.') {
@@ -231,6 +244,26 @@ fn real(path: &Path) -> Result<PathBuf, Failure> {
     })
 }
 
+fn files(root: &Path, below: &Path, told: &mut BTreeMap<PathBuf, String>) -> Result<(), Failure> {
+    let folder = root.join(below);
+    for entry in std::fs::read_dir(&folder).map_err(|err| unwritten(&folder, err))? {
+        let entry = entry.map_err(|err| unwritten(&folder, err))?;
+        let (name, path) = (entry.file_name(), below.join(entry.file_name()));
+        let is_cargos = ["target", "Cargo.lock"].iter().any(|own| path == Path::new(own));
+        if is_cargos || name.as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        // Links to folders are not followed: one may lead back.
+        if entry.file_type().is_ok_and(|it| it.is_dir()) {
+            files(root, &path, told)?;
+        } else if entry.path().is_file() {
+            let content = std::fs::read(entry.path()).map_err(|err| unwritten(&entry.path(), err))?;
+            told.insert(path, sha256(&content));
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -257,6 +290,30 @@ mod tests {
         let here = With::parse(env!("CARGO_MANIFEST_DIR")).unwrap_or_else(|_| panic!("a folder with a package"));
         assert_eq!((here.package.as_str(), here.plugins.len()), ("phlo-cli", 0));
         assert!(With::parse(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).is_err(), "a workspace is no package");
+    }
+
+    #[test]
+    fn another_file_of_a_plugin_is_another_sum_and_what_cargo_writes_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |path: &str, text: &str| {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        let with = With { package: "x".to_owned(), from: From::Path(folder.path().to_owned()), plugins: Vec::new() };
+        let sum = || with.sources().unwrap().unwrap_or_else(|_| panic!("a folder that can be read"));
+        put("src/lib.rs", "//! One.\n");
+        let one = sum();
+        put("target/debug/x", "built");
+        put("Cargo.lock", "locked");
+        put(".git/HEAD", "hidden");
+        assert_eq!(sum(), one);
+        put("src/lib.rs", "//! Two.\n");
+        assert_ne!(sum(), one);
+        put("src/lib.rs", "//! One.\n");
+        assert_eq!(sum(), one);
+        put("src/more.rs", "");
+        assert_ne!(sum(), one);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The cargo project of a build, and `phlo-build.toml`, which says what was built and how to build it again.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use phlo_plugin::Error;
@@ -119,7 +120,10 @@ pub(super) struct Outcome {
     pub(super) plugin_fingerprint: String,
     /// The crates of plugins that were asked for, each with its version.
     #[serde(default)]
-    pub(super) with: std::collections::BTreeMap<String, String>,
+    pub(super) with: BTreeMap<String, String>,
+    /// Of those that are folders, what was in them; see [`With::sources`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) sources: BTreeMap<String, String>,
 }
 
 /// The lock file of a build.
@@ -134,9 +138,20 @@ pub(super) struct Lock {
 }
 
 impl Manifest {
-    pub(super) fn new(project: Project, resolved: &Resolved, lock_sha256: String, linked: &Json) -> Self {
+    /// The record of a build that is done.
+    ///
+    /// # Errors
+    /// The folder of a plugin cannot be read.
+    pub(super) fn new(
+        project: Project,
+        resolved: &Resolved,
+        lock_sha256: String,
+        linked: &Json,
+    ) -> Result<Self, Failure> {
+        let sources = project.with.iter().filter_map(|with| Some((with.package.clone(), with.sources()?)));
+        let sources = sources.map(|(package, sum)| Ok((package, sum?))).collect::<Result<_, Failure>>()?;
         let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
-        Self {
+        Ok(Self {
             build: Outcome {
                 phlo: resolved.phlo.clone(),
                 commit: resolved.commit.clone(),
@@ -144,10 +159,11 @@ impl Manifest {
                 rustc: resolved.rustc.clone(),
                 plugin_fingerprint: text(&linked["plugin_fingerprint"]),
                 with: resolved.with.iter().map(|with| (with.package.clone(), with.version.clone())).collect(),
+                sources,
             },
             lock: Lock { file: String::new(), sha256: lock_sha256 },
             project,
-        }
+        })
     }
 
     /// Writes it, and the lock file beside it unless that is there already.
@@ -186,6 +202,10 @@ impl Manifest {
     pub(super) fn differences(&self, now: &Self) -> Vec<String> {
         let (then, now) = (&self.build, &now.build);
         let none = "unknown".to_owned();
+        let sources = then.sources.iter().filter_map(|(package, sum)| Some((package, sum, now.sources.get(package)?)));
+        let changed = sources
+            .filter(|(_, then, now)| then != now)
+            .map(|(package, ..)| format!("the files of `{package}` are not those that were built"));
         [
             ("the compiler", &then.rustc, &now.rustc),
             ("the platform", &then.target, &now.target),
@@ -195,6 +215,7 @@ impl Manifest {
         .into_iter()
         .filter(|(_, then, now)| then != now)
         .map(|(what, then, now)| format!("{what} was {then} and is {now}"))
+        .chain(changed)
         .collect()
     }
 }
@@ -247,6 +268,7 @@ mod tests {
                 rustc: "r".to_owned(),
                 plugin_fingerprint: "f".to_owned(),
                 with: [("acme-x".to_owned(), "0.4.0".to_owned())].into(),
+                sources: [("acme-y".to_owned(), "1".to_owned())].into(),
             },
             lock: Lock { file: "phlo-build.lock".to_owned(), sha256: "s".to_owned() },
             project: project(),
@@ -254,7 +276,12 @@ mod tests {
         let text = toml::to_string(&manifest).unwrap();
         let back: Manifest = toml::from_str(&text).unwrap_or_else(|err| panic!("{err}\n{text}"));
         assert_eq!(back.project, manifest.project);
-        let later = Manifest { build: Outcome { rustc: "newer".to_owned(), ..manifest.build.clone() }, ..back };
-        assert_eq!(manifest.differences(&later), ["the compiler was r and is newer"]);
+        let sources = [("acme-y".to_owned(), "2".to_owned())].into();
+        let later =
+            Manifest { build: Outcome { rustc: "newer".to_owned(), sources, ..manifest.build.clone() }, ..back };
+        assert_eq!(
+            manifest.differences(&later),
+            ["the compiler was r and is newer", "the files of `acme-y` are not those that were built"]
+        );
     }
 }

@@ -63,7 +63,7 @@ pub(crate) fn run(app: &App, args: &Build) -> Result<Exit, Failure> {
     let bytes = std::fs::read(&args.out).map_err(|err| unwritten(&args.out, err))?;
     let (out, sum) = (absolute(&args.out)?, sha256(&bytes));
     let lock = std::fs::read_to_string(folder.join("Cargo.lock")).map_err(|err| unwritten(&folder, err))?;
-    let manifest = Manifest::new(project, &resolved, sha256(lock.as_bytes()), &linked);
+    let manifest = Manifest::new(project, &resolved, sha256(lock.as_bytes()), &linked)?;
     if let Some(before) = &before {
         for difference in before.differences(&manifest) {
             app.printer.talk(&format!("note: {difference}"));

@@ -29,19 +29,22 @@ impl Shows {
         Self { sensitive, own }
     }
 
-    /// The columns of rows that are hidden. What the kept sample shows may be shown.
+    /// The columns of rows that are hidden. What the kept sample shows may be shown, and what it hides may not: the audit knew what its
+    /// query makes a column of, and a query may give any value the name of one of the table's.
     fn hidden(&self, batch: &RecordBatch, result: &CheckResult) -> Vec<String> {
-        let sampled = |name: &str| {
-            let mut values =
-                result.sample.iter().filter_map(|row| row.get(name)).filter(|value| !value.is_null()).peekable();
-            values.peek().is_some() && values.all(|value| value != MASKED)
+        let values = |name: &str| -> Vec<_> {
+            result.sample.iter().filter_map(|row| row.get(name)).filter(|value| !value.is_null()).collect()
         };
+        let sampled = |name: &str| !values(name).is_empty() && values(name).iter().all(|value| *value != MASKED);
+        let masked = |name: &str| result.sample.is_empty() || values(name).iter().any(|value| *value == MASKED);
         let schema = batch.schema();
         let counts = |name: &str| {
             name.starts_with("_phlo_") && schema.field_with_name(name).is_ok_and(|f| f.data_type().is_numeric())
         };
-        let shown =
-            |name: &String| self.own.as_ref().is_none_or(|own| own.contains(name)) || counts(name) || sampled(name);
+        let shown = |name: &String| match &self.own {
+            None => true,
+            Some(own) => sampled(name) || (!masked(name) && (own.contains(name) || counts(name))),
+        };
         let names = schema.fields().iter().map(|field| field.name());
         names.filter(|name| self.sensitive.contains(name) || !shown(name)).cloned().collect()
     }

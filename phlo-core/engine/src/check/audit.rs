@@ -309,7 +309,7 @@ impl Run<'_> {
             if let (Evaluation::Rows { predicate }, false) = (&check.plan.evaluation, sampled || result.violations == 0)
             {
                 result.sample = match select(self.session, &check.violations_of("this", predicate)).await {
-                    Ok(rows) => check.sampled(rows, &self.table.schema()).await?,
+                    Ok(rows) => check.sampled(rows).await?,
                     Err(err) if err.is_retryable() => return Err(err),
                     // What is wrong with one check's rows ends no audit of all.
                     Err(err) => {
@@ -361,7 +361,8 @@ impl Run<'_> {
 
     async fn alone(&self, check: &Check, rows: u64, started: Instant) -> Result<CheckResult> {
         let result = check.run_alone(self.session, self.table, rows).await?;
-        Ok(CheckResult { duration_ms: started.elapsed().as_millis() as u64, ..result })
+        let rows_scanned = if check.is_of_schema() { 0 } else { rows };
+        Ok(CheckResult { rows_scanned, duration_ms: started.elapsed().as_millis() as u64, ..result })
     }
 
     fn values(&self) -> Result<Values> {

@@ -48,10 +48,6 @@ pub struct Explained {
     pub evaluates: Vec<String>,
 }
 
-fn is_of_schema(check: &Check) -> bool {
-    matches!(check.plan.evaluation, Evaluation::Schema { .. } | Evaluation::Schemas { .. })
-}
-
 /// How each check would be found out, and the columns that the shared passes would read: on a write, on an audit.
 ///
 /// # Errors
@@ -69,7 +65,7 @@ pub fn explain(
             Job::Proven { .. } => Way::Statistics,
             Job::Rows(_) | Job::Unique { .. } => Way::Pass,
             Job::Errored(_) => Way::Error,
-            Job::Alone if is_of_schema(&checks[at]) => Way::Schema,
+            Job::Alone if checks[at].is_of_schema() => Way::Schema,
             Job::Alone => Way::Query,
             Job::Aggregates { left, .. } => {
                 let known = |at: &usize| plan.known[*at].is_some();
@@ -83,7 +79,7 @@ pub fn explain(
             .iter()
             .flat_map(Atoms::used_by)
             .all(|at| write.known[at].is_some() || super::states::can_grow(&write.atoms.calls()[at])),
-        Some((_, Job::Alone)) => is_of_schema(&checks[at]),
+        Some((_, Job::Alone)) => checks[at].is_of_schema(),
         Some(_) => false,
     };
     let explained = checks.iter().enumerate().map(|(at, check)| Explained {

@@ -6,6 +6,7 @@ mod explain;
 mod holds;
 mod keys;
 mod known;
+mod lineage;
 mod pass;
 mod query;
 mod rows;
@@ -34,6 +35,8 @@ use phlo_spec::{AssetKey, CheckOutcome, CheckResult, CheckSeverity, Code, Place,
 
 use crate::error::map_error;
 use crate::session::register_bare;
+
+use lineage::Lineage;
 
 pub use audit::{Audit, Grown, Scope, audit};
 pub use explain::{Explained, Way, explain};
@@ -125,6 +128,11 @@ impl Check {
     /// Whether it rides on the write and sees new rows only.
     pub fn is_row_level(&self) -> bool {
         matches!(self.plan.evaluation, Evaluation::Rows { .. } | Evaluation::Mask { .. })
+    }
+
+    /// Whether it looks at columns alone, and at no row.
+    fn is_of_schema(&self) -> bool {
+        matches!(self.plan.evaluation, Evaluation::Schema { .. } | Evaluation::Schemas { .. })
     }
 
     /// Compares it with a table's columns, without data: its columns must be there and its SQL must plan.
@@ -271,24 +279,25 @@ impl Check {
             sql: None,
             sample: Vec::new(),
             duration_ms: 0,
-            rows_scanned: total,
+            rows_scanned: 0,
             of_rows: false,
             whole: false,
         }
     }
 
-    /// Failing rows as JSON, as many as are kept. A column that the table does not have, say `lower(email)`, may be made of a sensitive
-    /// one.
-    fn shown(&self, batches: &[RecordBatch], schema: &SchemaRef) -> Vec<serde_json::Value> {
+    /// Failing rows as JSON, as many as are kept. A column that is not the table's own, say `lower(email)`, may be made of a sensitive one,
+    /// whatever its name.
+    fn shown(&self, batches: &[RecordBatch], lineage: &Lineage) -> Vec<serde_json::Value> {
         let mut rows = to_json(batches, self.sample);
         let derived = self.sensitive_column().is_some();
-        // Of the check's own, counts and sides tell nothing.
+        // Of the check's own, counts and sides tell nothing. In a query that people write, nothing is the check's own.
+        let written = matches!(self.plan.evaluation, Evaluation::Violations { .. });
         let tells_nothing = |name: &str, value: &serde_json::Value| {
-            name.starts_with("_phlo_") && (value.is_number() || value == "here" || value == "there")
+            !written && name.starts_with("_phlo_") && (value.is_number() || value == "here" || value == "there")
         };
         let hides = |name: &str, value: &serde_json::Value| {
-            let is_own = || schema.column_with_name(name).is_some() || tells_nothing(name, value);
-            self.sensitive.contains(name) || (derived && !is_own())
+            let may_tell = || lineage.may_tell(name, &self.sensitive) || (derived && !lineage.is_own(name));
+            self.sensitive.contains(name) || (!tells_nothing(name, value) && may_tell())
         };
         for row in rows.iter_mut().filter_map(serde_json::Value::as_object_mut) {
             for (_, value) in row.iter_mut().filter(|(name, value)| !value.is_null() && hides(name, value)) {

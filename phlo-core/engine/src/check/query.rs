@@ -15,7 +15,8 @@ use phlo_plugin::registry::guard;
 use phlo_plugin::{Error, Result};
 use phlo_spec::{CheckOutcome, CheckResult, Code};
 
-use super::{Check, TABLE, ended};
+use super::lineage::Lineage;
+use super::{Check, MASKED, TABLE, ended};
 use crate::error::map_error;
 use crate::session::register_bare;
 
@@ -37,9 +38,16 @@ impl Check {
             return Err(Error::internal("aggregate values were given to another sort of check"));
         };
         let verdict = guard(&self.kind, "judging aggregates", || Ok(verdict(values)))?;
-        let filter = self.filter.as_ref().map(|f| format!(" WHERE {}", ended(f))).unwrap_or_default();
-        let sql = Some(format!("SELECT {} FROM {TABLE}{filter}", expressions.join(", ")));
-        Ok(CheckResult { sql, ..self.judged(&verdict, total) })
+        let listed = expressions.join(", ");
+        // An expression may name the table: `count(*) - (SELECT count(*) FROM this WHERE …)`.
+        let mut words = listed.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+        let sql = if words.any(|word| word.eq_ignore_ascii_case("this")) {
+            self.reproduced(&format!("SELECT {} FROM this", ended(&listed)))
+        } else {
+            let filter = self.filter.as_ref().map(|f| format!(" WHERE {}", ended(f))).unwrap_or_default();
+            format!("SELECT {} FROM {TABLE}{filter}", ended(&listed))
+        };
+        Ok(CheckResult { sql: Some(sql), ..self.judged(&verdict, total) })
     }
 
     /// Runs the check by itself, over the table that is registered as `this`.
@@ -71,39 +79,44 @@ impl Check {
             }
             Evaluation::Schema { verdict } => {
                 let verdict = guard(&self.kind, "judging the schema", || Ok(verdict(schema)))?;
-                Ok(CheckResult { rows_scanned: 0, ..self.judged(&verdict, total) })
+                Ok(self.judged(&verdict, total))
             }
             Evaluation::Schemas { other, verdict } => {
                 let other = session.table(table(other)).await.map_err(map_error)?;
                 let other: SchemaRef = Arc::new(other.schema().as_arrow().clone());
                 let verdict = guard(&self.kind, "judging the schemas", || Ok(verdict(schema, &other)))?;
-                Ok(CheckResult { rows_scanned: 0, ..self.judged(&verdict, total) })
+                Ok(self.judged(&verdict, total))
             }
             Evaluation::Violations { query } => {
                 let frame = select(session, query).await?;
                 let count = frame.clone().count().await.map_err(map_error)?;
-                self.counted(count as u64, total, (frame, schema), query).await
+                self.counted(count as u64, total, frame, query).await
             }
             Evaluation::Count { count, show } => {
                 let violations = counted(session, count).await?;
                 let frame = select(session, show).await?;
-                self.counted(violations, total, (frame, schema), show).await
+                self.counted(violations, total, frame, show).await
             }
             Evaluation::Unique { key, complete } => {
                 let violations = counted(session, &surplus(key, *complete)).await?;
                 let few = select(session, &sharing(key, *complete, Some(self.sample))).await?;
-                self.counted(violations, total, (few, schema), &sharing(key, *complete, None)).await
+                self.counted(violations, total, few, &sharing(key, *complete, None)).await
             }
             Evaluation::Query { query, verdict, show } => {
-                let answer = rows(session, query).await?;
+                let frame = select(session, query).await?;
+                let tells = Lineage::of(frame.logical_plan()).tells(&self.sensitive);
+                let answer = rows(frame).await?;
                 let verdict = guard(&self.kind, "judging rows", || Ok(verdict(&answer)))?;
                 let mut result = self.judged(&verdict, total);
+                if tells {
+                    result.observed = result.observed.map(|_| MASKED.to_owned());
+                }
                 match show {
                     Some(show) => {
                         result.of_rows = true;
                         // What is tolerated is shown too.
                         if result.outcome == CheckOutcome::Failed || result.violations > 0 {
-                            result.sample = self.sampled(select(session, show).await?, schema).await?;
+                            result.sample = self.sampled(select(session, show).await?).await?;
                         }
                         result.sql = Some(self.reproduced(show));
                     }
@@ -127,20 +140,14 @@ impl Check {
         CheckResult { sql, of_rows: true, ..self.result(&verdict, total) }
     }
 
-    async fn counted(
-        &self,
-        violations: u64,
-        total: u64,
-        (show, schema): (DataFrame, &SchemaRef),
-        query: &str,
-    ) -> Result<CheckResult> {
+    async fn counted(&self, violations: u64, total: u64, show: DataFrame, query: &str) -> Result<CheckResult> {
         let observed = (violations > 0).then(|| format!("{violations} of {total} {}s", self.plan.unit));
         let verdict = Verdict { passed: true, violations, total: None, observed };
         let mut result = self.result(&verdict, total);
         result.of_rows = true;
         result.sql = Some(self.reproduced(query));
         if violations > 0 {
-            result.sample = self.sampled(show, schema).await?;
+            result.sample = self.sampled(show).await?;
         }
         Ok(result)
     }
@@ -149,13 +156,14 @@ impl Check {
     ///
     /// # Errors
     /// Only what trying again may help.
-    pub(super) async fn sampled(&self, show: DataFrame, schema: &SchemaRef) -> Result<Vec<serde_json::Value>> {
+    pub(super) async fn sampled(&self, show: DataFrame) -> Result<Vec<serde_json::Value>> {
         if self.sample == 0 {
             return Ok(Vec::new());
         }
+        let lineage = Lineage::of(show.logical_plan());
         let rows = async { show.limit(0, Some(self.sample))?.collect().await };
         match rows.await.map_err(map_error) {
-            Ok(rows) => Ok(self.shown(&rows, schema)),
+            Ok(rows) => Ok(self.shown(&rows, &lineage)),
             Err(err) if err.is_retryable() => Err(err),
             Err(err) => {
                 tracing::warn!(check = self.name, error = %err, "failing rows cannot be shown");
@@ -251,8 +259,8 @@ async fn counted(session: &SessionContext, count: &str) -> Result<u64> {
 }
 
 /// A query's rows as values.
-async fn rows(session: &SessionContext, sql: &str) -> Result<Vec<Vec<Value>>> {
-    let mut stream = select(session, sql).await?.execute_stream().await.map_err(map_error)?;
+async fn rows(query: DataFrame) -> Result<Vec<Vec<Value>>> {
+    let mut stream = query.execute_stream().await.map_err(map_error)?;
     let mut rows = Vec::new();
     while let Some(batch) = stream.try_next().await.map_err(map_error)? {
         let row = |at| batch.columns().iter().map(|column| value_at(column, at).unwrap_or(Value::Null)).collect();

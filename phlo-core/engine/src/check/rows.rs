@@ -17,6 +17,7 @@ use phlo_plugin::registry::guard;
 use phlo_plugin::{Error, Result};
 use phlo_spec::{CheckResult, Code};
 
+use super::lineage::Lineage;
 use super::{Check, ROWS, executable, holds, predicate};
 use crate::error::map_error;
 
@@ -190,7 +191,7 @@ impl RowAudit {
             let result = if let Some(err) = tally.error {
                 check.errored(&err)
             } else {
-                let sample = check.shown(&tally.sample, &self.schema);
+                let sample = check.shown(&tally.sample, &Lineage::of_table(&self.schema));
                 CheckResult {
                     sample,
                     rows_scanned: tally.rows,

@@ -1,10 +1,18 @@
-//! Every promise that a plugin makes, and what this check's parameters become.
+//! Every promise that a plugin makes, every one that a check makes, executed, and what this check's parameters become.
 
 use phlo_plugin::prelude::*;
 use {{library}}::check;
-use phlo_testkit::fixture::{key, schema};
+use phlo_testkit::checks::{Case, suite};
+use phlo_testkit::fixture::{batch, key, schema};
 
 phlo_testkit::conformance!({{library}});
+
+#[tokio::test]
+async fn the_check_keeps_the_promises_of_its_kind() {
+    let rows = |rows: &[&str]| batch("city:string", rows);
+    let (good, bad) = (rows(&["Kyoto", "New York", "-"]), rows(&[" Kyoto", "Kyoto ", "Kyoto\n"]));
+    suite(Case::new("{{plugin}}", "columns: [city]", good, bad)).await;
+}
 
 fn plan(columns: &[&str]) -> Result<CheckPlan> {
     let schema = schema("city:string size:int64 we\"ird:string");
