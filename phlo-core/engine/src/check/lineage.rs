@@ -181,6 +181,7 @@ mod tests {
     use super::*;
     use crate::session::{empty, register, register_bare, view};
 
+    #[expect(clippy::disallowed_methods, reason = "plans are all that is looked at")]
     async fn session() -> SessionContext {
         let session = SessionContext::new();
         let table = |columns: &[&str]| {
