@@ -7,6 +7,7 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
+use datafusion::common::Statistics;
 use datafusion::datasource::{MemTable, TableType};
 use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
@@ -246,17 +247,23 @@ fn uniqueness_is_exact_whatever_the_key() {
     }
 }
 
-/// A table that counts how often it is read.
+/// A table that counts how often it is read, and may know its statistics.
 #[derive(Debug)]
 pub(crate) struct Counted {
     table: MemTable,
     scans: AtomicUsize,
+    statistics: Option<Statistics>,
 }
 
 impl Counted {
     pub(crate) fn new(rows: &RecordBatch) -> Self {
         let table = MemTable::try_new(rows.schema(), vec![vec![rows.clone()]]).unwrap();
-        Self { table, scans: AtomicUsize::new(0) }
+        Self { table, scans: AtomicUsize::new(0), statistics: None }
+    }
+
+    /// With statistics for which it vouches.
+    pub(crate) fn knowing(self, statistics: Statistics) -> Self {
+        Self { statistics: Some(statistics), ..self }
     }
 
     pub(crate) fn scans(&self) -> usize {
@@ -283,6 +290,10 @@ impl TableProvider for Counted {
     ) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
         self.scans.fetch_add(1, Ordering::Relaxed);
         self.table.scan(session, projection, filters, limit).await
+    }
+
+    fn statistics(&self) -> Option<Statistics> {
+        self.statistics.clone()
     }
 }
 
@@ -354,7 +365,7 @@ async fn uniqueness_is_counted_the_same_with_little_memory() {
             let provider = registry.provider(CapabilityType::QueryEngine, "datafusion").unwrap();
             let session = provider.of_trait::<dyn QueryEngine>().unwrap().session().unwrap();
             let table = MemTable::try_new(schema.clone(), vec![batches.clone()]).unwrap();
-            let counted = Arc::new(Counted { table, scans: AtomicUsize::new(0) });
+            let counted = Arc::new(Counted { table, scans: AtomicUsize::new(0), statistics: None });
             let table: Arc<dyn TableProvider> = counted.clone();
             let target = CheckTarget { asset: asset.clone(), schema: Some(schema.clone()) };
             let params = Node::parse("[id]", "a.yaml", 1).unwrap();

@@ -139,8 +139,8 @@ impl<'a> Case<'a> {
 /// Fails a test unless the source keeps its promises:
 ///
 /// the schema stays the same, offline too, and is that of every batch; the rows stay the same, however they are divided and after a
-/// stream was dropped or the run interrupted; reading on from the cursor neither loses nor repeats a row; a config that is wrong is refused by its field, in
-/// words that are a message's: not a sentence, with a hint what would be right.
+/// stream was dropped or the run interrupted; reading on from the cursor neither loses nor repeats a row; a config that is wrong is
+/// refused by its field, in words that are a message's: not a sentence, with a hint what would be right.
 ///
 /// # Panics
 /// If it does not.

@@ -24,20 +24,19 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, SchemaRef};
-use async_trait::async_trait;
 use datafusion::arrow::compute::concat_batches;
 use datafusion::catalog::{MemorySchemaProvider, TableProvider};
 use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, ScalarValue, Statistics};
-use datafusion::datasource::{MemTable, TableType};
-use datafusion::logical_expr::Expr;
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::datasource::MemTable;
 use phlo_bundle as _;
 use phlo_engine::{Check, Session, check};
 use phlo_plugin::quality::{CheckTarget, Evaluation};
 use phlo_plugin::{InitContext, Policy, Registry};
 use phlo_spec::quality::{CheckOutcome, CheckSeverity, Tolerance};
 use phlo_spec::{AssetKey, CheckResult, Node, PluginKind};
+
+use crate::passes::Counted;
 
 pub(crate) use data::{Cell, Dress, NAMES, Rows, dressed, tables, unlike};
 
@@ -372,8 +371,7 @@ async fn further(
     let before: check::States = serde_json::from_str(&serde_json::to_string(&before).unwrap()).unwrap();
     let grown = check::Grown { before: &before, added: &added };
     let grown = check::audit(session, table, checks, check::Scope::All, Some(grown)).await.unwrap();
-    let vouched: Arc<dyn TableProvider> =
-        Arc::new(Vouched { statistics: statistics(session, &all).await, table: table.clone() });
+    let vouched: Arc<dyn TableProvider> = Arc::new(Counted::new(&all).knowing(statistics(session, &all).await));
     let known = check::audit(session, &vouched, checks, check::Scope::All, None).await.unwrap();
     vec![("of a table that grew", grown.results), ("by statistics", known.results)]
 }
@@ -403,38 +401,6 @@ fn same(one: &CheckResult, other: &CheckResult, how: &str) -> Result<(), String>
         says(one),
         texts(one)
     ))
-}
-
-/// A table with exact statistics.
-#[derive(Debug)]
-struct Vouched {
-    table: Arc<dyn TableProvider>,
-    statistics: Statistics,
-}
-
-#[async_trait]
-impl TableProvider for Vouched {
-    fn schema(&self) -> SchemaRef {
-        self.table.schema()
-    }
-
-    fn table_type(&self) -> TableType {
-        TableType::Base
-    }
-
-    async fn scan(
-        &self,
-        session: &dyn datafusion::catalog::Session,
-        projection: Option<&Vec<usize>>,
-        filters: &[Expr],
-        limit: Option<usize>,
-    ) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
-        self.table.scan(session, projection, filters, limit).await
-    }
-
-    fn statistics(&self) -> Option<Statistics> {
-        Some(self.statistics.clone())
-    }
 }
 
 /// What a store can know exactly: counts of all columns, and bounds where values have an order that all agree on. No bound is that of a
