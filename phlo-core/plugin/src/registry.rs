@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
 
+use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use futures::{FutureExt, StreamExt};
+use futures_core::Stream;
 use phlo_spec::{
     AssetKey, AssetRun, CapabilityRef, CapabilityType, CheckResult, Code, Event, EventKind, Node, NodeKind, Payload,
     PluginKind, RunRecord, Secret, nearest,
@@ -697,10 +700,7 @@ impl Drop for Depth {
 /// # Errors
 /// What the call returns, or its panic.
 pub fn guard<T>(plugin: &str, doing: &'static str, call: impl FnOnce() -> Result<T>) -> Result<T> {
-    let depth = Depth::enter();
-    let outcome = std::panic::catch_unwind(AssertUnwindSafe(call));
-    drop(depth);
-    outcome.unwrap_or_else(|panic| Err(panicked(plugin, doing, panic.as_ref())))
+    caught(call).unwrap_or_else(|panic| Err(panicked(plugin, doing, panic.as_ref())))
 }
 
 /// As [`guard`], for a future: each poll is guarded.
@@ -709,11 +709,37 @@ pub fn guard<T>(plugin: &str, doing: &'static str, call: impl FnOnce() -> Result
 /// What the future returns, or its panic.
 pub async fn guard_async<T>(plugin: &str, doing: &'static str, call: impl Future<Output = Result<T>>) -> Result<T> {
     let mut call = Box::pin(call);
-    let polled = std::future::poll_fn(|cx| {
-        let _depth = Depth::enter();
-        call.as_mut().poll(cx)
-    });
-    AssertUnwindSafe(polled).catch_unwind().await.unwrap_or_else(|panic| Err(panicked(plugin, doing, panic.as_ref())))
+    std::future::poll_fn(|cx| {
+        caught(|| call.as_mut().poll(cx))
+            .unwrap_or_else(|panic| Poll::Ready(Err(panicked(plugin, doing, panic.as_ref()))))
+    })
+    .await
+}
+
+/// The batches of a source: each poll is guarded, and a panic is the last that they give.
+struct GuardedStream {
+    plugin: String,
+    batches: BatchStream,
+    panicked: bool,
+}
+
+impl Stream for GuardedStream {
+    type Item = Result<RecordBatch>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.panicked {
+            return Poll::Ready(None);
+        }
+        caught(|| self.batches.as_mut().poll_next(cx)).unwrap_or_else(|panic| {
+            self.panicked = true;
+            Poll::Ready(Some(Err(panicked(&self.plugin, "reading", panic.as_ref()))))
+        })
+    }
+}
+
+fn caught<T>(call: impl FnOnce() -> T) -> std::thread::Result<T> {
+    let _depth = Depth::enter();
+    std::panic::catch_unwind(AssertUnwindSafe(call))
 }
 
 /// The error for a caught panic.
@@ -759,16 +785,8 @@ impl AnySource for Guarded<dyn AnySource> {
         let streams = std::mem::take(&mut reading.streams);
         reading.streams = streams
             .into_iter()
-            .map(|mut stream| {
-                let name = self.name.clone();
-                let polled = futures::stream::poll_fn(move |cx| {
-                    let _depth = Depth::enter();
-                    stream.as_mut().poll_next(cx)
-                });
-                let caught = AssertUnwindSafe(polled).catch_unwind();
-                caught
-                    .map(move |item| item.unwrap_or_else(|panic| Err(panicked(&name, "reading", panic.as_ref()))))
-                    .boxed()
+            .map(|batches| {
+                Box::pin(GuardedStream { plugin: self.name.clone(), batches, panicked: false }) as BatchStream
             })
             .collect();
         Ok(reading)

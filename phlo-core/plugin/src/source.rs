@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
-use futures::Stream;
+use futures_core::Stream;
 use phlo_spec::types::ColumnType;
 use phlo_spec::{Node, Redactor};
 use schemars::JsonSchema;

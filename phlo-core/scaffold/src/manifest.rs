@@ -11,10 +11,10 @@ pub(crate) type Dependency = (&'static str, &'static [&'static str]);
 /// What the repository's `[workspace.dependencies]` say of the crates that templates use: version, whether default features are on,
 /// features. A test holds them to the root manifest.
 const VERSIONS: &[(&str, &str, bool, &[&str])] = &[
-    ("arrow-array", "59.3", true, &["chrono-tz"]),
+    ("arrow-array", "59.3", true, &[]),
     ("arrow-schema", "59.3", true, &["serde"]),
     ("chrono", "0.4", false, &["clock", "serde", "std"]),
-    ("futures", "0.3", true, &[]),
+    ("futures", "0.3", false, &["std"]),
     ("schemars", "1.2", true, &["preserve_order"]),
     ("serde", "1", true, &["derive", "rc"]),
     ("serde_json", "1", true, &["preserve_order"]),
