@@ -94,8 +94,16 @@ impl App {
                 .hint("change into a project, pass `--project DIR`, or start one with `phlo init`")
                 .into());
         };
-        let environment = self.environment.clone().with_dotenv(&root)?;
-        let opened = Platform::open(&root, environment, phlo_bundle::KNOWN);
+        self.opened_at(&root)
+    }
+
+    /// Opens the project of a folder.
+    ///
+    /// # Errors
+    /// Its `.env` cannot be read.
+    pub(crate) fn opened_at(&self, root: &Path) -> Result<Opened, Failure> {
+        let environment = self.environment.clone().with_dotenv(root)?;
+        let opened = Platform::open(root, environment, phlo_bundle::KNOWN);
         if let Some(platform) = &opened.platform {
             self.printer.redact_with(platform.redactor().clone());
             self.platforms.borrow_mut().push(platform.clone());
@@ -159,6 +167,20 @@ impl App {
             Some(_) => Ok(self.open()?.platform),
             None => self.bare(),
         }
+    }
+
+    /// As [`App::platform`], to tell what this binary holds: of a project that cannot be read far enough, that is only said.
+    ///
+    /// # Errors
+    /// Two plugins of one kind and name.
+    pub(crate) fn platform_to_look(&self) -> Result<Platform, Failure> {
+        self.platform().or_else(|_| {
+            let warning = Tone::Warn.paint("warning");
+            self.printer.talk(&format!(
+                "{warning}: the project cannot be read, `phlo check` tells why: this is phlo without it"
+            ));
+            self.bare()
+        })
     }
 
     /// A platform with all plugins, outside of any project.

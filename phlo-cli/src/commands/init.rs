@@ -31,10 +31,27 @@ pub(crate) fn run(app: &App, args: &Init) -> Result<Exit, Failure> {
             .hint("check the folder's permissions and the disk")
     })?;
     let dir = args.dir.display().to_string();
+    // A phlo without the plugins that the template uses says so now, not when it is run.
+    let problems = app.opened_at(&args.dir)?.diagnostics;
+    let unlinked = |code| matches!(code, Code::UnknownPlugin | Code::MissingCapability);
+    let problems: Vec<_> = problems.into_iter().filter(|problem| unlinked(problem.code)).collect();
     let files: Vec<_> = template.files.iter().map(|(file, _)| *file).collect();
     app.printer.answer(
-        || json!({ "status": "ok", "dir": dir, "template": template.name, "files": files }),
         || {
+            let problems: Vec<_> = problems.iter().map(|problem| &problem.message).collect();
+            json!({ "status": "ok", "dir": dir, "template": template.name, "files": files, "problems": problems })
+        },
+        || {
+            let made = format!("{} a project from the template `{}` in {dir}", Tone::Good.paint("Made"), template.name);
+            if let Some(first) = problems.first() {
+                let build = format!("phlo build --from {}", args.dir.join(PROJECT_FILE).display());
+                return format!(
+                    "{made}\n\n{} this phlo cannot run it: {}\nBuild one that can:\n  {}\n",
+                    Tone::Warn.paint("but"),
+                    first.message,
+                    Tone::Literal.paint(&build)
+                );
+            }
             let change = (dir != ".").then(|| format!("cd {dir}"));
             let next: String = change
                 .iter()
@@ -42,11 +59,7 @@ pub(crate) fn run(app: &App, args: &Init) -> Result<Exit, Failure> {
                 .chain(template.next.iter().copied())
                 .map(|line| format!("  {}\n", Tone::Literal.paint(line)))
                 .collect();
-            format!(
-                "{} a project from the template `{}` in {dir}\n\nNext:\n{next}",
-                Tone::Good.paint("Made"),
-                template.name
-            )
+            format!("{made}\n\nNext:\n{next}")
         },
     )?;
     Ok(Exit::Done)

@@ -23,8 +23,8 @@ pub(crate) fn run(app: &App, args: &Plugin) -> Result<Exit, Failure> {
         text.as_deref().map(str::parse::<PluginKind>).transpose().map_err(|err| Failure::usage(err.to_string()))
     };
     match args {
-        Plugin::List { kind: given, available } => list(app, &app.platform()?, kind(given)?, *available),
-        Plugin::Info { name, kind: given } => info(app, &app.platform()?, name, kind(given)?),
+        Plugin::List { kind: given, available } => list(app, &app.platform_to_look()?, kind(given)?, *available),
+        Plugin::Info { name, kind: given } => info(app, &app.platform_to_look()?, name, kind(given)?),
         Plugin::Check { timeout } => check(app, &app.platform()?, Duration::from_secs(u64::from(*timeout))),
         Plugin::Create(args) => super::create::run(app, args),
     }

@@ -410,7 +410,12 @@ fn mistakes_in_yaml_assets_are_told_with_place_and_next_step() {
 fn what_is_not_yaml_or_cannot_be_read_is_told_with_its_place() {
     for (file, text, start, hint) in [
         ("phlo.yaml", "name: t\nstorage: {\n", "@:2:10: P1001: ", "look at the indentation, quotes and brackets there"),
-        ("phlo.yaml", "name: t\nname: u\n", "@:2:1: P1001: ", "look at the indentation, quotes and brackets there"),
+        (
+            "phlo.yaml",
+            "name: t\nname: u\n",
+            "@:2:1: P1001: the key `name` is there twice ",
+            "keep one of them, with the contents of both",
+        ),
         (
             "phlo.yaml",
             "name: t\n---\nname: u\n",

@@ -118,19 +118,23 @@ impl Node {
         }
         let options = serde_yaml::options! { with_snippet: false, strict_booleans: true };
         let raw: serde_yaml::Spanned<Raw> = serde_yaml::from_str_with_options(text, options).map_err(|err| {
-            let place = err.location().map(|l| Place {
-                file: file.clone(),
-                span: Span { line: l.line() as u32 + first_line - 1, column: l.column() as u32, len: 1 },
+            let span = err.location().map_or(Span { line: first_line, column: 1, len: 0 }, |at| Span {
+                line: at.line() as u32 + first_line - 1,
+                column: at.column() as u32,
+                len: 1,
             });
-            let message = err.without_snippet().to_string();
+            let place = Place { file: file.clone(), span };
+            let err = err.without_snippet();
+            if let serde_yaml::Error::DuplicateMappingKey { key, .. } = err {
+                let key = key.as_deref().map_or_else(|| "a key".to_owned(), |key| format!("the key `{key}`"));
+                let twice = Diagnostic::error(Code::YamlSyntax, format!("{key} is there twice"));
+                return Box::new(twice.at(place).hint("keep one of them, with the contents of both"));
+            }
             // The place is told apart from the message, counted from the file's beginning.
+            let message = err.to_string();
             let first = message.lines().next().unwrap_or("not YAML");
-            let message = first.split(" at line ").next().unwrap_or(first).to_owned();
-            let diagnostic = Diagnostic::error(Code::YamlSyntax, message);
-            Box::new(match place {
-                Some(place) => diagnostic.at(place),
-                None => diagnostic.at(Place { file: file.clone(), span: Span { line: first_line, column: 1, len: 0 } }),
-            })
+            let first = first.split(" at line ").next().unwrap_or(first);
+            Box::new(Diagnostic::error(Code::YamlSyntax, first).at(place))
         })?;
         Ok(raw_to_node(raw, &file, first_line - 1))
     }

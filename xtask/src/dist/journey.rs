@@ -54,6 +54,7 @@ impl Distribution {
         stdout(Command::new("sha256sum").args(["--check", "--strict", "phlo.sha256"]).current_dir(&self.folder))?;
         self.tells_its_plugins()?;
         self.has_what_lies_beside()?;
+        self.makes_what_runs()?;
         self.runs()
     }
 
@@ -118,6 +119,15 @@ impl Distribution {
     fn text(&self, name: &str) -> Result<String> {
         let path = self.folder.join(name);
         std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+    }
+
+    /// The project that it makes runs, or it says that it does not.
+    fn makes_what_runs(&self) -> Result<()> {
+        let made = self.json(&["init", "made", "--json"])?;
+        let refused = made["problems"].as_array().is_some_and(|problems| !problems.is_empty());
+        let run = self.phlo(&["run", "--project", "made"]).output()?;
+        ensure!(run.status.success() != refused, "`phlo init` says {made}, and its project ends with {}", run.status);
+        Ok(())
     }
 
     /// A project runs with it, or is refused for want of a feature that is named.
