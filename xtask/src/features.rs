@@ -1,5 +1,5 @@
-//! Any choice of plugins: the bundle compiles with each feature alone, with none and with all, and phlo with none and all; and two choices
-//! are walked as their owners would.
+//! Any choice of plugins: the bundle compiles with each feature alone, with none and with all, and phlo with none and all; the contract
+//! and the testkit with and without what they can add; and two choices are walked as their owners would.
 //!
 //! The first is `cargo hack --each-feature`, without the tool: it is a loop. What can break is in the manifests, and in what makes
 //! distributions, so it runs when one of these is another than when it last passed.
@@ -51,7 +51,16 @@ fn choices(bundle: &Table) -> Result<Vec<Vec<String>>> {
     };
     let mut choices = vec![choice("phlo-bundle", None)];
     choices.extend(plugins.iter().map(|feature| choice("phlo-bundle", Some(feature))));
-    choices.extend([choice("phlo-bundle", Some("full")), choice("phlo-cli", None), choice("phlo-cli", Some("full"))]);
+    choices.extend([
+        // What authors build.
+        choice("phlo-plugin", None),
+        choice("phlo-plugin", Some("cli")),
+        choice("phlo-testkit", None),
+        choice("phlo-testkit", Some("engine")),
+        choice("phlo-bundle", Some("full")),
+        choice("phlo-cli", None),
+        choice("phlo-cli", Some("full")),
+    ]);
     Ok(choices)
 }
 
@@ -85,6 +94,10 @@ mod tests {
                 "--package phlo-bundle",
                 "--package phlo-bundle --features a",
                 "--package phlo-bundle --features b",
+                "--package phlo-plugin",
+                "--package phlo-plugin --features cli",
+                "--package phlo-testkit",
+                "--package phlo-testkit --features engine",
                 "--package phlo-bundle --features full",
                 "--package phlo-cli",
                 "--package phlo-cli --features full",

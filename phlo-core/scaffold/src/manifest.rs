@@ -14,7 +14,7 @@ const VERSIONS: &[(&str, &str, bool, &[&str])] = &[
     ("arrow-array", "59.3", true, &[]),
     ("arrow-schema", "59.3", true, &["serde"]),
     ("chrono", "0.4", false, &["clock", "serde", "std"]),
-    ("futures", "0.3", false, &["std"]),
+    ("futures", "0.3", true, &[]),
     ("schemars", "1.2", true, &["preserve_order"]),
     ("serde", "1", true, &["derive", "rc"]),
     ("serde_json", "1", true, &["preserve_order"]),
