@@ -1,4 +1,4 @@
-//! `chi_square`, `kl_divergence` and `cramers_v`: how often values occur.
+//! `chi_square`, `kl_divergence` and `cramers_v`: how often values, or numbers within bins, occur.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,24 +9,32 @@ use phlo_plugin::quality::{Value, quote};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::bins::Bins;
 use crate::math::chi_square_tail;
-use crate::params::{self, invalid};
+use crate::params::{self, double, invalid};
 
-/// Categories are as frequent as expected, by a chi-square test.
+/// Categories, or `bins` of numbers, are as frequent as expected, by a chi-square test.
 ///
 /// Compares with weights that are given (goodness of fit) or with a column of another asset (homogeneity), k - 1 degrees of freedom for k
-/// categories. Fails if the p-value is below `p_value`; a category that is not expected at all makes it 0. The violation is the verdict:
-/// one. Values are compared as text, so NaN is a category, and -0.0 the same as 0.0; nulls are left out. Without any value, in an empty
-/// table or among nulls, nothing speaks against what is expected, and it passes. More than 10,000 categories are an error; a column of
-/// bytes, lists or structs is refused. The test is rough where a category is expected less than five times.
+/// categories or bins. Fails if the p-value is below `p_value`; a category that is not expected at all makes it 0. The violation is the
+/// verdict: one. Values are compared as text, so NaN is a category, and -0.0 the same as 0.0; nulls are left out. Without any value, in an
+/// empty table or among nulls, nothing speaks against what is expected, and it passes. More than 10,000 categories are an error; a column
+/// of bytes, lists or structs is refused. The test is rough where a category is expected less than five times.
+///
+/// With `bins`, numbers below the first edge, infinities among them, are one bin more, and those above the last another: expected as
+/// `tail_weights` say, so that without them a number out there makes the p-value 0. NaN is in no bin, and left out as nulls are. A bin that
+/// neither is expected nor holds anything is no bin. A column that is not of numbers is refused; numbers are read as float64.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChiSquareParams {
     /// The column.
     pub column: String,
-    /// How frequent each category is expected to be, in any unit: `{EWR: 36, JFK: 33, LGA: 31}`. Either this or `with`.
+    /// How frequent each category is expected to be, in any unit: `{EWR: 36, JFK: 33, LGA: 31}`. Either this, `bins` or `with`.
     #[serde(default)]
     pub expected: BTreeMap<String, f64>,
+    /// Bins of numbers in place of categories, with weights or, beside `with`, without: `{edges: [0, 500, 1500], weights: [36, 64]}`.
+    #[serde(default)]
+    pub bins: Option<Bins>,
     /// The asset whose column it is compared with.
     #[serde(default)]
     pub with: Option<AssetKey>,
@@ -38,20 +46,27 @@ pub struct ChiSquareParams {
     pub p_value: Option<f64>,
 }
 
-/// Categories diverge little from what is expected: the Kullback-Leibler divergence of this column's frequencies from the expected ones, in
-/// nats.
+/// Categories, or `bins` of numbers, diverge little from what is expected: the Kullback-Leibler divergence of this column's frequencies
+/// from the expected ones, in nats.
 ///
 /// Fails if it is above `max`; a category that is not expected at all makes it infinite. The violation is the verdict: one. Values are
 /// compared as text, so NaN is a category; nulls are left out; without any value, in an empty table too, the divergence is 0. More than
 /// 10,000 categories are an error; a column of bytes, lists or structs is refused.
+///
+/// With `bins`, numbers below the first edge, infinities among them, are one bin more, and those above the last another: expected as
+/// `tail_weights` say, so that without them a number out there makes the divergence infinite. NaN is in no bin, and left out as nulls are.
+/// A column that is not of numbers is refused; numbers are read as float64.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KlParams {
     /// The column.
     pub column: String,
-    /// How frequent each category is expected to be, in any unit. Either this or `with`.
+    /// How frequent each category is expected to be, in any unit. Either this, `bins` or `with`.
     #[serde(default)]
     pub expected: BTreeMap<String, f64>,
+    /// Bins of numbers in place of categories, with weights or, beside `with`, without: `{edges: [0, 500, 1500], weights: [36, 64]}`.
+    #[serde(default)]
+    pub bins: Option<Bins>,
     /// The asset whose column it is compared with.
     #[serde(default)]
     pub with: Option<AssetKey>,
@@ -95,49 +110,102 @@ pub struct CramersV;
 
 /// What a column is compared with.
 struct Compared {
-    query: String,
+    counts: Counts,
     what: String,
-    expected: BTreeMap<String, f64>,
+    /// Whether it is a sample, whose size has a say, too.
+    sample: bool,
 }
 
-fn compared(
-    column: &str,
-    expected: BTreeMap<String, f64>,
-    with: Option<AssetKey>,
-    other: Option<String>,
-    target: &CheckTarget,
-) -> Result<Compared> {
-    let floating = is_floating(target, column);
-    let counts = |from: &str, column: &str, here: &str, there: &str| {
-        format!(
-            "SELECT {} AS \"c\", {here} AS \"h\", {there} AS \"t\" FROM {from} WHERE {} IS NOT NULL",
-            category(column, floating),
-            quote(column)
-        )
-    };
-    let here = counts("this", column, "1", "0");
-    let group =
-        |from: &str| format!("SELECT \"c\", sum(\"h\") AS \"h\", sum(\"t\") AS \"t\" FROM ({from}) GROUP BY \"c\"");
-    match (with, expected.is_empty()) {
-        (Some(_), false) => Err(invalid("`with` excludes `expected`").hint("keep one of the two")),
-        (None, true) => Err(invalid("neither `expected` nor `with` is given")
-            .hint("write weights, e.g. `expected: {a: 1, b: 2}`, or name an asset")),
-        (Some(with), true) => {
+/// How often each category or bin is there, and how often it is expected.
+enum Counts {
+    /// As a query answers, or of what is expected for each category.
+    Categories { query: String, expected: BTreeMap<String, f64> },
+    /// An aggregate for each bin, and its weight.
+    Bins { counts: Vec<String>, weights: Vec<f64> },
+}
+
+impl Compared {
+    fn of(
+        column: &str,
+        expected: BTreeMap<String, f64>,
+        bins: Option<&Bins>,
+        with: Option<AssetKey>,
+        other: Option<String>,
+        target: &CheckTarget,
+    ) -> Result<Self> {
+        match bins {
+            Some(_) if !expected.is_empty() => {
+                return Err(invalid("`bins` excludes `expected`").hint("keep one of the two"));
+            }
+            Some(bins) => {
+                params::numeric("column", column, target)?;
+                bins.refuse(with.is_some())?;
+            }
+            None => params::categorical("column", column, target)?,
+        }
+        let floating = is_floating(target, column);
+        let counts = |from: &str, column: &str, here: &str, there: &str| {
+            let (category, known) = match bins {
+                Some(bins) => (bins.category(column), format!("NOT isnan({})", double(column))),
+                None => (category(column, floating), format!("{} IS NOT NULL", quote(column))),
+            };
+            format!("SELECT {category} AS \"c\", {here} AS \"h\", {there} AS \"t\" FROM {from} WHERE {known}")
+        };
+        let here = counts("this", column, "1", "0");
+        let group =
+            |from: &str| format!("SELECT \"c\", sum(\"h\") AS \"h\", sum(\"t\") AS \"t\" FROM ({from}) GROUP BY \"c\"");
+        if let Some(with) = with {
+            if !expected.is_empty() {
+                return Err(invalid("`with` excludes `expected`").hint("keep one of the two"));
+            }
             let other = other.unwrap_or_else(|| column.to_owned());
             let there = counts(&params::table(&with), &other, "0", "1");
-            let what = format!("{column} as {other} of {with}");
-            Ok(Compared { query: group(&format!("{here} UNION ALL {there}")), what, expected })
+            let edges = |bins: &Bins| bins.edges.iter().map(f64::to_string).collect::<Vec<_>>().join(", ");
+            let edges = bins.map(|bins| format!(" in bins of {}", edges(bins))).unwrap_or_default();
+            let query = group(&format!("{here} UNION ALL {there}"));
+            return Ok(Self {
+                counts: Counts::Categories { query, expected },
+                what: format!("{column} as {other} of {with}{edges}"),
+                sample: true,
+            });
         }
-        (None, false) => {
-            if other.is_some() {
-                return Err(invalid("`other_column` has no say without `with`").hint("remove `other_column`"));
-            }
-            if let Some((category, weight)) = expected.iter().find(|(_, w)| !w.is_finite() || **w <= 0.0) {
-                let message = format!("the weight of `{category}` in `expected` is {weight}, which is not above 0");
-                return Err(invalid(message).hint("leave out what is not expected"));
-            }
-            let weights: Vec<_> = expected.iter().map(|(category, weight)| format!("{category}: {weight}")).collect();
-            Ok(Compared { query: group(&here), what: format!("{column} as {}", weights.join(", ")), expected })
+        if other.is_some() {
+            return Err(invalid("`other_column` has no say without `with`").hint("remove `other_column`"));
+        }
+        if let Some(bins) = bins {
+            return Ok(Self {
+                counts: Counts::Bins { counts: bins.counts(column), weights: bins.weights() },
+                what: format!("{column} as {}", bins.weighed()),
+                sample: false,
+            });
+        }
+        if expected.is_empty() {
+            return Err(invalid("none of `expected`, `bins` and `with` is given")
+                .hint("write weights, e.g. `expected: {a: 1, b: 2}`, or name an asset"));
+        }
+        if let Some((category, weight)) = expected.iter().find(|(_, w)| !w.is_finite() || **w <= 0.0) {
+            let message = format!("the weight of `{category}` in `expected` is {weight}, which is not above 0");
+            return Err(invalid(message).hint("leave out what is not expected"));
+        }
+        let weights: Vec<_> = expected.iter().map(|(category, weight)| format!("{category}: {weight}")).collect();
+        Ok(Self {
+            counts: Counts::Categories { query: group(&here), expected },
+            what: format!("{column} as {}", weights.join(", ")),
+            sample: false,
+        })
+    }
+
+    /// The judgement of how often each category or bin is there, and how often in the sample or its weight.
+    fn evaluation(self, judge: impl Fn(&[(f64, f64)]) -> Verdict + Send + Sync + 'static) -> Evaluation {
+        match self.counts {
+            Counts::Categories { query, expected } => Evaluation::query(query, move |rows| {
+                frequencies(rows, &expected).map_or_else(|| params::unexpected(rows), |found| judge(&found))
+            }),
+            Counts::Bins { counts, weights } => Evaluation::aggregates(counts, move |values| {
+                let found = (0..weights.len()).map(|at| params::number(values, at).unwrap_or_default());
+                let found: Vec<_> = found.zip(weights.iter().copied()).filter(|pair| *pair != (0.0, 0.0)).collect();
+                judge(&found)
+            }),
         }
     }
 }
@@ -170,13 +238,13 @@ impl Quality for ChiSquare {
     const TOLERANCE: bool = false;
 
     fn check(&self, params: ChiSquareParams, target: &CheckTarget) -> Result<CheckPlan> {
-        let ChiSquareParams { column, expected, with, other_column, p_value } = params;
-        params::categorical("column", &column, target)?;
+        let ChiSquareParams { column, expected, bins, with, other_column, p_value } = params;
         let least = p_value.unwrap_or(0.05);
         params::limit("p_value", least, 1.0)?;
-        let Compared { query, what, expected } = compared(&column, expected, with, other_column, target)?;
-        let judge = move |rows: &[Vec<Value>]| {
-            let Some(found) = frequencies(rows, &expected) else { return params::unexpected(rows) };
+        let compared = Compared::of(&column, expected, bins.as_ref(), with, other_column, target)?;
+        let (what, sample) = (compared.what.clone(), compared.sample);
+        let kinds = if bins.is_some() { "bins" } else { "categories" };
+        let judge = move |found: &[(f64, f64)]| {
             let (n, m) = found.iter().fold((0.0, 0.0), |(n, m), (here, there)| (n + here, m + there));
             if n == 0.0 || m == 0.0 {
                 return Verdict::whole(true, "no values to compare");
@@ -185,7 +253,7 @@ impl Quality for ChiSquare {
                 0.0 => 0.0,
                 off => off * off / wanted,
             };
-            let statistic: f64 = if expected.is_empty() {
+            let statistic: f64 = if sample {
                 // Both samples' counts against what they are together.
                 let cells = found.iter().map(|(here, there)| {
                     let both = here + there;
@@ -196,11 +264,11 @@ impl Quality for ChiSquare {
                 found.iter().map(|(here, weight)| part(*here, weight / m * n)).sum()
             };
             let p = chi_square_tail(statistic, found.len() - 1);
-            Verdict::whole(p >= least, format!("chi-square = {statistic:.6}, {} categories, p = {p:.6}", found.len()))
+            Verdict::whole(p >= least, format!("chi-square = {statistic:.6}, {} {kinds}, p = {p:.6}", found.len()))
         };
         let shown = p_value.map(|p| format!("; p {p}")).unwrap_or_default();
         let name = check_name("chi_square", &format!("{what}{shown}"));
-        Ok(CheckPlan::new(name, format!("{what}, p at least {least}"), Evaluation::query(query, judge)).on([column]))
+        Ok(CheckPlan::new(name, format!("{what}, p at least {least}"), compared.evaluation(judge)).on([column]))
     }
 }
 
@@ -209,12 +277,11 @@ impl Quality for KlDivergence {
     const TOLERANCE: bool = false;
 
     fn check(&self, params: KlParams, target: &CheckTarget) -> Result<CheckPlan> {
-        let KlParams { column, expected, with, other_column, max } = params;
-        params::categorical("column", &column, target)?;
+        let KlParams { column, expected, bins, with, other_column, max } = params;
         params::limit("max", max, f64::INFINITY)?;
-        let Compared { query, what, expected } = compared(&column, expected, with, other_column, target)?;
-        let judge = move |rows: &[Vec<Value>]| {
-            let Some(found) = frequencies(rows, &expected) else { return params::unexpected(rows) };
+        let compared = Compared::of(&column, expected, bins.as_ref(), with, other_column, target)?;
+        let what = compared.what.clone();
+        let judge = move |found: &[(f64, f64)]| {
             let (n, m) = found.iter().fold((0.0, 0.0), |(n, m), (here, there)| (n + here, m + there));
             let part = |(here, there): &(f64, f64)| {
                 let (p, q) = (here / n, there / m);
@@ -231,8 +298,7 @@ impl Quality for KlDivergence {
             Verdict::whole(divergence <= max, format!("divergence {divergence:.6}"))
         };
         let name = check_name("kl_divergence", &format!("{what}; max {max}"));
-        Ok(CheckPlan::new(name, format!("{what}, divergence at most {max}"), Evaluation::query(query, judge))
-            .on([column]))
+        Ok(CheckPlan::new(name, format!("{what}, divergence at most {max}"), compared.evaluation(judge)).on([column]))
     }
 }
 
@@ -312,8 +378,43 @@ fn cramers_v(rows: &[Vec<Value>]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use arrow_schema::{Field, Schema};
+    use phlo_spec::Node;
 
     use super::*;
+
+    #[test]
+    fn bins_that_cannot_be_meant_are_refused() {
+        let fields = vec![Field::new("n", DataType::Int64, true), Field::new("s", DataType::Utf8, true)];
+        let target = CheckTarget { asset: AssetKey::new("a.b").unwrap(), schema: Some(Arc::new(Schema::new(fields))) };
+        for (params, want) in [
+            ("column: n", "none of `expected`, `bins` and `with` is given"),
+            ("column: n, expected: {a: 1}, bins: {edges: [0, 1], weights: [1]}", "`bins` excludes `expected`"),
+            ("column: n, bins: {edges: [0], weights: []}", "`edges` makes no bin"),
+            ("column: n, bins: {edges: [0, 2, 2], weights: [1, 1]}", "`edges` has 2 after 2"),
+            ("column: n, bins: {edges: [0, 1, 2]}", "`weights` is of length 0, not 2"),
+            ("column: n, bins: {edges: [0, 1], weights: [1, 1]}", "`weights` is of length 2, not 1"),
+            ("column: n, bins: {edges: [0, 1], weights: [-1]}", "`weights` is -1, which is not a number from 0"),
+            ("column: n, bins: {edges: [0, 1], weights: [0]}", "the sum of `weights` is 0"),
+            (
+                "column: n, bins: {edges: [0, 1], weights: [1], tail_weights: [1]}",
+                "`tail_weights` is of length 1, not 2",
+            ),
+            ("column: n, bins: {edges: [0, 1], weights: [1], tail_weights: [1, -1]}", "`tail_weights` is -1"),
+            (
+                "column: n, with: a.c, bins: {edges: [0, 1], weights: [1]}",
+                "`with` excludes `weights` and `tail_weights`",
+            ),
+            ("column: n, other_column: m, bins: {edges: [0, 1], weights: [1]}", "has no say without `with`"),
+            ("column: s, bins: {edges: [0, 1], weights: [1]}", "whose type string is not a number"),
+        ] {
+            let read = |more: &str| Node::parse(&format!("{{{params}{more}}}"), "a.yaml", 1).unwrap();
+            let chi_square = ChiSquare.check(read("").read().unwrap(), &target);
+            let divergence = KlDivergence.check(read(", max: 1").read().unwrap(), &target);
+            for err in [chi_square.unwrap_err(), divergence.unwrap_err()] {
+                assert!(err.message().contains(want), "{params}: {err:?}");
+            }
+        }
+    }
 
     #[test]
     fn columns_that_determine_each_other_are_wholly_associated() {

@@ -5,7 +5,7 @@ use phlo_plugin::quality::{Value, quote, quote_text};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::params::{self, double, invalid, literal};
+use crate::params::{self, double, invalid};
 
 /// Each bin holds as much of a column as expected.
 ///
@@ -100,16 +100,10 @@ impl Bin {
 
     /// How many values are in it.
     fn count(&self, column: &str) -> String {
-        let number = double(column);
-        let within = match &self.value {
-            Some(value) => format!("CAST({} AS VARCHAR) = {}", quote(column), quote_text(value)),
-            None => {
-                let from = self.from.map(|from| format!(" AND {number} >= {}", literal(from)));
-                let below = self.below.map(|below| format!(" AND {number} < {}", literal(below)));
-                format!("NOT isnan({number}){}{}", from.unwrap_or_default(), below.unwrap_or_default())
-            }
-        };
-        format!("count(CASE WHEN {within} THEN 1 END)")
+        match &self.value {
+            Some(value) => params::counted(&format!("CAST({} AS VARCHAR) = {}", quote(column), quote_text(value))),
+            None => params::count_within(&double(column), (self.from, self.below)),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod bins;
 pub mod categories;
 pub mod histogram;
 pub mod ks;
@@ -14,13 +15,13 @@ phlo_plugin::package!();
 register_check!(
     categories::ChiSquare,
     name = "chi_square",
-    summary = "Categories are as frequent as expected, by a chi-square test"
+    summary = "Categories or bins are as frequent as expected, by a chi-square test"
 );
 register_check!(categories::CramersV, name = "cramers_v", summary = "Two columns are associated as much as expected");
 register_check!(
     categories::KlDivergence,
     name = "kl_divergence",
-    summary = "Categories diverge little from what is expected"
+    summary = "Categories or bins diverge little from what is expected"
 );
 register_check!(histogram::Histogram, name = "histogram", summary = "Each bin holds as much of a column as expected");
 register_check!(

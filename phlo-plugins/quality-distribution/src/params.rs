@@ -1,5 +1,6 @@
 //! What the checks do alike.
 
+use arrow_schema::DataType;
 use phlo_plugin::Error;
 use phlo_plugin::prelude::*;
 use phlo_plugin::quality::{Value, quote};
@@ -32,6 +33,27 @@ pub(crate) fn categorical(field: &str, column: &str, target: &CheckTarget) -> Re
     }
 }
 
+/// Refuses groups that cannot be meant.
+pub(crate) fn groups(column: &str, by: &[String]) -> Result<()> {
+    if by.iter().any(|other| other == column) {
+        return Err(invalid(format!("`by` names `{column}`, whose values are judged")).hint("remove it"));
+    }
+    match by.iter().enumerate().find(|(at, name)| by[..*at].contains(name)) {
+        Some((_, twice)) => Err(invalid(format!("`by` names `{twice}` twice")).hint("remove one of them")),
+        None => Ok(()),
+    }
+}
+
+/// A column as it is grouped by: of floats, -0.0 is 0.0, and every NaN is one.
+pub(crate) fn key(target: &CheckTarget, column: &str) -> String {
+    if target.column_type(column).is_some_and(DataType::is_floating) {
+        let number = double(column);
+        format!("CASE WHEN isnan({number}) THEN CAST('NaN' AS DOUBLE) ELSE {number} + {} END", literal(0.0))
+    } else {
+        quote(column)
+    }
+}
+
 /// Refuses what is not a number from 0 on, or more than `most`.
 pub(crate) fn limit(field: &str, value: f64, most: f64) -> Result<()> {
     if value.is_finite() && (0.0..=most).contains(&value) {
@@ -58,7 +80,19 @@ pub(crate) fn table(key: &AssetKey) -> String {
 
 /// A number as SQL in floating point.
 pub(crate) fn literal(value: f64) -> String {
-    format!("CAST({value:?} AS DOUBLE)")
+    if value == f64::INFINITY { "CAST('Infinity' AS DOUBLE)".to_owned() } else { format!("CAST({value:?} AS DOUBLE)") }
+}
+
+/// How many numbers are from one on and below another, as an aggregate. NaN is in no range.
+pub(crate) fn count_within(number: &str, (from, below): (Option<f64>, Option<f64>)) -> String {
+    let from = from.map(|from| format!(" AND {number} >= {}", literal(from))).unwrap_or_default();
+    let below = below.map(|below| format!(" AND {number} < {}", literal(below))).unwrap_or_default();
+    counted(&format!("NOT isnan({number}){from}{below}"))
+}
+
+/// How many rows something is true of, as an aggregate.
+pub(crate) fn counted(condition: &str) -> String {
+    format!("count(CASE WHEN {condition} THEN 1 END)")
 }
 
 /// The number at a place of a row.

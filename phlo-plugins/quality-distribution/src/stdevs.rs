@@ -13,6 +13,9 @@ use crate::params::{self, double, invalid, is_finite, literal};
 /// finite values, with those of the rows themselves among them; null passes. One value, equal values and an empty table pass; a distance
 /// of less than a billionth of the values is none. If the mean or the standard deviation overflows float64, as the squares of values beyond
 /// 1e154 do, no distance is known, and every value is a violation. A column that is not of numbers is refused; numbers are read as float64.
+///
+/// With `by`, all of this is said of each group by itself: one of a single value, or of equal ones, passes, and one that overflows leaves
+/// the others alone. Null is a group, and so is NaN; -0.0 is 0.0. Groups are held in memory, rows are not.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ZScoreParams {
@@ -21,6 +24,9 @@ pub struct ZScoreParams {
     /// How many standard deviations a value may be away; 3 unless set.
     #[serde(default)]
     pub max: Option<f64>,
+    /// Columns that make groups, each with a mean and a standard deviation of its own; all rows are one unless set.
+    #[serde(default)]
+    pub by: Vec<String>,
 }
 
 /// The mean is within n standard deviations of an expected one.
@@ -52,6 +58,9 @@ pub struct MeanStdevsParams {
 /// standard deviation of those before overflows float64, as the squares of values beyond 1e154 do, the row is a violation. Values further
 /// before have no say, however great they were. The order must be unique to say the same each time. Sorts four times, which spills to
 /// disk; how many values before changes little. A column that is not of numbers is refused; numbers are read as float64.
+///
+/// With `by`, the values before a row are those of its group; one with no more than `previous` passes. Null is a group, and so is NaN; -0.0
+/// is 0.0.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MovingStdevsParams {
@@ -64,6 +73,9 @@ pub struct MovingStdevsParams {
     /// How many standard deviations a value may be away; 3 unless set.
     #[serde(default)]
     pub max: Option<f64>,
+    /// Columns that make groups, in each of which the rows are ordered by themselves; all rows are one unless set.
+    #[serde(default)]
+    pub by: Vec<String>,
 }
 
 /// Makes `z_score` checks.
@@ -84,6 +96,11 @@ fn shown(max: Option<f64>) -> String {
     max.map(|max| format!(", {max}")).unwrap_or_default()
 }
 
+/// ` of each carrier, origin`: which groups are told apart, if any.
+fn each(by: &[String]) -> String {
+    if by.is_empty() { String::new() } else { format!(" of each {}", by.join(", ")) }
+}
+
 // A distance beyond so many deviations; rounding is none. What overflowed tells no distance: nothing is beyond an infinite mean.
 fn beyond(value: &str, max: f64) -> String {
     format!(
@@ -100,23 +117,28 @@ fn beyond(value: &str, max: f64) -> String {
 // A window that slides takes out what leaves it, and with that the digits of what stays: after 1e12, nothing is left of values near 1. So
 // nothing is ever taken out. The rows are cut into blocks of `previous`; the values before a row are the tail of one block, from its place
 // on, and the head of the next, up to the row. Both only grow, and two means with their variances make one (Chan, Golub, LeVeque 1979).
-fn preceded(value: &str, order: &str, previous: u32) -> String {
+fn preceded(value: &str, keys: &[String], order: &str, previous: u32) -> String {
     const GROWING: &str = "ROWS BETWEEN UNBOUNDED PRECEDING AND";
+    let partition = |more: &[&str]| {
+        let all: Vec<_> = keys.iter().map(String::as_str).chain(more.iter().copied()).collect();
+        if all.is_empty() { String::new() } else { format!("PARTITION BY {} ", all.join(", ")) }
+    };
+    let (group, block) = (partition(&[]), partition(&["\"_phlo_block\""]));
     let numbered = format!(
-        "SELECT *, {value} AS \"_phlo_value\", CAST(row_number() OVER (ORDER BY {order}) AS BIGINT) - 1 AS \"_phlo_at\" FROM this WHERE {}",
+        "SELECT *, {value} AS \"_phlo_value\", CAST(row_number() OVER ({group}ORDER BY {order}) AS BIGINT) - 1 AS \"_phlo_at\" FROM this WHERE {}",
         is_finite(value)
     );
     // How many of the block are the row and those after it. No direction of the numbers: an order reversed would slide again.
     let cut = format!(
         "SELECT *, \"_phlo_at\" / {previous} AS \"_phlo_block\", {previous} - \"_phlo_at\" % {previous} AS \"_phlo_tail\" FROM ({numbered})"
     );
-    let head = format!("OVER (PARTITION BY \"_phlo_block\" ORDER BY \"_phlo_at\" {GROWING} 1 PRECEDING)");
-    let tail = format!("OVER (PARTITION BY \"_phlo_block\" ORDER BY \"_phlo_tail\" {GROWING} CURRENT ROW)");
+    let head = format!("OVER ({block}ORDER BY \"_phlo_at\" {GROWING} 1 PRECEDING)");
+    let tail = format!("OVER ({block}ORDER BY \"_phlo_tail\" {GROWING} CURRENT ROW)");
     let grown = format!(
         "SELECT *, avg(\"_phlo_value\") {head} AS \"_phlo_head_mean\", var_pop(\"_phlo_value\") {head} AS \"_phlo_head_var\", \
          avg(\"_phlo_value\") {tail} AS \"_phlo_tail_mean\", var_pop(\"_phlo_value\") {tail} AS \"_phlo_tail_var\" FROM ({cut})"
     );
-    let before = format!("{previous}) OVER (ORDER BY \"_phlo_at\")");
+    let before = format!("{previous}) OVER ({group}ORDER BY \"_phlo_at\")");
     let both = format!(
         "SELECT *, lag(\"_phlo_tail_mean\", {before} AS \"_phlo_a\", lag(\"_phlo_tail_var\", {before} AS \"_phlo_a_var\" FROM ({grown})"
     );
@@ -152,26 +174,42 @@ impl Quality for ZScore {
     type Params = ZScoreParams;
 
     fn check(&self, params: ZScoreParams, target: &CheckTarget) -> Result<CheckPlan> {
-        let ZScoreParams { column, max } = params;
+        let ZScoreParams { column, max, by } = params;
         params::numeric("column", &column, target)?;
+        params::groups(&column, &by)?;
         let most = max.unwrap_or(USUAL);
         params::limit("max", most, f64::INFINITY)?;
         let value = double(&column);
-        let from = format!(
-            "FROM this CROSS JOIN (SELECT avg({value}) AS \"_phlo_mean\", stddev_samp({value}) AS \"_phlo_stdev\" FROM this WHERE {finite}) \
-             WHERE NOT {finite} OR ({value} IS NOT NULL AND {})",
-            beyond(&value, most),
-            finite = is_finite(&value)
-        );
+        let finite = is_finite(&value);
+        let stats = format!("avg({value}) AS \"_phlo_mean\", stddev_samp({value}) AS \"_phlo_stdev\"");
+        let aliases: Vec<_> = (0..by.len()).map(|at| format!("\"_phlo_by{at}\"")).collect();
+        let joined = if by.is_empty() {
+            format!("this CROSS JOIN (SELECT {stats} FROM this WHERE {finite})")
+        } else {
+            let keys: Vec<_> = by.iter().map(|column| params::key(target, column)).collect();
+            let paired = |one: &dyn Fn(&str, &str) -> String| {
+                keys.iter().zip(&aliases).map(|(key, alias)| one(key, alias)).collect::<Vec<_>>()
+            };
+            // A group of nothing finite has no mean, and no row beyond it; the others' rows find theirs. The groups come first: they are
+            // what is held in memory.
+            format!(
+                "(SELECT {}, {stats} FROM this WHERE {finite} GROUP BY {}) AS \"_phlo_groups\" RIGHT JOIN this ON {}",
+                paired(&|key, alias| format!("{key} AS {alias}")).join(", "),
+                keys.join(", "),
+                paired(&|key, alias| format!("({key} IS NOT DISTINCT FROM {alias})")).join(" AND ")
+            )
+        };
+        let from = format!("FROM {joined} WHERE NOT {finite} OR ({value} IS NOT NULL AND {})", beyond(&value, most));
+        let added: String = aliases.iter().map(|alias| format!("{alias}, ")).collect();
         let evaluation = Evaluation::Count {
             count: format!("SELECT count(*) {from}"),
             show: format!(
-                "SELECT * EXCLUDE (\"_phlo_mean\", \"_phlo_stdev\") {from} ORDER BY abs({value} - \"_phlo_mean\") DESC"
+                "SELECT * EXCLUDE ({added}\"_phlo_mean\", \"_phlo_stdev\") {from} ORDER BY abs({value} - \"_phlo_mean\") DESC"
             ),
         };
-        let name = check_name("z_score", &format!("{column}{}", shown(max)));
-        let expected = format!("{column} within {most} standard deviations of its mean");
-        Ok(CheckPlan::new(name, expected, evaluation).on([column]))
+        let name = check_name("z_score", &format!("{column}{}{}", each(&by), shown(max)));
+        let expected = format!("{column}{} within {most} standard deviations of its mean", each(&by));
+        Ok(CheckPlan::new(name, expected, evaluation).on([column]).on(by))
     }
 }
 
@@ -212,8 +250,9 @@ impl Quality for MovingStdevs {
     type Params = MovingStdevsParams;
 
     fn check(&self, params: MovingStdevsParams, target: &CheckTarget) -> Result<CheckPlan> {
-        let MovingStdevsParams { column, order_by, previous, max } = params;
+        let MovingStdevsParams { column, order_by, previous, max, by } = params;
         params::numeric("column", &column, target)?;
+        params::groups(&column, &by)?;
         let most = max.unwrap_or(USUAL);
         params::limit("max", most, f64::INFINITY)?;
         if previous < 2 {
@@ -227,7 +266,8 @@ impl Quality for MovingStdevs {
         let value = double(&column);
         let finite = is_finite(&value);
         let order: Vec<_> = order_by.iter().map(|column| format!("{} NULLS LAST", quote(column))).collect();
-        let judged = preceded(&value, &order.join(", "), previous);
+        let keys: Vec<_> = by.iter().map(|column| params::key(target, column)).collect();
+        let judged = preceded(&value, &keys, &order.join(", "), previous);
         let bad = beyond(&value, most);
         let evaluation = Evaluation::Count {
             count: format!(
@@ -238,16 +278,34 @@ impl Quality for MovingStdevs {
                  SELECT * EXCLUDE (\"_phlo_mean\", \"_phlo_stdev\") FROM {judged} WHERE {bad}"
             ),
         };
-        let name =
-            check_name("moving_stdevs", &format!("{column} by {}, {previous}{}", order_by.join(", "), shown(max)));
-        let expected = format!("{column} within {most} standard deviations of the {previous} values before");
-        Ok(CheckPlan::new(name, expected, evaluation).on(std::iter::once(column).chain(order_by)))
+        let name = check_name(
+            "moving_stdevs",
+            &format!("{column}{} by {}, {previous}{}", each(&by), order_by.join(", "), shown(max)),
+        );
+        let expected =
+            format!("{column}{} within {most} standard deviations of the {previous} values before", each(&by));
+        Ok(CheckPlan::new(name, expected, evaluation).on(std::iter::once(column).chain(order_by)).on(by))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use phlo_spec::Node;
+
     use super::*;
+
+    #[test]
+    fn groups_that_cannot_be_meant_are_refused() {
+        let target = CheckTarget { asset: AssetKey::new("a.b").unwrap(), schema: None };
+        for (by, want) in [("[n]", "`by` names `n`, whose values are judged"), ("[k, k]", "`by` names `k` twice")] {
+            let read = |more: &str| Node::parse(&format!("{{column: n, by: {by}{more}}}"), "a.yaml", 1).unwrap();
+            let z_score = ZScore.check(read("").read().unwrap(), &target);
+            let moving = MovingStdevs.check(read(", order_by: [id], previous: 3").read().unwrap(), &target);
+            for err in [z_score.unwrap_err(), moving.unwrap_err()] {
+                assert!(err.message().contains(want), "{by}: {err:?}");
+            }
+        }
+    }
 
     #[test]
     fn a_mean_that_overflows_is_near_nothing() {

@@ -40,12 +40,28 @@ fn is_far(value: f64, mean: f64, stdev: f64, max: f64) -> bool {
 }
 
 fn z_score(rows: &Rows, column: &str, max: f64) -> Expected {
-    let stats = spread(&finite(rows, column));
-    Expected::violations(rows.bad(&[column], |cells| {
-        cells[0].number().is_some_and(|value| {
-            !value.is_finite() || matches!(stats, (Some(mean), Some(stdev)) if is_far(value, mean, stdev, max))
-        })
-    }))
+    Expected::violations(far(&rows.numbers(column), max))
+}
+
+/// Values that are no numbers or infinite, and those far from the mean of the others.
+fn far(values: &[f64], max: f64) -> usize {
+    let finite: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
+    let stats = spread(&finite);
+    let is_far = |value: &&f64| matches!(stats, (Some(mean), Some(stdev)) if is_far(**value, mean, stdev, max));
+    values.len() - finite.len() + finite.iter().filter(is_far).count()
+}
+
+/// A column's numbers by groups, in the order of `id`; those of one row alone and of nulls among them.
+fn grouped(rows: &Rows, column: &str, by: &[&str]) -> Vec<Vec<f64>> {
+    let columns: Vec<&str> = ["id", column].into_iter().chain(by.iter().copied()).collect();
+    let mut tuples = rows.tuples(&columns);
+    tuples.sort_by_key(|cells| cells[0].int());
+    let mut groups: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for cells in tuples {
+        let key = cells[2..].iter().map(|cell| cell.key()).collect::<Vec<_>>().join("\0");
+        groups.entry(key).or_default().extend(cells[1].number());
+    }
+    groups.into_values().collect()
 }
 
 fn moving(rows: &Rows, column: &str, previous: usize, max: f64) -> Expected {
@@ -99,6 +115,27 @@ pub(super) const DISTANCES: &[Truth] = &[
         "select count(*) from t, (select avg(f) m, stddev_samp(f) q from t where isfinite(f)) where f is not null \
          and (not isfinite(f) or not isfinite(m) or not isfinite(q) or abs(f - m) > 1.3 * q + 1e-9 * greatest(abs(f), abs(m)))",
         |rows| z_score(rows, "f", 1.3),
+    ),
+    Truth::new(
+        "z_score: { column: i, max: 1.1, by: [k] }",
+        "select count(*) from t join (select k as h, avg(i::double) m, stddev_samp(i::double) q from t group by k) on h is not distinct from k \
+         where abs(i - m) > 1.1 * q + 1e-9 * greatest(abs(i::double), abs(m))",
+        |rows| Expected::violations(grouped(rows, "i", &["k"]).iter().map(|values| far(values, 1.1)).sum()),
+    ),
+    // NaN and null are groups, and the zeros are one.
+    Truth::new(
+        "z_score: { column: n, max: 0.9, by: [g, b], tolerance: 0.2 }",
+        "with c as (select n::double v, case when g = 0 then 0 else g end as h, b from t) \
+         select count(*) from c join (select h, b, avg(v) m, stddev_samp(v) q from c group by h, b) s \
+         on s.h is not distinct from c.h and s.b is not distinct from c.b where abs(v - m) > 0.9 * q + 1e-9 * greatest(abs(v), abs(m))",
+        |rows| Expected::violations(grouped(rows, "n", &["g", "b"]).iter().map(|values| far(values, 0.9)).sum()),
+    ),
+    // A group of which nothing is finite has no mean; one with 1e300 overflows, and the others do not.
+    Truth::new(
+        "z_score: { column: f, max: 1, by: [sd] }",
+        "select count(*) from t left join (select sd as h, avg(f) m, stddev_samp(f) q from t where isfinite(f) group by sd) on h is not distinct from sd \
+         where f is not null and (not isfinite(f) or not isfinite(m) or not isfinite(q) or abs(f - m) > q + 1e-9 * greatest(abs(f), abs(m)))",
+        |rows| Expected::violations(grouped(rows, "f", &["sd"]).iter().map(|values| far(values, 1.0)).sum()),
     ),
     Truth::new(
         "histogram: { column: f, bins: [{ below: 0, max: 0.2 }, { from: 0, below: 1.5, min: 0.25, max: 0.5 }, { from: 1.5, min: 0.1 }] }",
@@ -183,6 +220,20 @@ pub(super) const DISTANCES: &[Truth] = &[
          where n = 2 and abs(v - m) > 3 * q + 1e-9 * greatest(abs(v), abs(m)))",
         |rows| moving(rows, "g", 2, 3.0),
     ),
+    Truth::new(
+        "moving_stdevs: { column: i32, order_by: [id], previous: 2, max: 1.2, by: [k] }",
+        "select count(*) from (select v, avg(v) over w m, stddev_samp(v) over w q, count(*) over w n from (select id, k, i32::double v from t where i32 is not null) \
+         window w as (partition by k order by id rows between 2 preceding and 1 preceding)) where n = 2 and abs(v - m) > 1.2 * q + 1e-9 * greatest(abs(v), abs(m))",
+        |rows| Expected::violations(grouped(rows, "i32", &["k"]).iter().map(|values| moved(values, 2, 1.2)).sum()),
+    ),
+    Truth::new(
+        "moving_stdevs: { column: f, order_by: [id], previous: 3, max: 1.3, by: [b, g], tolerance: 0.1 }",
+        "select (select count(*) from t where not isfinite(f)) + (select count(*) from (select v, avg(v) over w m, stddev_samp(v) over w q, count(*) over w n \
+         from (select id, b, case when g = 0 then 0 else g end as h, f v from t where isfinite(f)) \
+         window w as (partition by b, h order by id rows between 3 preceding and 1 preceding)) \
+         where n = 3 and (not isfinite(m) or not isfinite(q) or abs(v - m) > 1.3 * q + 1e-9 * greatest(abs(v), abs(m))))",
+        |rows| Expected::violations(grouped(rows, "f", &["b", "g"]).iter().map(|values| moved(values, 3, 1.3)).sum()),
+    ),
 ];
 
 /// The check, the columns it compares, and in Python the numbers that it finds: `a` and `b` are the columns here and there without nulls,
@@ -231,6 +282,43 @@ pub(super) const STATISTICS: &[Statistic] = &[
         |n| n[0] <= 0.1,
     ),
     ("kl_divergence: { column: s, with: truth.other, max: 0.1 }", "s", "kl(a, count(b))", |n| n[0] <= 0.1),
+    (
+        "chi_square: { column: i, bins: { edges: [-2, 0, 1, 3], weights: [2, 1, 2], tail_weights: [2, 2] }, p_value: 0.01 }",
+        "i",
+        "fit(bins(a, [-2, 0, 1, 3]), dict(zip(range(5), [2, 2, 1, 2, 2])))",
+        |n| likely(n, 0.01),
+    ),
+    // What is beyond the edges is not expected, nor is the bin in the middle.
+    (
+        "chi_square: { column: f, bins: { edges: [-1, 0, 0.1, 2.5], weights: [0.4, 0, 0.6] } }",
+        "f",
+        "fit(bins(a, [-1, 0, 0.1, 2.5]), dict(zip(range(5), [0, 0.4, 0, 0.6, 0])))",
+        |n| likely(n, 0.05),
+    ),
+    (
+        "chi_square: { column: n, with: truth.other, other_column: i, bins: { edges: [-1, 0, 0.5, 2] }, p_value: 0.3 }",
+        "n/i",
+        "same(bins(a, [-1, 0, 0.5, 2]), bins(b, [-1, 0, 0.5, 2]))",
+        |n| likely(n, 0.3),
+    ),
+    (
+        "kl_divergence: { column: g, bins: { edges: [-1, 0, 1], weights: [1, 2], tail_weights: [1, 2] }, max: 0.2 }",
+        "g",
+        "kl(bins(a, [-1, 0, 1]), dict(zip(range(4), [1, 1, 2, 2])))",
+        |n| n[0] <= 0.2,
+    ),
+    (
+        "kl_divergence: { column: i8, bins: { edges: [-3, 0, 3], weights: [1, 2] }, max: 0.2 }",
+        "i8",
+        "kl(bins(a, [-3, 0, 3]), dict(zip(range(4), [0, 1, 2, 0])))",
+        |n| n[0] <= 0.2,
+    ),
+    (
+        "kl_divergence: { column: n, with: truth.other, bins: { edges: [-1, 0, 2] }, max: 0.1 }",
+        "n",
+        "kl(bins(a, [-1, 0, 2]), count(bins(b, [-1, 0, 2])))",
+        |n| n[0] <= 0.1,
+    ),
     ("cramers_v: { columns: [k, b], max: 0.2 }", "k,b", "v(pairs)", |n| n[0] <= 0.2),
     // The one determines the other, but in a table of one value.
     ("cramers_v: { columns: [s, sl], min: 1 }", "s,sl", "v(pairs)", |n| n[0] >= 1.0 - 1e-9),
@@ -254,9 +342,15 @@ def one(a, name, args):
     x, n = np.sort(a), len(a)
     f = getattr(stats, name).cdf(x, *args)
     return tail(max((np.arange(1, n + 1) / n - f).max(), (f - np.arange(n) / n).max()), n)
+def bins(a, edges):
+    a = numbers(a)
+    inside, _ = np.histogram(a[(a >= edges[0]) & (a <= edges[-1])], edges)
+    counts = [int((a < edges[0]).sum()), *inside.tolist(), int((a > edges[-1]).sum())]
+    return [at for at, n in enumerate(counts) for _ in range(n)]
 def fit(a, weights):
     if not a: return []
-    observed = count(a); keys = list(weights)
+    observed = count(a); keys = [k for k in weights if weights[k] or observed[k]]
+    if not all(weights[k] for k in keys): return ['inf', len(keys), 0.0]
     total = sum(weights.values())
     r = stats.chisquare([observed[k] for k in keys], [weights[k] / total * len(a) for k in keys])
     return [float(r.statistic), len(keys), float(r.pvalue)]
