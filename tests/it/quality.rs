@@ -278,14 +278,15 @@ fn a_history_tells_each_run_and_the_last_that_passed() {
 
 /// Enough rows for a profile to be sure of: each column has something of its own.
 fn people() -> String {
-    let mut csv = String::from("id,code,kind,status,score,at,flag,maybe,constant,lat,lon,said\n");
+    let mut csv = String::from("id,code,kind,status,score,at,flag,maybe,constant,lat,lon,said,state,group_id\n");
     for i in 0..600 {
         let kind = ["a b", "no", "x: y", "it's \"q\""][i % 4].replace('"', "\"\"");
         let maybe = if i % 3 == 0 { String::new() } else { (i % 7).to_string() };
         let place = if i % 40 == 0 { ",".to_owned() } else { format!("{}.5,{}.25", i % 90, i % 180) };
         let said = "word ".repeat(i % 9 + 1) + &i.to_string();
+        let state = if i % 20 == 7 { format!("opne {i}") } else { ["open", "closed"][i % 2].to_owned() };
         csv.push_str(&format!(
-            "{},K{:03}{}{},\"{kind}\",{},{:.2},2013-{:02}-{:02},{},{maybe},7,{place},{said}\n",
+            "{},K{:03}{}{},\"{kind}\",{},{:.2},2013-{:02}-{:02},{},{maybe},7,{place},{said},{state},{}\n",
             i + 1,
             (i * 37) % 1000,
             char::from(b'A' + (i % 26) as u8),
@@ -295,6 +296,7 @@ fn people() -> String {
             i % 12 + 1,
             i % 28 + 1,
             i % 2 == 0,
+            i * 7 % 350,
         ));
     }
     csv
@@ -348,7 +350,7 @@ fn a_profile_agrees_with_sql_and_what_it_suggests_passes() {
 
     let yaml = project.phlo(&["quality", "profile", "raw.people", "--suggest"]).exits(0).stdout;
     for wanted in [
-        "  - not_null: [id, code, kind, status, score, at, flag, constant, said]\n",
+        "  - not_null: [id, code, kind, status, score, at, flag, constant, said, state, group_id]\n",
         "  - not_null: { columns: [lat], tolerance: 0.03 }\n",
         "  - nulls_together: [lat, lon]\n",
         "  - length: { column: said, min: 1, max: 50 }\n",
@@ -360,11 +362,19 @@ fn a_profile_agrees_with_sql_and_what_it_suggests_passes() {
         "  - range: { column: at, min: '2013-01-01' }\n",
         "  - range: { column: maybe, min: 0, max: 6 }\n",
         "  - pattern: { column: code, pattern: 'K[0-9]{3}[A-Z]{2}' }\n",
+        "  - accepted_values: { column: state, values: [closed, open], tolerance: 0.05 }\n",
+        // Half of a standard deviation of 64.1 from the mean of 99.7.
+        "  - aggregate: { function: mean, column: score, min: 67.0, max: 132.0 }\n",
+        "  - aggregate: { function: mean, column: lat, min: ",
+        "  - histogram: { column: flag, bins: [{ value: \"false\", min: 0.25, max: 0.75 }] }\n",
+        "  - histogram: { column: status, bins: [{ value: \"200\", min: 0.16, max: 0.5 }, { value: \"404\", min: 0.16, max: 0.5 }, { value: \"500\", min: 0.16, max: 0.5 }] }\n",
         "  - row_count: { min: 500 }\n",
     ] {
         assert!(yaml.contains(wanted), "{wanted} is not in {yaml}");
     }
-    for absent in ["column: flag", "column: constant", "[score]"] {
+    let means = ["id", "status", "maybe", "constant", "group_id"].map(|name| format!("mean, column: {name},"));
+    let absent = ["values: [false", "column: constant", "[score]", "histogram: { column: state"];
+    for absent in absent.into_iter().chain(means.iter().map(String::as_str)) {
         assert!(!yaml.contains(absent), "{absent} is in {yaml}");
     }
     let asset = std::fs::read_to_string(project.path().join("assets/raw/people.yaml")).unwrap();
@@ -378,6 +388,62 @@ fn a_profile_agrees_with_sql_and_what_it_suggests_passes() {
     let again = project.phlo(&["quality", "profile", "raw.people", "--suggest", "--json"]).exits(0).json();
     assert_eq!((&again["checks"], &again["yaml"]), (&json!([]), &json!("")));
     assert!(project.phlo(&["quality", "profile", "raw.peopel"]).exits(2).stderr.contains("raw.people"));
+}
+
+/// Measures of every type, some of them lopsided, and shares of values that are seldom; what is suggested of a table of few rows says nothing
+/// of means.
+#[test]
+fn what_is_suggested_of_means_and_shares_has_room_and_passes() {
+    let numbers: Vec<_> = (1..=300).map(|n| format!("({n})")).collect();
+    let sql = "SELECT value AS n, arrow_cast(value % 200, 'UInt8') AS u, arrow_cast(value * 0.1, 'Float32') AS g,\n\
+         CAST(value AS DECIMAL(12, 2)) / 8 AS price, CAST(value AS DECIMAL(38, 10)) * 1000000000000 AS big,\n\
+         CASE WHEN value = 7 THEN 1000000.0 ELSE value % 3 + 0.5 END AS lopsided, power(10.0, value) AS huge,\n\
+         CASE WHEN value = 9 THEN CAST('NaN' AS DOUBLE) ELSE value * 0.5 END AS odd,\n\
+         value % 50 = 0 AS seldom, arrow_cast(CASE WHEN value % 4 = 0 THEN 'it''s' WHEN value % 9 = 0 THEN NULL ELSE 'no' END, 'Dictionary(Int32, Utf8)') AS word\n\
+         FROM (VALUES ".to_owned() + &numbers.join(", ") + ") AS t(value)";
+    let asset = |yaml: &str| format!("/* phlo\ndescription: measures\n{yaml}*/\n{sql}\n");
+    let project = Project::new()
+        .write("assets/raw/m.sql", &asset(""))
+        .write("assets/raw/few.sql", "SELECT * FROM raw.m WHERE n < 100\n");
+    project.phlo(&["run"]).exits(0);
+    let yaml = project.phlo(&["quality", "profile", "raw.m", "--suggest"]).exits(0).stdout;
+    for wanted in [
+        // Whole numbers, floats and decimals.
+        "mean, column: u, min: ",
+        "mean, column: g, min: 10.7, max: 19.4 }",
+        "mean, column: price, min: 13.0, max: 25.0 }",
+        "mean, column: big, min: ",
+        // What lies below the least value need not be said.
+        "mean, column: lopsided, max: ",
+        "  - histogram: { column: seldom, bins: [{ value: \"false\", min: 0.97, max: 0.99 }] }\n",
+        "  - histogram: { column: word, bins: [{ value: \"no\", ",
+    ] {
+        assert!(yaml.contains(wanted), "{wanted} is not in {yaml}");
+    }
+    for absent in ["mean, column: n,", "mean, column: odd,"] {
+        assert!(!yaml.contains(absent), "{absent} is in {yaml}");
+    }
+    project.put("assets/raw/m.sql", &asset(&yaml));
+    project.phlo(&["check"]).exits(0);
+    project.phlo(&["quality", "run", "raw.m"]).exits(0);
+    let few = project.phlo(&["quality", "profile", "raw.few", "--suggest"]).exits(0).stdout;
+    assert!(few.contains("range: ") && !few.contains("mean") && !few.contains("histogram"), "{few}");
+}
+
+#[test]
+fn a_decimals_mean_is_exact_to_four_places_more() {
+    let project = Project::new().write(
+        "assets/raw/d.sql",
+        "SELECT CAST(a AS DECIMAL(38, 2)) AS a, CAST(b AS DECIMAL(12, 3)) AS b, CAST(NULL AS DECIMAL(5, 1)) AS c, n FROM (VALUES\n\
+          ('12345678901234567890123456.78', '0.001', 9007199254740993), ('-12345678901234567890123456.77', '0.001', 9007199254740993),\n\
+          (NULL, '-0.004', 9007199254740994)) AS t(a, b, n)\n",
+    );
+    project.phlo(&["run"]).exits(0);
+    let told = project.phlo(&["quality", "profile", "raw.d", "--json"]).exits(0).json();
+    let means: Vec<_> = told["columns"].as_array().unwrap().iter().map(|c| &c["numbers"]["mean"]).collect();
+    assert_eq!(means, [&json!("0.005000"), &json!("-0.0006667"), &Value::Null, &json!(9_007_199_254_740_994.0_f64)]);
+    let text = project.phlo(&["quality", "profile", "raw.d"]).exits(0).stdout;
+    assert!(text.contains("-0.0006667") && text.contains("0.005"), "{text}");
 }
 
 #[test]
@@ -411,6 +477,7 @@ fn a_profile_holds_for_every_type_and_for_no_rows() {
     );
     let f = &told["columns"][2]["numbers"];
     assert_eq!((&f["nans"], &f["infinite"], &f["zeros"], &f["mean"]), (&json!(1), &json!(1), &json!(1), &json!(0.0)));
+    assert_eq!(told["columns"][1]["numbers"]["mean"], "0.725000");
     project.phlo(&["quality", "profile", "raw.t"]).exits(0);
     let suggested = project.phlo(&["quality", "profile", "raw.t", "--suggest"]).exits(0).stdout;
     assert!(suggested.contains("row_count: { min: 2 }"), "{suggested}");

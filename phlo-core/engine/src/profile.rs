@@ -11,6 +11,7 @@ use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_cast::{can_cast_types, cast};
 use arrow_schema::DataType;
+use datafusion::arrow::datatypes::i256;
 use datafusion::catalog::TableProvider;
 use datafusion::common::hash_utils::{HLL_RANDOM_STATE, create_hashes};
 use datafusion::prelude::SessionContext;
@@ -31,6 +32,8 @@ const TOLD: usize = 50;
 const SHOWN: usize = 200;
 /// Values that a level of a [`Sketch`] holds before every second one is moved to the next.
 const LEVEL: usize = 1_024;
+/// Decimal places that a mean has more than the decimals that it is of.
+const PLACES: u8 = 4;
 /// A [`Sketch`] tells these parts of the values.
 const QUANTILES: [f64; 5] = [0.05, 0.25, 0.5, 0.75, 0.95];
 /// Bits of a hash that choose a register of [`Registers`]: the error is about 0.8 %.
@@ -97,11 +100,12 @@ pub struct Quantiles {
 }
 
 /// What a column of numbers holds. NaN and infinity are left out of mean and standard deviation.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Numbers {
-    /// The mean; none without values.
-    pub mean: Option<f64>,
-    /// The standard deviation of a sample; none of fewer than two values.
+    /// The mean; none without values. Whole numbers and decimals of up to 38 digits are summed exactly. Decimals' is told as they are, with
+    /// four places more, of which the last is rounded; the others' is a float64.
+    pub mean: Option<Value>,
+    /// The standard deviation of a sample, computed in float64; none of fewer than two values.
     pub stdev: Option<f64>,
     /// Values that are 0.
     pub zeros: u64,
@@ -111,6 +115,18 @@ pub struct Numbers {
     pub nans: u64,
     /// Values that are infinite.
     pub infinite: u64,
+}
+
+impl Numbers {
+    /// The mean as a float64, a decimal's too.
+    pub fn float_mean(&self) -> Option<f64> {
+        self.mean.as_ref().and_then(float)
+    }
+}
+
+/// A number that a profile tells: decimals are texts.
+pub fn float(value: &Value) -> Option<f64> {
+    value.as_f64().or_else(|| value.as_str()?.parse().ok())
 }
 
 /// What a column of texts holds. Lengths are in characters.
@@ -251,23 +267,25 @@ impl Kind {
                 let number = if *single { (number as f32).to_string().parse().unwrap_or(number) } else { number };
                 serde_json::Number::from_f64(number).map_or_else(|| number.to_string().into(), Value::Number)
             }
-            Self::Decimal { scale } => decimal(key, *scale).into(),
+            Self::Decimal { scale } => decimal(&key.to_string(), *scale).into(),
             Self::Moment(data_type) => moment(key, data_type).map_or(Value::Null, Value::String),
             Self::Text | Self::Bool | Self::Other => Value::Null,
         }
     }
 }
 
-fn decimal(key: i128, scale: i8) -> String {
+/// The decimal of an unscaled whole number.
+fn decimal(key: &str, scale: i8) -> String {
     let Ok(places) = usize::try_from(scale) else {
         return format!("{key}{}", "0".repeat(usize::from(scale.unsigned_abs())));
     };
     if places == 0 {
-        return key.to_string();
+        return key.to_owned();
     }
-    let digits = format!("{:0>width$}", key.unsigned_abs(), width = places + 1);
+    let (sign, digits) = key.strip_prefix('-').map_or(("", key), |digits| ("-", digits));
+    let digits = format!("{digits:0>width$}", width = places + 1);
     let (whole, part) = digits.split_at(digits.len() - places);
-    format!("{}{whole}.{part}", if key < 0 { "-" } else { "" })
+    format!("{sign}{whole}.{part}")
 }
 
 fn moment(key: i128, data_type: &DataType) -> Option<String> {
@@ -417,7 +435,7 @@ impl Column {
                 told.min = self.ordered.min.map(|key| kind.value(key));
                 told.max = self.ordered.max.map(|key| kind.value(key));
                 told.quantiles = self.ordered.sketch.told(|key| kind.value(key));
-                told.numbers = (!matches!(kind, Kind::Moment(_))).then(|| self.ordered.told());
+                told.numbers = (!matches!(kind, Kind::Moment(_))).then(|| self.ordered.told(kind));
             }
         }
         told.common = self.distinct.map(Different::common).unwrap_or_default();
@@ -590,6 +608,8 @@ struct Ordered {
     negatives: u64,
     nans: u64,
     infinite: u64,
+    // Of the keys, which whole numbers and decimals are.
+    sum: Sum,
     // Welford's: of the finite ones.
     count: u64,
     mean: f64,
@@ -602,6 +622,7 @@ impl Ordered {
             self.min = Some(self.min.map_or(key, |min| min.min(key)));
             self.max = Some(self.max.map_or(key, |max| max.max(key)));
             self.sketch.look(key);
+            self.sum.look(key);
             match number.partial_cmp(&0.0) {
                 Some(Ordering::Less) => self.negatives += 1,
                 Some(Ordering::Equal) => self.zeros += 1,
@@ -630,6 +651,7 @@ impl Ordered {
         self.negatives += other.negatives;
         self.nans += other.nans;
         self.infinite += other.infinite;
+        self.sum.merge(other.sum);
         let count = self.count + other.count;
         if count > 0 {
             let (ours, theirs) = (self.count as f64, other.count as f64);
@@ -640,15 +662,56 @@ impl Ordered {
         self.count = count;
     }
 
-    fn told(&self) -> Numbers {
+    fn told(&self, kind: &Kind) -> Numbers {
+        let mean = || match kind {
+            Kind::Decimal { scale } => Some(
+                decimal(&self.sum.mean(self.count, PLACES)?.to_string(), scale.saturating_add_unsigned(PLACES)).into(),
+            ),
+            Kind::Int(_) => Some((self.sum.total()?.to_i128()? as f64 / self.count as f64).into()),
+            _ => Some(self.mean.into()),
+        };
         Numbers {
-            mean: (self.count > 0).then_some(self.mean),
+            mean: if self.count > 0 { mean() } else { None },
             stdev: (self.count > 1).then(|| (self.squares / (self.count - 1) as f64).sqrt()),
             zeros: self.zeros,
             negatives: self.negatives,
             nans: self.nans,
             infinite: self.infinite,
         }
+    }
+}
+
+/// A sum of whole numbers that never wraps: their upper and their lower 64 bits are summed apart.
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    upper: i128,
+    lower: u128,
+}
+
+impl Sum {
+    fn look(&mut self, number: i128) {
+        self.upper += number >> 64;
+        self.lower += u128::from(number as u64);
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.upper += other.upper;
+        self.lower += other.lower;
+    }
+
+    fn total(&self) -> Option<i256> {
+        let shifted = i256::from_i128(self.upper).checked_mul(i256::from_i128(1 << 64))?;
+        shifted.checked_add(i256::from_parts(self.lower, 0))
+    }
+
+    /// The total by a count, times ten to the `places`, rounded half away from zero.
+    fn mean(&self, count: u64, places: u8) -> Option<i256> {
+        let count = i256::from_i128(count.into());
+        let scaled = self.total()?.checked_mul(i256::from_i128(10).checked_pow(places.into())?)?;
+        let (whole, rest) = (scaled.checked_div(count)?, scaled.checked_rem(count)?);
+        let away = if scaled.is_negative() { i256::MINUS_ONE } else { i256::ONE };
+        let twice = rest.checked_add(rest)?.checked_abs()?;
+        if twice >= count { whole.checked_add(away) } else { Some(whole) }
     }
 }
 
@@ -975,10 +1038,34 @@ mod tests {
     }
 
     #[test]
+    fn means_are_exact_to_the_places_that_are_told() {
+        let most = 10_i128.pow(38) - 1;
+        for (numbers, want) in [
+            (&[1, 2][..], "15000"),
+            (&[1, 0, 0], "3333"),
+            (&[-1, 0, -1], "-6667"),
+            (&[-1, 0, 0, 0, 0, 0, 0, 0], "-1250"),
+            // Of 1/32, 0.03125, the half goes away from zero.
+            (&[&[1][..], &[0; 31]].concat(), "313"),
+            (&[most, most, most], "999999999999999999999999999999999999990000"),
+            (&[-most, 1, most], "3333"),
+            (&[i64::MAX.into(), 1, u64::MAX.into(), -1, i64::MIN.into()], "36893488147419103228000"),
+        ] {
+            let mut parts = [Sum::default(), Sum::default()];
+            numbers.iter().enumerate().for_each(|(at, number)| parts[at % 2].look(*number));
+            let [mut all, more] = parts;
+            all.merge(more);
+            assert_eq!(all.mean(numbers.len() as u64, 4).unwrap().to_string(), want, "{numbers:?}");
+        }
+        assert_eq!(Sum::default().mean(0, 4), None);
+    }
+
+    #[test]
     fn keys_keep_the_order_of_numbers() {
         let numbers = [f64::NEG_INFINITY, -1e300, -1.5, -f64::MIN_POSITIVE, 0.0, 1e-300, 2.5, f64::INFINITY];
         assert!(numbers.windows(2).all(|pair| to_key(pair[0]) < to_key(pair[1])));
         assert!(numbers.iter().all(|number| from_key(to_key(*number)).to_bits() == number.to_bits()));
-        assert_eq!([decimal(-5, 2), decimal(1234, 2), decimal(7, 0), decimal(7, -2)], ["-0.05", "12.34", "7", "700"]);
+        let decimals = [("-5", 2), ("1234", 2), ("7", 0), ("7", -2)].map(|(key, scale)| decimal(key, scale));
+        assert_eq!(decimals, ["-0.05", "12.34", "7", "700"]);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use arrow_schema::DataType;
-use phlo_engine::profile::{ColumnProfile, TableProfile, profile};
+use phlo_engine::profile::{ColumnProfile, TableProfile, float, profile};
 use phlo_engine_api::TableInfo;
 use phlo_plugin::{Error, Result};
 use phlo_spec::{AssetKey, AssetSpec, CheckSeverity, CheckSpec, Node, Tolerance};
@@ -24,6 +24,17 @@ const NARROW: i128 = 60;
 const FEW: f64 = 0.05;
 /// The part of rows that an approximate count of distinct values has to reach before uniqueness is looked at exactly.
 const UNIQUE: f64 = 0.97;
+
+/// Values from which on their mean, and how often each occurs, are expected to stay near what they are.
+const MANY: u64 = 100;
+/// Different values of which a `histogram` tells how often each occurs.
+const SHARES: u64 = 6;
+/// How often a value has to occur for its share to be told.
+const SEEN: u64 = 10;
+/// The part of the values that one has to be for those that are less often to be taken for odd.
+const COMMON: f64 = 0.01;
+/// Last words of columns whose numbers name something, and have no mean.
+const NAMING: [&str; 10] = ["id", "key", "sk", "no", "nr", "num", "number", "code", "year", "zip"];
 
 /// A table and what it holds.
 #[derive(Debug, Clone)]
@@ -163,6 +174,12 @@ fn candidates(profile: &TableProfile, had: &Had) -> Vec<String> {
             if lacks("accepted_values") {
                 items.push(format!("accepted_values: {{ column: {name}, values: [{}] }}", values.join(", ")));
             }
+        } else if let Some((values, tolerance)) = mostly(column, profile.rows) {
+            if lacks("accepted_values") {
+                let values = values.join(", ");
+                items
+                    .push(format!("accepted_values: {{ column: {name}, values: [{values}], tolerance: {tolerance} }}"));
+            }
         } else if let Some(bounds) = bounds(column, profile.rows) {
             if lacks("range") {
                 items.push(format!("range: {{ column: {name}, {bounds} }}"));
@@ -176,6 +193,17 @@ fn candidates(profile: &TableProfile, had: &Had) -> Vec<String> {
             && lacks("pattern")
         {
             items.push(format!("length: {{ column: {name}, {lengths} }}"));
+        }
+        if let Some(bounds) = mean(column, profile.rows)
+            && lacks("aggregate")
+            && lacks("mean_stdevs")
+        {
+            items.push(format!("aggregate: {{ function: mean, column: {name}, {bounds} }}"));
+        }
+        if let Some(bins) = shares(column, profile.rows)
+            && lacks("histogram")
+        {
+            items.push(format!("histogram: {{ column: {name}, bins: [{}] }}", bins.join(", ")));
         }
     }
     if !had.kind("row_count") {
@@ -266,6 +294,73 @@ fn accepted(column: &ColumnProfile, rows: u64) -> Option<Vec<String>> {
     None
 }
 
+/// The texts that make up nearly all of a column, as YAML, and the part of the rows that may be others: the odd ones of today with room.
+fn mostly(column: &ColumnProfile, rows: u64) -> Option<(Vec<String>, f64)> {
+    let texts = column.texts.as_ref()?;
+    let values = rows - column.nulls;
+    let often = |count: u64| count >= SEEN && count as f64 >= values as f64 * COMMON;
+    let common: Vec<_> = column.common.iter().filter(|(_, count)| often(*count)).collect();
+    let others = values - common.iter().map(|(_, count)| count).sum::<u64>();
+    if values < MANY || texts.max_length > 100 || common.is_empty() || common.len() > TEXTS || others == 0 {
+        return None;
+    }
+    let tolerance = round_up(others as f64 / values as f64);
+    let mut told: Vec<_> = common.iter().filter_map(|(value, _)| value.as_str()).collect();
+    told.sort_unstable();
+    (tolerance <= FEW).then(|| (told.into_iter().map(scalar).collect(), tolerance))
+}
+
+/// `min: …, max: …` of a measure's mean, half a standard deviation away, of which a bound is told that says more than the values' own.
+fn mean(column: &ColumnProfile, rows: u64) -> Option<String> {
+    let numbers = column.numbers.as_ref()?;
+    let odd = numbers.nans + numbers.infinite > 0;
+    if rows - column.nulls < MANY || odd || is_naming(&column.name) || is_key(column, rows) {
+        return None;
+    }
+    let (least, most) = (column.min.as_ref()?, column.max.as_ref()?);
+    // Hours and days, grades and codes.
+    let span = least.as_i64().zip(most.as_i64()).map(|(least, most)| i128::from(most) - i128::from(least));
+    if span.is_some_and(|span| span <= NARROW) || accepted(column, rows).is_some() {
+        return None;
+    }
+    let (mean, room) = (numbers.float_mean()?, numbers.stdev? / 2.0);
+    let (min, max) = fractions(mean - room, mean + room)?;
+    let (least, most) = (float(least)?, float(most)?);
+    let bounds = [("min", &min, min.parse::<f64>().ok()? > least), ("max", &max, max.parse::<f64>().ok()? < most)];
+    let bounds: Vec<_> =
+        bounds.iter().filter(|(.., tells)| *tells).map(|(end, text, _)| format!("{end}: {text}")).collect();
+    (!bounds.is_empty()).then(|| bounds.join(", "))
+}
+
+// A foreign key, though of whole numbers, is no measure.
+fn is_naming(column: &str) -> bool {
+    let last = column.rsplit('_').next().unwrap_or(column);
+    let lower = last.to_ascii_lowercase();
+    NAMING.contains(&lower.as_str()) || lower.ends_with("key") || last.ends_with("Id") || last.ends_with("ID")
+}
+
+/// The few values of a column as bins, each with the share that it may have: half of what it has, or of what the others have, more or
+/// less. One of two tells the other's.
+fn shares(column: &ColumnProfile, rows: u64) -> Option<Vec<String>> {
+    let distinct = column.distinct.filter(|distinct| distinct.exact)?.count;
+    let values = rows - column.nulls;
+    let few = column.booleans.is_some() || accepted(column, rows).is_some();
+    if values < MANY || !few || !(2..=SHARES).contains(&distinct) || column.common.len() as u64 != distinct {
+        return None;
+    }
+    let told = column.common.iter().filter(|(_, count)| *count >= SEEN);
+    let bins = told.take(if distinct == 2 { 1 } else { SHARES as usize }).map(|(value, count)| {
+        let share = *count as f64 / values as f64;
+        let room = share.min(1.0 - share) / 2.0;
+        let min = ((share - room) * 100.0 + 1e-9).floor() / 100.0;
+        let max = ((share + room) * 100.0 - 1e-9).ceil() / 100.0;
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        format!("{{ value: {}, min: {min}, max: {max} }}", scalar(&value))
+    });
+    let bins: Vec<_> = bins.collect();
+    (!bins.is_empty()).then_some(bins)
+}
+
 // `min: …, max: …`, rounded outwards.
 fn bounds(column: &ColumnProfile, rows: u64) -> Option<String> {
     let (min, max) = (column.min.as_ref()?, column.max.as_ref()?);
@@ -287,8 +382,7 @@ fn bounds(column: &ColumnProfile, rows: u64) -> Option<String> {
                 bounds.iter().filter(|(.., tells)| *tells).map(|(end, n, _)| format!("{end}: {n}")).collect();
             return (!bounds.is_empty()).then(|| bounds.join(", "));
         }
-        let number = |value: &Value| value.as_f64().or_else(|| value.as_str()?.parse().ok());
-        let (min, max) = fractions(number(min)?, number(max)?)?;
+        let (min, max) = fractions(float(min)?, float(max)?)?;
         // A number keeps fifteen digits; a decimal in quotes keeps all.
         let long = |text: &str| text.bytes().filter(u8::is_ascii_digit).count() > 15;
         if column.data_type.is_decimal() && (long(&min) || long(&max)) {
@@ -386,6 +480,22 @@ mod tests {
         let tolerances = [0.019_3, 0.03, 0.000_41, 0.05, 0.051].map(|rate| round_up(rate).to_string());
         assert_eq!(tolerances, ["0.02", "0.03", "0.0005", "0.05", "0.06"]);
         assert_eq!([1, 2, 10, 600, 27_004, 999_999].map(leading), [1, 1, 9, 500, 20_000, 900_000]);
+    }
+
+    #[test]
+    fn numbers_that_name_something_are_told_by_their_name() {
+        for (name, naming) in [
+            ("id", true),
+            ("order_id", true),
+            ("customerId", true),
+            ("l_orderkey", true),
+            ("ZIP", true),
+            ("paid", false),
+            ("price", false),
+            ("turkey_weight", false),
+        ] {
+            assert_eq!(is_naming(name), naming, "{name}");
+        }
     }
 
     #[test]

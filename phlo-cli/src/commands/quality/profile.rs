@@ -154,7 +154,7 @@ fn numbers(printer: &Printer, profile: &Profile) -> Option<String> {
     let mut table = Table::list(printer, &headings);
     for (column, n, quantiles) in columns {
         let counts = [n.zeros, n.negatives, n.nans, n.infinite].into_iter().take(if odd { 4 } else { 2 });
-        let cells = [Cell::maybe(n.mean.map(rounded)), Cell::maybe(n.stdev.map(rounded))].into_iter();
+        let cells = [Cell::maybe(n.float_mean().map(rounded)), Cell::maybe(n.stdev.map(rounded))].into_iter();
         let cells = cells.chain(quantiles.values.iter().map(|(_, value)| shown(printer, value).into()));
         let cells = cells.chain(counts.map(|n| number::count(n).into()));
         table.row([Cell::toned((column.name.as_str(), Tone::Strong))].into_iter().chain(cells));
@@ -311,7 +311,7 @@ mod tests {
                     exact: false,
                 }),
                 numbers: Some(Numbers {
-                    mean: Some(12.639_071),
+                    mean: Some(json!(12.639_071)),
                     stdev: Some(40.21),
                     zeros: 1_401,
                     negatives: 15_000,
