@@ -79,6 +79,13 @@ fn a_mistake_in_a_file_is_told_at_its_place() {
     }
     check(
         yaml,
+        "source: { plugin: files, path: data.csv }\nchecks:\n  - row_count: { min: 1, warn: { min: 2 }, severity: warn }\n",
+        "assets/raw/x.yaml:3:5",
+        "P1015",
+        "remove `severity`",
+    );
+    check(
+        yaml,
         "source: { plugin: files, path: data.csv }\nchecks:\n  - not_nul: [id]\n",
         "assets/raw/x.yaml:3:5",
         "P2001",

@@ -109,6 +109,47 @@ print(json.dumps(told))
 }
 
 #[test]
+fn bounds_that_warn_publish_the_table_and_tell() {
+    let warned = |max: u32| {
+        format!(
+            "source: {{ plugin: files, path: in/orders.csv }}
+write: {{ strategy: overwrite }}
+checks:
+  - row_count: {{ min: 2, warn: {{ min: 10 }} }}
+  - aggregate: {{ function: mean, column: price, min: 0, max: {max}, warn: {{ max: 3 }}, name: mean price }}
+  - metric: {{ expression: max(id), max: 9, warn: {{ max: 8 }} }}
+"
+        )
+    };
+    let project = Project::new().write("in/orders.csv", BAD).write("assets/raw/orders.yaml", &warned(100));
+    let run = project.phlo(&["run"]).exits(0);
+    let told = format!("{}{}", run.stdout, run.stderr);
+    for wanted in [
+        "1 passed, 2 warned",
+        "warning: raw.orders: row_count(2..): found 4 rows; wanted at least 2 rows; warns unless at least 10 rows",
+        "warning: raw.orders: mean price: found mean(price) is 3.25; wanted mean(price) at least 0 and at most 100; warns unless at \
+         least 0 and at most 3",
+    ] {
+        assert!(told.contains(wanted), "{wanted} is not in {told}");
+    }
+    assert!(project.phlo(&["sql", "SELECT count(*) AS n FROM raw.orders", "--json"]).exits(0).stdout.contains('4'));
+    let results = project.phlo(&["quality", "show", "raw.orders", "--json"]).exits(0).stdout;
+    assert_eq!(results.matches("\"severity\": \"warn\"").count(), 2, "{results}");
+    let junit = project.phlo(&["quality", "show", "raw.orders", "--format", "junit"]).exits(0).stdout;
+    assert!(!junit.contains("<failure") && junit.contains("warns unless at least 10 rows"), "{junit}");
+    let html = project.phlo(&["quality", "show", "raw.orders", "--format", "html"]).exits(0).stdout;
+    assert!(html.contains("warns unless at least 10 rows"), "{html}");
+    let history = project.phlo(&["quality", "history", "raw.orders"]).exits(0).stdout;
+    assert!(history.contains("warned"), "{history}");
+    let explained = project.phlo(&["quality", "explain", "raw.orders"]).exits(0).stdout;
+    assert!(explained.contains("mean price"), "{explained}");
+    project.phlo(&["quality", "run", "raw.orders"]).exits(0);
+    // Beyond the outer bounds it blocks.
+    project.put("assets/raw/orders.yaml", &warned(3).replace(", warn: { max: 3 }", ""));
+    project.phlo(&["run"]).exits(3);
+}
+
+#[test]
 fn the_page_shows_rows_escaped_and_needs_nothing_from_elsewhere() {
     let project = shop(BAD);
     project.phlo(&["run"]).exits(3);

@@ -72,6 +72,8 @@ pub struct CheckPlan {
     pub others: Vec<OtherTable>,
     /// Whether the same rows may pass today and fail tomorrow: then it is asked though no row came. Aggregates always are.
     pub by_the_clock: bool,
+    /// Whether its verdicts know a level of their own for warnings: see [`Self::warning`].
+    pub warns: bool,
 }
 
 /// A column that is compared with one of another table. The engine refuses the check where their types have no values in common, say a
@@ -104,7 +106,7 @@ impl CheckPlan {
         let (name, expected) = (name.into(), expected.into());
         let unit = "row".to_owned();
         let (columns, compared, others) = (Vec::new(), Vec::new(), Vec::new());
-        Self { name, columns, expected, evaluation, unit, compared, others, by_the_clock: false }
+        Self { name, columns, expected, evaluation, unit, compared, others, by_the_clock: false, warns: false }
     }
 
     /// A column is compared with one of another table.
@@ -132,6 +134,16 @@ impl CheckPlan {
     #[must_use]
     pub fn on<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
         self.columns.extend(columns.into_iter().map(Into::into));
+        self
+    }
+
+    /// Its verdicts know two levels: violations of a verdict that passed are told and let the commit go on, whatever the table's size.
+    /// `severity: warn` and `tolerance` have no say then, and are refused. `wanted` is what must hold lest it warn, e.g. `at least 20 rows`;
+    /// it is no part of the name, since it does not change what is asked.
+    #[must_use]
+    pub fn warning(mut self, wanted: impl Into<String>) -> Self {
+        self.expected = format!("{}; warns unless {}", self.expected, wanted.into());
+        self.warns = true;
         self
     }
 
@@ -319,7 +331,8 @@ impl Value {
 /// What a check found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verdict {
-    /// Whether it holds, tolerance apart. The engine fails the check if this is false, or if violations exceed the tolerance.
+    /// Whether it holds, tolerance apart. The engine fails the check if this is false, or if violations exceed the tolerance; those of a
+    /// check that knows a level for warnings ([`CheckPlan::warning`]) warn where it holds.
     pub passed: bool,
     /// Rows (or what the check counts) that broke it.
     pub violations: u64,
@@ -333,6 +346,11 @@ impl Verdict {
     /// A judgement of the table as a whole: one violation if it did not pass.
     pub fn whole(passed: bool, observed: impl Into<String>) -> Self {
         Self { passed, violations: u64::from(!passed), total: None, observed: Some(observed.into()) }
+    }
+
+    /// A judgement of the table as a whole, which holds but warns: for a plan with [`CheckPlan::warning`], any other fails by it.
+    pub fn warned(observed: impl Into<String>) -> Self {
+        Self { passed: true, violations: 1, ..Self::whole(true, observed) }
     }
 }
 

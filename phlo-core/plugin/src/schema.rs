@@ -33,7 +33,9 @@ pub enum Class {
     Text,
     /// Dates and timestamps.
     Moment,
-    /// Bytes, times, lists and structs, each at most with its own type.
+    /// Times of day.
+    Time,
+    /// Bytes, lists and structs, each at most with its own type.
     Other,
 }
 
@@ -43,6 +45,7 @@ pub fn class(data_type: &DataType) -> Class {
         DataType::Boolean => Class::Bool,
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Class::Text,
         DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) => Class::Moment,
+        DataType::Time32(_) | DataType::Time64(_) => Class::Time,
         DataType::Dictionary(_, value) => class(value),
         number if number.is_numeric() => Class::Number,
         _ => Class::Other,

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use arrow_schema::SchemaRef;
 use phlo_engine::Check;
 use phlo_engine::check::unique_names;
-use phlo_plugin::quality::{CheckTarget, Evaluation};
+use phlo_plugin::quality::{CheckPlan, CheckTarget, Evaluation};
 use phlo_plugin::{Error, Result};
 use phlo_spec::asset::CheckSpec;
-use phlo_spec::{AssetSpec, Code, Diagnostics};
+use phlo_spec::{AssetSpec, CheckSeverity, Code, Diagnostics};
 
 use crate::platform::Platform;
 
@@ -21,7 +21,7 @@ pub(crate) fn checks(platform: &Platform, spec: &AssetSpec, schema: Option<&Sche
     for check in &spec.checks {
         let plan = registry.quality(&check.kind).and_then(|plugin| {
             let plan = plugin.check(&check.params, &target)?;
-            refuse_inert(check, plugin.heeds_tolerance(), &plan.evaluation)?;
+            refuse_inert(check, plugin.heeds_tolerance(), &plan)?;
             Ok(plan)
         });
         match plan {
@@ -87,7 +87,7 @@ fn also_of_others(platform: &Platform, check: &mut Check) {
 }
 
 /// Refuses what a check's map says and the check would not heed.
-fn refuse_inert(check: &CheckSpec, heeds_tolerance: bool, evaluation: &Evaluation) -> Result<()> {
+fn refuse_inert(check: &CheckSpec, heeds_tolerance: bool, plan: &CheckPlan) -> Result<()> {
     let inert = |key: &str, why: &str, hint: &str| {
         Err(Error::new(Code::InertConfig, format!("`{key}` has no say in the check `{}`, {why}", check.kind))
             .hint(hint))
@@ -96,7 +96,16 @@ fn refuse_inert(check: &CheckSpec, heeds_tolerance: bool, evaluation: &Evaluatio
         let hint = "remove `tolerance`; `severity: warn` tells without blocking";
         return inert("tolerance", "whose violations are no fraction of rows", hint);
     }
-    if check.filter.is_some() && matches!(evaluation, Evaluation::Schema { .. } | Evaluation::Schemas { .. }) {
+    if plan.warns {
+        let why = "which has bounds of its own for each level";
+        if check.severity == CheckSeverity::Warn {
+            return inert("severity", why, "remove `severity`, or write the inner bounds alone, with `severity: warn`");
+        }
+        if !check.tolerance.is_none() {
+            return inert("tolerance", why, "remove `tolerance`");
+        }
+    }
+    if check.filter.is_some() && matches!(plan.evaluation, Evaluation::Schema { .. } | Evaluation::Schemas { .. }) {
         return inert("where", "which looks at no rows", "remove `where`: the check is about the columns alone");
     }
     Ok(())

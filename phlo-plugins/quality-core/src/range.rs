@@ -1,26 +1,29 @@
 //! `range`.
 
+use arrow_schema::DataType;
 use phlo_plugin::prelude::*;
 use phlo_plugin::quality::quote;
-use phlo_plugin::schema::type_name;
+use phlo_plugin::schema::{Class, class, type_name};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::params::invalid;
-use crate::scalar::{Scalar, moment};
+use crate::scalar::{Scalar, moment, time};
 
 /// Values lie between bounds, or with `outside` beyond them.
 ///
 /// `min` and `max` are themselves allowed, `above` and `below` are not. Null passes (add `not_null` to refuse it). NaN is out of every
-/// range; infinity is compared as a number. An empty table passes. A bound of another type than the column's is refused. A violation is
-/// a row.
+/// range; infinity is compared as a number. Texts are compared by their code points, and what looks like a date is a text beside them. An
+/// empty table passes. A bound of another type than the column's is refused, and so is a time of day in fractions that the column does
+/// not hold. A violation is a row.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RangeParams {
-    /// The column: of numbers, dates or timestamps.
+    /// The column: of numbers, dates, timestamps, times of day or texts.
     pub column: String,
-    /// The lowest value allowed: a number, in quotes if it is a decimal of more than fifteen digits, or a date or timestamp such as
-    /// `2013-01-01` or `2013-01-01T06:00:00Z` (UTC unless it has an offset). At least one bound is needed.
+    /// The lowest value allowed: a number, in quotes if it is a decimal of more than fifteen digits, a date or timestamp such as
+    /// `2013-01-01` or `2013-01-01T06:00:00Z` (UTC unless it has an offset), a time of day such as `06:00:00`, or a text. At least one
+    /// bound is needed.
     #[serde(default)]
     pub min: Option<Scalar>,
     /// The highest value allowed, written like `min`.
@@ -46,9 +49,10 @@ impl Quality for Range {
 
     fn check(&self, params: RangeParams, target: &CheckTarget) -> Result<CheckPlan> {
         let RangeParams { column, min, max, above, below, outside } = params;
+        let data_type = target.column_type(&column);
         let given = [("min", ">=", min), ("above", ">", above), ("max", "<=", max), ("below", "<", below)];
         for (field, _, bound) in &given {
-            acceptable(field, bound.as_ref())?;
+            acceptable(field, bound.as_ref(), data_type)?;
         }
         let [min, above, max, below] = given;
         let (low, high) = (one(min, above)?, one(max, below)?);
@@ -63,7 +67,7 @@ impl Quality for Range {
         };
         let (mut shown, mut expected) = match (&low, &high) {
             (Some(low), Some(high)) => {
-                in_order(low, high)?;
+                in_order(low, high, data_type)?;
                 let expected = if (low.1, high.1) == (">=", "<=") {
                     format!("from {} to {}", low.2, high.2)
                 } else {
@@ -80,10 +84,9 @@ impl Quality for Range {
             expected = format!("not {expected}");
         }
 
-        let data_type = target.column_type(&column);
-        if let Some(other) = data_type.filter(|t| !t.is_numeric() && !t.is_temporal()) {
+        if let Some(other) = data_type.filter(|it| matches!(class(it), Class::Bool | Class::Other)) {
             return Err(invalid(format!("`column` is `{column}`, whose type {} has no range", type_name(other))).hint(
-                "ranges are for numbers, dates and timestamps; declare the column's type under `columns:`, or cast it",
+                "ranges are for numbers, dates, times and texts; declare its type under `columns:`, or cast it",
             ));
         }
         let quoted = quote(&column);
@@ -94,7 +97,7 @@ impl Quality for Range {
         }
         // NaN is above and below everything, by its sign: two bounds keep it out, one does not.
         let numbers = bounds.iter().any(|(_, _, bound)| bound.kind() == "number");
-        if parts.len() == 1 && numbers && data_type.is_none_or(arrow_schema::DataType::is_floating) {
+        if parts.len() == 1 && numbers && data_type.is_none_or(DataType::is_floating) {
             parts.push(format!("NOT isnan({quoted})"));
         }
         let inside = parts.join(" AND ");
@@ -107,10 +110,11 @@ impl Quality for Range {
     }
 }
 
-fn acceptable(field: &str, bound: Option<&Scalar>) -> Result<()> {
+fn acceptable(field: &str, bound: Option<&Scalar>, data_type: Option<&DataType>) -> Result<()> {
+    let number_or_moment = data_type.is_some_and(|it| matches!(class(it), Class::Number | Class::Moment));
     match bound {
         // A decimal in quotes keeps all its digits.
-        Some(Scalar::Text(text)) if moment(text).is_none() && text.parse::<f64>().is_err() => {
+        Some(Scalar::Text(text)) if number_or_moment && moment(text).is_none() && text.parse::<f64>().is_err() => {
             Err(invalid(format!("`{field}` is `{text}`, which is neither a number nor a date nor a timestamp"))
                 .hint("write a number without quotes, YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS"))
         }
@@ -140,13 +144,19 @@ fn one(
     }
 }
 
-fn in_order((low, above, min): &Bound, (high, below, max): &Bound) -> Result<()> {
+fn in_order((low, above, min): &Bound, (high, below, max): &Bound, data_type: Option<&DataType>) -> Result<()> {
     use std::cmp::Ordering;
+    let of_texts = data_type.is_some_and(|it| class(it) == Class::Text);
     let order = match (min, max) {
         (Scalar::Int(min), Scalar::Int(max)) => Some(min.cmp(max)),
+        (Scalar::Text(min), Scalar::Text(max)) if of_texts => Some(min.cmp(max)),
         (Scalar::Text(min), Scalar::Text(max)) => match (min.parse::<f64>(), max.parse::<f64>()) {
             (Ok(min), Ok(max)) => min.partial_cmp(&max),
-            _ => moment(min).partial_cmp(&moment(max)),
+            _ => match (moment(min).zip(moment(max)), time(min).zip(time(max))) {
+                (Some((min, max)), _) => Some(min.cmp(&max)),
+                (_, Some((min, max))) => Some(min.cmp(&max)),
+                _ => Some(min.cmp(max)),
+            },
         },
         (Scalar::Text(_), _) | (_, Scalar::Text(_)) => {
             return Err(invalid(format!(

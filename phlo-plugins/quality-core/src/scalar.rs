@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 use arrow_schema::{DataType, TimeUnit};
-use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, Timelike, Utc};
+use phlo_plugin::Error;
 use phlo_plugin::prelude::*;
 use phlo_plugin::quality::quote_text;
 use phlo_plugin::schema::type_name;
@@ -13,7 +14,7 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 use crate::params::invalid;
 
-/// A text, a number or a boolean; dates and timestamps are texts.
+/// A text, a number or a boolean; dates, timestamps and times of day are texts.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Scalar {
     /// `true` or `false`.
@@ -42,7 +43,8 @@ impl Scalar {
     /// If it could never equal a value of the column: a text for a number, a time of day for a date.
     pub fn literal(&self, column: &str, data_type: Option<&DataType>) -> Result<String> {
         use DataType::{
-            Boolean, Date32, Date64, Decimal32, Decimal64, Float16, Float32, LargeUtf8, Timestamp, Utf8, Utf8View,
+            Boolean, Date32, Date64, Decimal32, Decimal64, Float16, Float32, LargeUtf8, Time32, Time64, Timestamp,
+            Utf8, Utf8View,
         };
         Ok(match (self, data_type) {
             (Self::Bool(value), None | Some(Boolean)) => value.to_string(),
@@ -70,11 +72,27 @@ impl Scalar {
                         .hint("write YYYY-MM-DD"));
                 }
             },
-            (Self::Text(text), Some(Timestamp(unit, zone))) => match moment(text) {
-                Some(moment) => timestamp(moment, *unit, zone.as_deref()),
+            (Self::Text(text), Some(data_type @ Timestamp(unit, zone))) => match moment(text) {
+                Some(moment) if i64::from(moment.timestamp_subsec_nanos()) % nanos_of(*unit) == 0 => {
+                    timestamp(moment, *unit, zone.as_deref())
+                }
+                Some(_) => return Err(too_fine(text, column, data_type)),
                 None => {
                     return Err(invalid(format!("`{text}` is not a timestamp, and the column `{column}` is one"))
                         .hint("write YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS, with Z or an offset if it is not UTC"));
+                }
+            },
+            (Self::Text(text), Some(data_type @ (Time32(unit) | Time64(unit)))) => match time(text) {
+                Some(nanos) if nanos % nanos_of(*unit) == 0 => {
+                    format!("arrow_cast({}, {})", quote_text(text), quote_text(&data_type.to_string()))
+                }
+                Some(_) => return Err(too_fine(text, column, data_type)),
+                None => {
+                    return Err(invalid(format!(
+                        "`{text}` is no time of day, and the column `{column}`, of type {}, holds them",
+                        type_name(data_type)
+                    ))
+                    .hint("write HH:MM:SS, with a fraction if need be"));
                 }
             },
             (_, Some(other)) => {
@@ -95,6 +113,13 @@ impl fmt::Display for Scalar {
             Self::Text(value) => f.write_str(value),
         }
     }
+}
+
+/// Cut to the column's unit, it would be another bound.
+fn too_fine(text: &str, column: &str, data_type: &DataType) -> Error {
+    let of = type_name(data_type);
+    invalid(format!("`{text}` is finer than the column `{column}`, whose type {of} has no such fractions"))
+        .hint("write it with fewer digits")
 }
 
 /// A decimal as it is written, of no more digits: with others beside it, it must still be comparable with the column.
@@ -138,6 +163,24 @@ pub(crate) fn timestamp(moment: DateTime<Utc>, unit: TimeUnit, zone: Option<&str
 /// A text as a date.
 pub(crate) fn date(text: &str) -> Option<NaiveDate> {
     NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()
+}
+
+/// A text `HH:MM:SS`, with a fraction or without, as nanoseconds since midnight.
+pub(crate) fn time(text: &str) -> Option<i64> {
+    let time = NaiveTime::parse_from_str(text, "%H:%M:%S%.f").ok().filter(|_| text.as_bytes().get(2) == Some(&b':'))?;
+    // A leap second is no time of a type.
+    let nanos = Some(time.nanosecond()).filter(|nanos| *nanos < 1_000_000_000)?;
+    Some(i64::from(time.num_seconds_from_midnight()) * 1_000_000_000 + i64::from(nanos))
+}
+
+/// How long a unit is, in nanoseconds.
+pub(crate) fn nanos_of(unit: TimeUnit) -> i64 {
+    match unit {
+        TimeUnit::Second => 1_000_000_000,
+        TimeUnit::Millisecond => 1_000_000,
+        TimeUnit::Microsecond => 1000,
+        TimeUnit::Nanosecond => 1,
+    }
 }
 
 /// A text as a moment: a date is its midnight, and what has no offset is in UTC.

@@ -35,8 +35,10 @@ fn table() -> SchemaRef {
         ("d", DataType::Date32),
         ("t", DataType::Timestamp(TimeUnit::Microsecond, None)),
         ("z", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))),
+        ("seconds", DataType::Timestamp(TimeUnit::Second, None)),
         ("k", DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))),
         ("n", DataType::Decimal128(10, 2)),
+        ("h", DataType::Time32(TimeUnit::Second)),
     ];
     Arc::new(Schema::new(columns.map(|(name, data_type)| Field::new(name, data_type, true)).to_vec()))
 }
@@ -356,6 +358,35 @@ fn freshness_fails_on_what_is_old_and_on_what_is_not_there() {
 }
 
 #[test]
+fn what_warns_is_told_and_is_no_part_of_a_name() {
+    for (text, expected) in [
+        ("row_count: {min: 1000, warn: {min: 2000}}", "at least 1,000 rows; warns unless at least 2,000 rows"),
+        ("row_count: {min: 10, max: 90, warn: {max: 50}}", "10 to 90 rows; warns unless at most 50 rows"),
+        (
+            "freshness: {column: z, max_age: 36h, warn: {max_age: 1d}}",
+            "newest z at most 36 hours old; warns unless at most 24 hours old",
+        ),
+        (
+            "freshness: {column: z, max_age: 36h, by: [k], warn: {max_age_hours: 1}}",
+            "newest z of each k at most 36 hours old; warns unless at most 1 hour old",
+        ),
+        (
+            "aggregate: {function: mean, column: i, min: 1, max: 9, warn: {above: 2}}",
+            "mean(i) at least 1 and at most 9; warns unless above 2 and at most 9",
+        ),
+        (
+            "metric: {expression: sum(i), equal: 9, abs_tolerance: 2, allow_empty: true, warn: {abs_tolerance: 1}}",
+            "sum(i) equal to 9 ± 2, if any; warns unless equal to 9 ± 1",
+        ),
+    ] {
+        let with = plan(text, Some(table())).unwrap();
+        let without = plan(&format!("{}}}", &text[..text.find(", warn").unwrap()]), Some(table())).unwrap();
+        assert_eq!((with.expected.as_str(), with.warns, without.warns), (expected, true, false), "{text}");
+        assert_eq!(with.name, without.name);
+    }
+}
+
+#[test]
 fn freshness_is_measured_at_the_moment_the_check_is_made() {
     let plan = plan("freshness: {column: z, max_age_hours: 24}", None).unwrap();
     assert_eq!(plan.name, "freshness(z, 24h)");
@@ -515,7 +546,25 @@ fn bad_parameters_are_refused_at_their_place_and_the_message_names_them() {
             "a.yaml:1:8: `min` is `ten`, which is neither a number nor a date nor a timestamp",
         ),
         ("range: {column: b, max: true}", "a.yaml:1:8: `max` is `true`, which has no order"),
-        ("range: {column: s, min: 1}", "a.yaml:1:8: `column` is `s`, whose type string has no range"),
+        ("range: {column: s, min: 1}", "a.yaml:1:8: `1` is a number, and the column `s` is of type string"),
+        ("range: {column: b, min: a}", "a.yaml:1:8: `column` is `b`, whose type boolean has no range"),
+        ("range: {column: s, min: b, max: a}", "a.yaml:1:8: `min` is b, above `max`, which is a"),
+        ("range: {column: s, min: '9', max: '10'}", "a.yaml:1:8: `min` is 9, above `max`, which is 10"),
+        (
+            "range: {column: h, min: '06:00:00.5'}",
+            "a.yaml:1:8: `06:00:00.5` is finer than the column `h`, whose type Time32(s) has no such fractions",
+        ),
+        (
+            "range: {column: seconds, min: '2013-01-01T00:00:00.5'}",
+            "a.yaml:1:8: `2013-01-01T00:00:00.5` is finer than the column `seconds`, whose type timestamp has no such fractions",
+        ),
+        (
+            "range: {column: h, min: '24:00:00'}",
+            "a.yaml:1:8: `24:00:00` is no time of day, and the column `h`, of type",
+        ),
+        ("range: {column: h, min: '23:59:60'}", "a.yaml:1:8: `23:59:60` is no time of day"),
+        ("range: {column: h, min: '6:00:00'}", "a.yaml:1:8: `6:00:00` is no time of day"),
+        ("range: {column: h, min: '06:00:00', max: '05:00:00'}", "a.yaml:1:8: `min` is 06:00:00, above `max`"),
         (
             "range: {column: i, min: 2013-01-01}",
             "a.yaml:1:8: `2013-01-01` is a text, and the column `i` is of type int64",
@@ -529,6 +578,22 @@ fn bad_parameters_are_refused_at_their_place_and_the_message_names_them() {
         ("row_count: {min: 2, max: 1}", "a.yaml:1:12: `min` is 2, above `max`, which is 1"),
         ("row_count: {min: 2, equal: 1}", "a.yaml:1:12: `equal` excludes `min` and `max`"),
         ("row_count: {min: -2}", "a.yaml:1:18: "),
+        ("row_count: {min: 2, warn: {}}", "a.yaml:1:12: `warn` has neither `min` nor `max`"),
+        ("row_count: {min: 2, warn: {min: 2}}", "a.yaml:1:12: `warn.min` is 2, not above `min`, which is 2"),
+        ("row_count: {max: 9, warn: {max: 10}}", "a.yaml:1:12: `warn.max` is 10, not below `max`, which is 9"),
+        ("row_count: {max: 9, warn: {min: 10}}", "a.yaml:1:12: every count warns: none lies from 10 to 9"),
+        ("row_count: {equal: 9, warn: {min: 10}}", "a.yaml:1:12: `warn` has no say where one count alone is allowed"),
+        ("row_count: {min: 2, warn: {equal: 3}}", "a.yaml:1:28: unknown key `equal`"),
+        (
+            "freshness: {column: d, max_age: 2d, warn: {max_age: 48h}}",
+            "a.yaml:1:12: `warn` begins at 48 hours, and the check fails at 48 hours",
+        ),
+        ("freshness: {column: d, max_age: 2d, warn: {}}", "a.yaml:1:12: `warn.max_age` is not given"),
+        ("freshness: {column: d, max_age: 2d, warn: {max_age: 1}}", "a.yaml:1:53: expected "),
+        (
+            "freshness: {column: d, max_age: 2d, warn: {max_age_hours: -1}}",
+            "a.yaml:1:12: `warn.max_age_hours` is -1, which is not a positive number",
+        ),
         ("pattern: {column: s, pattern: ''}", "a.yaml:1:10: `pattern` is empty"),
         (
             "pattern: {column: s, pattern: 'a('}",
@@ -615,7 +680,7 @@ fn bad_parameters_are_refused_at_their_place_and_the_message_names_them() {
         ("uniqueness: {columns: [i], min: 0.5, max: 0.1}", "a.yaml:1:13: `min` is 0.5, above `max`, which is 0.1"),
         ("duplicate_rows: {columns: [i], except: [s]}", "a.yaml:1:17: `except` excludes `columns`"),
         ("duplicate_rows: {except: [s, s]}", "a.yaml:1:17: `except` names `s` twice"),
-        ("duplicate_rows: {except: [b, i, f, g, s, d, t, z, k, n]}", "a.yaml:1:17: `except` leaves no column"),
+        ("duplicate_rows: {except: [b, i, f, g, s, d, t, z, seconds, k, n, h]}", "a.yaml:1:17: `except` leaves no column"),
         ("consistent_casing: i", "a.yaml:1:20: `column` is `i`, whose type int64 is not text"),
         ("disjoint_ranges: {from: i, to: i}", "a.yaml:1:18: `from` and `to` are both `i`"),
         ("disjoint_ranges: {from: i, to: d}", "a.yaml:1:18: `i` is int64 and `d` is date, which cannot be compared"),

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, Schema};
+use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use phlo_plugin::prelude::*;
 use phlo_plugin::quality::Value;
 use phlo_plugin::{Policy, Registry};
@@ -14,7 +14,13 @@ fn plan(text: &str) -> Result<CheckPlan, String> {
     let registry = Registry::linked(&[]).unwrap().activate(Policy::default(), InitContext::at("/nowhere")).unwrap();
     let node = Node::parse(text, "a.yaml", 1).unwrap();
     let (kind, params) = &node.entries().unwrap()[0];
-    let columns = [("i", DataType::Int64), ("f", DataType::Float64), ("s", DataType::Utf8), ("d", DataType::Date32)];
+    let columns = [
+        ("i", DataType::Int64),
+        ("f", DataType::Float64),
+        ("s", DataType::Utf8),
+        ("d", DataType::Date32),
+        ("h", DataType::Time64(TimeUnit::Microsecond)),
+    ];
     let fields = columns.map(|(name, data_type)| Field::new(name, data_type, true)).to_vec();
     let target = CheckTarget { asset: AssetKey::new("a.b").unwrap(), schema: Some(Arc::new(Schema::new(fields))) };
     let made = registry.quality(kind.as_str().unwrap()).unwrap().check(params, &target);
@@ -64,6 +70,32 @@ fn bounds_hold_to_their_edges() {
 }
 
 #[test]
+fn texts_and_times_are_compared_as_what_the_column_holds() {
+    for (what, bounds, value, passed, told) in [
+        ("column: s", "min: 2020-01-01", "2019-12-31T23:00:00", false, "`2019-12-31T23:00:00`"),
+        ("column: s", "max: '9'", "10", true, "`10`"),
+        ("column: s", "max: z", "é", false, "`é`"),
+        ("column: h", "max: '06:00:00.5'", "06:00:00.500000", true, "06:00:00.500000"),
+        ("column: h", "below: '06:00:00.5'", "06:00:00.500", false, "06:00:00.500"),
+        ("expression: h", "equal: '06:00:00'", "06:00:00.000", true, "06:00:00.000"),
+        ("expression: s", "max: 06", "06:00:00", false, "`06:00:00`, which is no number"),
+    ] {
+        let text = format!("aggregate: {{ function: max, {what}, {bounds} }}");
+        let Evaluation::Aggregates { verdict, .. } = plan(&text).unwrap().evaluation else { panic!("{text}") };
+        let verdict = verdict(&[Value::Text(value.to_owned())]);
+        assert_eq!(verdict.passed, passed, "{text} of {value}: {verdict:?}");
+        assert!(verdict.observed.as_ref().unwrap().ends_with(&format!(" is {told}")), "{verdict:?}");
+    }
+    let Evaluation::Aggregates { verdict, .. } =
+        plan("aggregate: { function: max, column: s, max: a }").unwrap().evaluation
+    else {
+        panic!()
+    };
+    let long = verdict(&[Value::Text("é".repeat(1000))]).observed.unwrap();
+    assert!(long.chars().count() < 130 && long.ends_with("…`"), "{long}");
+}
+
+#[test]
 fn contradictory_parameters_are_refused_and_named() {
     for (text, field) in [
         ("aggregate: { function: mean, column: i }", "`min`"),
@@ -77,6 +109,31 @@ fn contradictory_parameters_are_refused_and_named() {
         ("aggregate: { function: max, column: d, min: 1 }", "`column` is `d`"),
         ("aggregate: { function: mean, column: i, min: 2020-01-01 }", "moments"),
         ("aggregate: { function: mean, min: 1 }", "`column` or `expression`"),
+        ("aggregate: { function: max, column: h, max: 2020-01-01 }", "`2020-01-01` is none"),
+        (
+            "aggregate: { function: max, column: h, max: '06:00:00', warn: { max: soon } }",
+            "`warn.max` is soon, not within `max`",
+        ),
+        ("aggregate: { function: max, column: h, max: 6 }", "compared with numbers"),
+        ("aggregate: { function: max, column: s, max: 6 }", "compared with numbers"),
+        ("aggregate: { function: max, column: s, min: b, max: a }", "no value lies between"),
+        ("aggregate: { function: max, column: i, max: a }", "`max` is `a`, which is neither"),
+        ("metric: { expression: max(s), max: a }", "`max` is `a`, which is neither"),
+        ("metric: { expression: sum(i), min: 1, warn: {} }", "`warn` is empty"),
+        ("metric: { expression: sum(i), min: 1, warn: { min: 1 } }", "`warn.min` is 1, not within `min`, which is 1"),
+        ("metric: { expression: sum(i), above: 1, warn: { min: 1 } }", "`warn.min` is 1, not within `above`"),
+        ("metric: { expression: sum(i), min: 1, warn: { min: 0.5 } }", "`warn.min` is 0.5, not within `min`"),
+        ("metric: { expression: sum(i), max: 1, warn: { below: 2 } }", "`warn.below` is 2, not within `max`"),
+        ("metric: { expression: sum(i), min: 1, warn: { min: 2020-01-01 } }", "`warn.min` is 2020-01-01, not within"),
+        ("metric: { expression: sum(i), max: 1, warn: { min: 2 } }", "in `warn`, no value lies between `min`, 2"),
+        ("metric: { expression: sum(i), min: 1, warn: { min: 2, above: 2 } }", "in `warn`, `above` excludes `min`"),
+        ("metric: { expression: sum(i), min: 1, warn: { abs_tolerance: 2 } }", "in `warn`, `abs_tolerance` has no say"),
+        ("metric: { expression: sum(i), equal: 1, warn: { min: 0 } }", "`warn` has bounds, and the check has `equal`"),
+        ("metric: { expression: sum(i), equal: 1, warn: { abs_tolerance: 0 } }", "`warn` is as wide"),
+        (
+            "metric: { expression: sum(i), equal: 100, rel_tolerance: 0.1, warn: { abs_tolerance: 10.5 } }",
+            "`warn` is as wide",
+        ),
         ("aggregate: { function: mean, column: i, q: 0.5, min: 1 }", "`q`"),
         ("aggregate: { function: quantile, column: i, q: 1.5, min: 1 }", "`q`"),
         ("aggregate: { function: mean, column: i, approximate: true, min: 1 }", "`approximate`"),

@@ -2,7 +2,8 @@
 //!
 //! Columns, all nullable: `id` int64 (a whole number per row), `b` boolean; `i`, `j` int64; `i8`, `i32`, `u64`; `f` float64, `g`
 //! float32; `n` decimal(10, 2); `s`, `r` string, `sv` (Utf8View), `sl` (LargeUtf8) and `sd` (a dictionary) with the values of `s`; `d`,
-//! `e` date; `t` timestamp and `z` timestamptz, in microseconds; `k` string of few values, for groups; `x` binary, most of it no UTF-8.
+//! `e` date; `t` timestamp and `z` timestamptz, in microseconds; `k` string of few values, for groups; `x` binary, most of it no UTF-8;
+//! `h`, `o` times of day, in microseconds.
 //!
 //! So they are [`Dress::plain`]. In other dresses the columns are of other Arrow types of their kind, and hold what those can hold.
 
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use arrow_array::types::{ArrowPrimitiveType, Float16Type};
 use arrow_array::{
     Array as _, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, RecordBatch,
-    StringArray, TimestampMicrosecondArray,
+    StringArray, Time64MicrosecondArray, TimestampMicrosecondArray,
 };
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use chrono::{DateTime, Days, NaiveDate};
@@ -33,6 +34,8 @@ pub(crate) enum Cell {
     /// Microseconds since 1970, UTC.
     Timestamp(i64),
     Binary(Vec<u8>),
+    /// Microseconds since midnight.
+    Time(i64),
 }
 
 impl Cell {
@@ -60,6 +63,14 @@ impl Cell {
     pub(crate) fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Microseconds since midnight, of a time of day.
+    pub(crate) fn clock(&self) -> Option<i64> {
+        match self {
+            Self::Time(micros) => Some(*micros),
             _ => None,
         }
     }
@@ -118,12 +129,15 @@ impl fmt::Display for Cell {
             Self::Date(_) => write!(f, "{}", self.date().unwrap()),
             Self::Timestamp(micros) => write!(f, "{}", DateTime::from_timestamp_micros(*micros).unwrap().naive_utc()),
             Self::Binary(bytes) => write!(f, "{bytes:02x?}"),
+            Self::Time(micros) => write!(f, "{}", DateTime::from_timestamp_micros(*micros).unwrap().time()),
         }
     }
 }
 
-pub(crate) const NAMES: [&str; 21] =
-    ["id", "b", "i", "j", "i8", "i32", "u64", "f", "g", "n", "s", "sv", "sl", "sd", "r", "d", "e", "t", "z", "k", "x"];
+pub(crate) const NAMES: [&str; 23] = [
+    "id", "b", "i", "j", "i8", "i32", "u64", "f", "g", "n", "s", "sv", "sl", "sd", "r", "d", "e", "t", "z", "k", "x",
+    "h", "o",
+];
 
 /// The Arrow types of the columns. What a table means does not depend on it: the same cells, the same checks, the same oracles.
 #[derive(Debug)]
@@ -165,6 +179,8 @@ impl Dress {
             timestamp(TimeUnit::Microsecond, Some("UTC")),
             DataType::Utf8,
             DataType::Binary,
+            DataType::Time64(TimeUnit::Microsecond),
+            DataType::Time64(TimeUnit::Microsecond),
         ];
         Self { name: String::new(), types }
     }
@@ -203,6 +219,12 @@ impl Dress {
         let units = [TimeUnit::Second, TimeUnit::Millisecond, TimeUnit::Nanosecond, TimeUnit::Microsecond];
         let zones = ["+00:00", "+02:00", "America/New_York", "UTC"];
         let binaries = [DataType::LargeBinary, DataType::BinaryView, DataType::FixedSizeBinary(2), DataType::Binary];
+        let times = [
+            DataType::Time32(TimeUnit::Second),
+            DataType::Time32(TimeUnit::Millisecond),
+            DataType::Time64(TimeUnit::Nanosecond),
+            DataType::Time64(TimeUnit::Microsecond),
+        ];
         let dress = |nth: usize| {
             let whole = |at: usize| whole[(nth + at) % whole.len()].clone();
             let text = |at: usize| texts[(nth + at) % texts.len()].clone();
@@ -229,6 +251,8 @@ impl Dress {
                 timestamp(units[(nth + 1 + nth / 4) % 4], Some(zones[nth % 4])),
                 text(5),
                 binaries[nth % 4].clone(),
+                times[nth % 4].clone(),
+                times[(nth + 1 + nth / 4) % 4].clone(),
             ];
             Self { name: format!("dress {nth}"), types }
         };
@@ -279,6 +303,8 @@ fn fitted(cell: &Cell, data_type: &DataType) -> Cell {
             | DataType::Decimal128(precision, scale)
             | DataType::Decimal256(precision, scale),
         ) => cents(*precision, *scale, *value),
+        (Cell::Time(micros), DataType::Time32(TimeUnit::Second)) => Cell::Time(micros / 1_000_000 * 1_000_000),
+        (Cell::Time(micros), DataType::Time32(_)) => Cell::Time(micros / 1000 * 1000),
         (Cell::Timestamp(micros), DataType::Timestamp(unit, _)) => Cell::Timestamp(match unit {
             TimeUnit::Second => micros.div_euclid(1_000_000) * 1_000_000,
             TimeUnit::Millisecond => micros.div_euclid(1000) * 1000,
@@ -426,6 +452,7 @@ impl Rows {
                 "t" => Arc::new(cells().map(Cell::micros).collect::<TimestampMicrosecondArray>()),
                 "z" => Arc::new(cells().map(Cell::micros).collect::<TimestampMicrosecondArray>().with_timezone("UTC")),
                 "x" => Arc::new(cells().map(Cell::bytes).collect::<BinaryArray>()),
+                "h" | "o" => Arc::new(cells().map(Cell::clock).collect::<Time64MicrosecondArray>()),
                 "id" | "i" | "j" | "i8" | "i32" | "u64" => {
                     let whole = cells().map(Cell::int).collect::<Decimal128Array>();
                     Arc::new(whole.with_precision_and_scale(38, 0).unwrap())
@@ -534,10 +561,19 @@ fn row(random: &mut Random, spread: &Spread, texts: &[&str], id: usize) -> Vec<C
         Cell::Timestamp(moment(random)),
         Cell::Text(random.of(&["x", "y", "z"]).to_owned()),
         Cell::Binary(random.of(BYTES).to_vec()),
+        Cell::Null,
+        Cell::Null,
     ];
     for (at, cell) in row.iter_mut().enumerate() {
-        if spread.nulls > 0 && !matches!(at, 0 | 10..=13) && random.below(spread.nulls) == 0 {
+        if spread.nulls > 0 && !matches!(at, 0 | 10..=13 | 21..) && random.below(spread.nulls) == 0 {
             *cell = Cell::Null;
+        }
+    }
+    // Few, half of them on the hour, so that some are equal.
+    for (column, of) in [("h", "i"), ("o", "j")] {
+        if let Some(whole) = row[at(of)].int() {
+            let hour = i64::try_from(whole.rem_euclid(24)).unwrap();
+            row[at(column)] = Cell::Time(hour * 3_600_000_000 + (hour % 2) * 61_000_001);
         }
     }
     row
@@ -633,6 +669,7 @@ pub(crate) fn tables(texts: &[&str]) -> Vec<Rows> {
     tables.push(named("one infinity".to_owned(), vec![one], &mut random));
     let (lowest, highest) = (i128::from(i64::MIN), i128::from(i64::MAX));
     let whole = |big: i128, small: i128, mid: i128, unsigned: i128, cents: i128, day: i32, micros: i64| {
+        let clock = if big > 0 { 86_399_999_999 } else { 0 };
         edge(&[
             ("i", Cell::Int(big)),
             ("j", Cell::Int(-(big + 1))),
@@ -643,6 +680,8 @@ pub(crate) fn tables(texts: &[&str]) -> Vec<Rows> {
             ("d", Cell::Date(day)),
             ("t", Cell::Timestamp(micros)),
             ("z", Cell::Timestamp(micros)),
+            ("h", Cell::Time(clock)),
+            ("o", Cell::Time(86_399_999_999 - clock)),
         ])
     };
     let year = 365 * 86_400_000_000;

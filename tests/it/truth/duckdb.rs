@@ -72,6 +72,7 @@ pub(super) fn ask(cases: &[(&Rows, Vec<&str>)]) -> Option<Vec<Vec<Answer>>> {
             None => Answer::Number(number.as_f64().unwrap()),
         },
         Value::String(text) if ["nan", "inf", "-inf"].contains(&text.as_str()) => Answer::Number(text.parse().unwrap()),
+        Value::String(text) if ["passed", "warned", "failed"].contains(&text.as_str()) => Answer::Level(text.clone()),
         other => Answer::Wrong(other.to_string()),
     };
     Some(answers.iter().map(|answers| answers.iter().map(answer).collect()).collect())

@@ -74,6 +74,8 @@ pub(crate) struct Expected {
     violations: Option<u64>,
     passed: Option<bool>,
     total: Option<u64>,
+    /// Whether it warns where it does not pass: of checks with a level for each. Others fail.
+    warns: Option<bool>,
     /// What is computed of the table; of moments, microseconds.
     value: Option<Computed>,
 }
@@ -98,6 +100,11 @@ impl Expected {
         Self { value: Some(Computed(value)), ..Self::whole(value.is_some_and(good)) }
     }
 
+    /// Whether the outer bounds hold, and the inner ones.
+    pub(crate) fn levels(self, outer: bool, inner: bool) -> Self {
+        Self { passed: Some(outer && inner), warns: Some(outer), ..self }
+    }
+
     /// Of so many rows (or what the check counts); every row of the table otherwise.
     pub(crate) fn of(mut self, total: usize) -> Self {
         self.total = Some(total as u64);
@@ -116,6 +123,8 @@ impl Expected {
 pub(crate) enum Answer {
     Violations(u64),
     Passed(bool),
+    /// Of a check with two levels: `passed`, `warned` or `failed`.
+    Level(String),
     /// Of an entry whose oracle says a value.
     Number(f64),
     Nothing,
@@ -234,6 +243,14 @@ fn compare(
     if passed != should {
         return Err(format!("passed is {passed}, and the oracle says {should}"));
     }
+    let level = match (passed, result.severity) {
+        (true, _) => "passed",
+        (_, CheckSeverity::Warn) => "warned",
+        (_, CheckSeverity::Error) => "failed",
+    };
+    if let Some(warns) = expected.warns.filter(|warns| !passed && *warns != (level == "warned")) {
+        return Err(format!("it {level}, and the oracle says that it {}", if warns { "warns" } else { "fails" }));
+    }
     if let Some(Computed(value)) = expected.value {
         let told = observed(result.observed.as_deref().unwrap_or_default())?;
         if !alike(told, value, false) {
@@ -251,6 +268,7 @@ fn compare(
         None => {}
         Some(Answer::Violations(violations)) if *violations == result.violations => {}
         Some(Answer::Passed(duckdb)) if *duckdb == passed => {}
+        Some(Answer::Level(duckdb)) if *duckdb == level => {}
         Some(_) => return Err("DuckDB says something else".to_owned()),
     }
     // What is wrong is told, shown, or can be.

@@ -1216,6 +1216,304 @@ fn stale(rows: &Rows, column: &str, by: &[&str], oldest: i64) -> Expected {
     if newest.is_empty() { Expected::violations(1).of(0) } else { Expected::violations(stale).of(newest.len()) }
 }
 
+/// A number's levels: within the outer bounds and within the inner ones. Without a value it fails.
+fn levels(value: Option<f64>, outer: impl Fn(f64) -> bool, inner: impl Fn(f64) -> bool) -> Expected {
+    Expected::default().levels(value.is_some_and(outer), value.is_some_and(inner))
+}
+
+/// Groups whose newest moment is before one of two: if none is before the first, those before the second warn.
+fn stale_or_warned(rows: &Rows, column: &str, by: &[&str], failing: i64, warning: i64) -> Expected {
+    let failed = stale(rows, column, by, failing);
+    match failed.violations {
+        Some(0) => {
+            let warned = stale(rows, column, by, warning);
+            warned.levels(true, warned.violations == Some(0))
+        }
+        _ => failed.levels(false, false),
+    }
+}
+
+/// Bounds with narrower ones that warn.
+pub(super) const LEVELS: &[Truth] = &[
+    Truth::new(
+        "aggregate: { function: mean, column: i, min: -2, max: 2, warn: { min: -0.5, below: 0.5 } }",
+        "select case when coalesce(not (m between -2 and 2), true) then 'failed' when m >= -0.5 and m < 0.5 then 'passed' \
+         else 'warned' end from (select avg(i::double) m from t)",
+        |rows| levels(mean(&rows.numbers("i")), |v| (-2.0..=2.0).contains(&v), |v| (-0.5..0.5).contains(&v)),
+    ),
+    Truth::new(
+        "aggregate: { function: max, column: f, max: 100, warn: { max: 2.5 } }",
+        "select case when m <= 2.5 then 'passed' when m <= 100 then 'warned' else 'failed' end from (select max(f) m from t)",
+        |rows| levels(sorted(rows, "f").last().copied(), |v| v <= 100.0, |v| v <= 2.5),
+    ),
+    Truth::new(
+        "aggregate: { function: count, column: j, equal: 20, abs_tolerance: 20, warn: { rel_tolerance: 0.25 } }",
+        "select case when abs(count(j) - 20) <= 5 then 'passed' when abs(count(j) - 20) <= 20 then 'warned' else 'failed' end \
+         from t",
+        |rows| {
+            let off = |v: f64| (v - 20.0).abs();
+            levels(Some(rows.values("j").len() as f64), |v| off(v) <= 20.0, |v| off(v) <= 5.0)
+        },
+    ),
+    Truth::new(
+        "aggregate: { function: max, column: d, max: 2020-01-06, allow_empty: true, warn: { below: 2020-01-04 } }",
+        "select case when m is null or m < date '2020-01-04' then 'passed' when m <= date '2020-01-06' then 'warned' else \
+         'failed' end from (select max(d) m from t)",
+        |rows| {
+            let newest = rows.values("d").iter().filter_map(|c| c.micros()).max().map(|m| m / 86_400_000_000);
+            let within = |day: i64| newest.is_none_or(|newest| newest <= day);
+            Expected::default().levels(within(18_267), within(18_264))
+        },
+    ),
+    Truth::new(
+        "aggregate: { function: min, column: k, min: x, max: z, warn: { max: x } }",
+        "select case when m = 'x' then 'passed' when m between 'x' and 'z' then 'warned' else 'failed' end \
+         from (select min(k) m from t)",
+        |rows| {
+            let least = rows.texts("k").into_iter().min();
+            Expected::default().levels(least.is_some_and(|k| ("x"..="z").contains(&k)), least == Some("x"))
+        },
+    ),
+    Truth::new(
+        "aggregate: { function: median, column: n, above: -1, warn: { min: 0 } }",
+        "select case when m >= 0 then 'passed' when m > -1 then 'warned' else 'failed' end from (select median(n::double) m from t)",
+        |rows| levels(quantile(&sorted(rows, "n"), 0.5), |v| v > -1.0, |v| v >= 0.0),
+    ),
+    Truth::new(
+        "metric: { expression: count(*) - count(s), max: 12, warn: { max: 2 } }",
+        "select case when count(*) - count(s) <= 2 then 'passed' when count(*) - count(s) <= 12 then 'warned' else 'failed' \
+         end from t",
+        |rows| levels(Some((rows.len() - rows.values("s").len()) as f64), |v| v <= 12.0, |v| v <= 2.0),
+    ),
+    Truth::new(
+        "metric: { query: \"select max(i) from this where k = 'x'\", min: -1, max: 1e18, warn: { min: 2 } }",
+        "select case when m >= 2 and m <= 1e18 then 'passed' when m between -1 and 1e18 then 'warned' else 'failed' end \
+         from (select max(i) m from t where k = 'x')",
+        |rows| {
+            let of_x = rows.only(&["k"], |c| c[0].text() == Some("x"));
+            let most = sorted(&of_x, "i").last().copied();
+            levels(most, |v| (-1.0..=1e18).contains(&v), |v| (2.0..=1e18).contains(&v))
+        },
+    ),
+    Truth::new(
+        "row_count: { min: 2, max: 90, warn: { min: 5, max: 30 } }",
+        "select case when count(*) < 2 then 2 - count(*) when count(*) > 90 then count(*) - 90 when count(*) < 5 then \
+         5 - count(*) when count(*) > 30 then count(*) - 30 else 0 end from t",
+        |rows| {
+            let n = rows.len();
+            let off = |min: usize, max: usize| min.saturating_sub(n) + n.saturating_sub(max);
+            let (outer, inner) = (off(2, 90), off(5, 30));
+            Expected::violations(if outer > 0 { outer } else { inner }).levels(outer == 0, inner == 0)
+        },
+    ),
+    Truth::new(
+        "freshness: { column: t, max_age: 4d, now: 2020-01-09T00:00:00Z, warn: { max_age_hours: 36 } }",
+        "select case when m >= timestamp '2020-01-07 12:00:00' then 'passed' when m >= timestamp '2020-01-05 00:00:00' then \
+         'warned' else 'failed' end from (select max(t) m from t)",
+        |rows| {
+            let newest = rows.values("t").iter().filter_map(|c| c.micros()).max();
+            let since = |micros: i64| newest.is_some_and(|newest| newest >= micros);
+            let day = 86_400_000_000;
+            Expected::default().levels(since(18_266 * day), since(18_268 * day + day / 2))
+        },
+    ),
+    Truth::new(
+        "freshness: { column: z, max_age: 5d, now: 2020-01-05T00:00:00Z, by: [b], warn: { max_age: 2d } }",
+        "select case when count(*) = 0 then 1 when count(*) filter (m is null or m < timestamptz '2019-12-31 00:00:00+00') > 0 \
+         then count(*) filter (m is null or m < timestamptz '2019-12-31 00:00:00+00') else \
+         count(*) filter (m < timestamptz '2020-01-03 00:00:00+00') end from (select max(z) m from t group by b)",
+        |rows| stale_or_warned(rows, "z", &["b"], 18_261 * 86_400_000_000, 18_264 * 86_400_000_000),
+    ),
+];
+
+/// The lowest and the highest of a column's texts.
+fn ends<'a>(rows: &'a Rows, column: &str) -> Option<(&'a str, &'a str)> {
+    let texts = rows.texts(column);
+    texts.iter().min().copied().zip(texts.iter().max().copied())
+}
+
+/// Texts in an order.
+pub(super) const ORDERED_TEXTS: &[Truth] = &[
+    Truth::new(
+        "aggregate: { function: min, column: s, min: a }",
+        "select coalesce(min(s) >= 'a', false) from t",
+        |rows| Expected::whole(ends(rows, "s").is_some_and(|(least, _)| least >= "a")),
+    ),
+    Truth::new(
+        "aggregate: { function: max, column: sv, below: ab, allow_empty: true }",
+        "select coalesce(max(sv) < 'ab', true) from t",
+        |rows| Expected::whole(ends(rows, "sv").is_none_or(|(_, most)| most < "ab")),
+    ),
+    Truth::new(
+        "aggregate: { function: max, column: sl, max: 日本 }",
+        "select coalesce(max(sl) <= '日本', false) from t",
+        |rows| Expected::whole(ends(rows, "sl").is_some_and(|(_, most)| most <= "日本")),
+    ),
+    Truth::new(
+        "aggregate: { function: min, column: sd, max: ' ' }",
+        "select coalesce(min(sd) <= ' ', false) from t",
+        |rows| Expected::whole(ends(rows, "sd").is_some_and(|(least, _)| least <= " ")),
+    ),
+    // It looks like a date, and is a text beside texts.
+    Truth::new(
+        "aggregate: { function: min, column: r, max: 2020-01-01 }",
+        "select coalesce(min(r) <= '2020-01-01', false) from t",
+        |rows| Expected::whole(ends(rows, "r").is_some_and(|(least, _)| least <= "2020-01-01")),
+    ),
+    Truth::new(
+        "aggregate: { function: max, column: k, equal: z }",
+        "select coalesce(max(k) = 'z', false) from t",
+        |rows| Expected::whole(ends(rows, "k").is_some_and(|(_, most)| most == "z")),
+    ),
+    Truth::new(
+        "aggregate: { function: max, expression: upper(k), min: Y }",
+        "select coalesce(max(upper(k)) >= 'Y', false) from t",
+        |rows| Expected::whole(ends(rows, "k").is_some_and(|(_, most)| most >= "y")),
+    ),
+    Truth::new("range: { column: s, min: A, below: b }", "select count(*) from t where s < 'A' or s >= 'b'", |rows| {
+        Expected::violations(rows.texts("s").iter().filter(|text| !("A".."b").contains(*text)).count())
+    }),
+    Truth::new("range: { column: sd, above: É }", "select count(*) from t where sd <= 'É'", |rows| {
+        Expected::violations(rows.texts("sd").iter().filter(|text| **text <= "É").count())
+    }),
+    Truth::new("range: { column: r, max: 2020-01-01 }", "select count(*) from t where r > '2020-01-01'", |rows| {
+        Expected::violations(rows.texts("r").iter().filter(|text| **text > "2020-01-01").count())
+    }),
+    Truth::new(
+        "range: { column: sv, min: '12', max: '9', outside: true }",
+        "select count(*) from t where sv between '12' and '9'",
+        |rows| Expected::violations(rows.texts("sv").iter().filter(|text| ("12"..="9").contains(*text)).count()),
+    ),
+    Truth::new(
+        "compare: { column: sl, is: lt, value: 2020-01-01 }",
+        "select count(*) from t where sl >= '2020-01-01'",
+        |rows| Expected::violations(rows.texts("sl").iter().filter(|text| **text >= "2020-01-01").count()),
+    ),
+];
+
+const HOUR: i64 = 3_600_000_000;
+
+/// Rows whose time of day is not as it should be.
+fn odd_times(rows: &Rows, column: &str, good: impl Fn(i64) -> bool) -> Expected {
+    Expected::violations(rows.bad(&[column], |c| c[0].clock().is_some_and(|clock| !good(clock))))
+}
+
+fn odd_pairs(rows: &Rows, good: impl Fn(i64, i64) -> bool) -> Expected {
+    let both = |c: &[&Cell]| c[0].clock().zip(c[1].clock());
+    Expected::violations(rows.bad(&["h", "o"], |c| both(c).is_some_and(|(h, o)| !good(h, o))))
+}
+
+fn clocks(rows: &Rows, column: &str) -> BTreeSet<i64> {
+    rows.values(column).iter().filter_map(|c| c.clock()).collect()
+}
+
+/// Times of day.
+pub(super) const TIMES: &[Truth] = &[
+    Truth::new(
+        "range: { column: h, min: '06:00:00', max: '18:00:00' }",
+        "select count(*) from t where h not between time '06:00:00' and time '18:00:00'",
+        |rows| odd_times(rows, "h", |clock| (6 * HOUR..=18 * HOUR).contains(&clock)),
+    ),
+    Truth::new(
+        "range: { column: o, above: '00:00:00' }",
+        "select count(*) from t where o <= time '00:00:00'",
+        |rows| odd_times(rows, "o", |clock| clock > 0),
+    ),
+    Truth::new(
+        "range: { column: h, min: '01:00:00', below: '23:59:59', outside: true }",
+        "select count(*) from t where h >= time '01:00:00' and h < time '23:59:59'",
+        |rows| odd_times(rows, "h", |clock| !(HOUR..24 * HOUR - 1_000_000).contains(&clock)),
+    ),
+    Truth::new(
+        "aggregate: { function: min, column: h, min: '02:00:00' }",
+        "select coalesce(min(h) >= time '02:00:00', false) from t",
+        |rows| Expected::whole(clocks(rows, "h").first().is_some_and(|clock| *clock >= 2 * HOUR)),
+    ),
+    Truth::new(
+        "aggregate: { function: max, column: o, below: '23:00:00', allow_empty: true, warn: { max: '06:00:00' } }",
+        "select case when m is null or m <= time '06:00:00' then 'passed' when m < time '23:00:00' then 'warned' else \
+         'failed' end from (select max(o) m from t)",
+        |rows| {
+            let within = |limit: i64| clocks(rows, "o").last().is_none_or(|clock| *clock <= limit);
+            Expected::default().levels(within(23 * HOUR - 1), within(6 * HOUR))
+        },
+    ),
+    Truth::new(
+        "aggregate: { function: max, expression: h, max: '22:00:00' }",
+        "select coalesce(max(h) <= time '22:00:00', false) from t",
+        |rows| Expected::whole(clocks(rows, "h").last().is_some_and(|clock| *clock <= 22 * HOUR)),
+    ),
+    Truth::new("aggregate: { function: distinct, column: h, max: 3 }", "select count(distinct h) from t", |rows| {
+        Expected::value(Some(clocks(rows, "h").len() as f64), |v| v <= 3.0)
+    }),
+    Truth::new("aggregate: { function: count, column: o, min: 3 }", "select count(o) from t", |rows| {
+        Expected::value(Some(rows.values("o").len() as f64), |v| v >= 3.0)
+    }),
+    Truth::new(
+        "aggregate: { function: null_fraction, column: h, max: 0.1 }",
+        "select (count(*) - count(h)) / nullif(count(*), 0) from t",
+        |rows| Expected::value(missing_part(rows, "h"), |v| v <= 0.1),
+    ),
+    Truth::new(
+        "aggregate: { function: entropy, column: h, max: 2 }",
+        "select coalesce(entropy(h), 0) from t",
+        |rows| Expected::value(Some(bits(rows, "h")), |v| v <= 2.0),
+    ),
+    Truth::new(
+        "compare: { column: h, is: ge, value: '06:00:00' }",
+        "select count(*) from t where h < time '06:00:00'",
+        |rows| odd_times(rows, "h", |clock| clock >= 6 * HOUR),
+    ),
+    Truth::new(
+        "compare: { column: o, is: ne, value: '02:00:00' }",
+        "select count(*) from t where o = time '02:00:00'",
+        |rows| odd_times(rows, "o", |clock| clock != 2 * HOUR),
+    ),
+    Truth::new("compare: { column: h, is: lt, other: o }", "select count(*) from t where h >= o", |rows| {
+        odd_pairs(rows, |h, o| h < o)
+    }),
+    Truth::new("unique_within_row: [h, o]", "select count(*) from t where h = o", |rows| {
+        odd_pairs(rows, |h, o| h != o)
+    }),
+    Truth::new("not_null: [h]", "select count(*) from t where h is null", |rows| {
+        Expected::violations(rows.bad(&["h"], |c| c[0].is_null()))
+    }),
+    Truth::new("unique: [h]", "select count(h) - count(distinct h) from t", |rows| {
+        Expected::violations(rows.values("h").len() - clocks(rows, "h").len())
+    }),
+    Truth::new(
+        "accepted_values: { column: h, values: ['00:00:00', '02:00:00'] }",
+        "select count(*) from t where h not in (time '00:00:00', time '02:00:00')",
+        |rows| odd_times(rows, "h", |clock| [0, 2 * HOUR].contains(&clock)),
+    ),
+    Truth::new(
+        "not_accepted_values: { column: o, values: ['00:00:00'] }",
+        "select count(*) from t where o = time '00:00:00'",
+        |rows| odd_times(rows, "o", |clock| clock != 0),
+    ),
+    Truth::new("not_constant: h", "select coalesce(count(distinct h) <> 1 or count(h) < 2, true) from t", |rows| {
+        Expected::whole(clocks(rows, "h").len() != 1 || rows.values("h").len() < 2)
+    }),
+    Truth::new("at_least_one: [h]", "select (count(h) = 0)::int from t", |rows| {
+        Expected::violations(usize::from(rows.values("h").is_empty())).of(1)
+    }),
+    Truth::new(
+        "ordered: { column: h, by: [id] }",
+        "select count(*) from (select h, lag(h) over (order by id) l from t where h is not null and id is not null) where h < l",
+        |rows| {
+            let mut sorted = rows.tuples(&["id", "h"]);
+            sorted.retain(|cells| !cells[0].is_null() && !cells[1].is_null());
+            sorted.sort_by_key(|cells| cells[0].int());
+            Expected::violations(sorted.windows(2).filter(|two| two[1][1].clock() < two[0][1].clock()).count())
+        },
+    ),
+    Truth::new(
+        "foreign_key: { columns: [h], references: truth.other }",
+        "select count(*) from t where h is not null and h not in (select h from other where h is not null)",
+        |rows| orphans(rows, &["h"], &["h"]),
+    ),
+];
+
 pub(super) const REST: &[Truth] = &[
     Truth::new(
         "age: { column: d, min: 1d, now: 2020-01-02T06:00:00Z }",
@@ -1262,9 +1560,9 @@ pub(super) const REST: &[Truth] = &[
         |rows| Expected::violations(0).of(rows.schema().fields().len()),
     ),
     Truth::new(
-        "schema: { absent: [i, zz], columns: { t: [date, timestamp] }, count: 21, names: '[a-z0-9]+' }",
+        "schema: { absent: [i, zz], columns: { t: [date, timestamp] }, count: 23, names: '[a-z0-9]+' }",
         "with c as (from information_schema.columns where table_name = 't') select count(*) filter (column_name in ('i', 'zz')) \
-         + count(*) filter (column_name = 't' and data_type not in ('DATE', 'TIMESTAMP')) + (count(*) <> 21)::int \
+         + count(*) filter (column_name = 't' and data_type not in ('DATE', 'TIMESTAMP')) + (count(*) <> 23)::int \
          + count(*) filter (not regexp_full_match(column_name, '[a-z0-9]+')) from c",
         |rows| Expected::violations(1).of(rows.schema().fields().len() + 2).passed(false),
     ),
@@ -1495,6 +1793,21 @@ async fn each_function_computes_of_each_kind_of_column_what_a_naive_reader_and_d
 async fn a_key_is_found_in_a_table_whose_column_is_of_another_type() {
     let of_keys = REST.iter().filter(|entry| entry.check.starts_with("foreign_key")).cloned().collect::<Vec<_>>();
     agree_over(&of_keys, |_| unlike()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bounds_within_bounds_warn_where_a_naive_reader_and_duckdb_say_so() {
+    agree(LEVELS).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn texts_are_in_the_order_of_a_naive_reader_and_of_duckdb() {
+    agree(ORDERED_TEXTS).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn times_of_day_are_to_checks_what_they_are_to_a_naive_reader_and_to_duckdb() {
+    agree(TIMES).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

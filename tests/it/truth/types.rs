@@ -11,13 +11,15 @@ use phlo_plugin::{InitContext, Policy, Registry};
 
 use super::{Dress, NAMES, made, register_others, tables};
 
-/// Kinds of types, by letter: `b`oolean, `w`hole, `f`loat, decimal (`n`), `s`tring, `d`ate, timesta`m`p, binary (`x`).
+/// Kinds of types, by letter: `b`oolean, `w`hole, `f`loat, decimal (`n`), `s`tring, `d`ate, timesta`m`p,
+/// time of day (`h`), binary (`x`).
 fn kind(data_type: &DataType) -> char {
     match data_type {
         DataType::Boolean => 'b',
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => 's',
         DataType::Date32 | DataType::Date64 => 'd',
         DataType::Timestamp(..) => 'm',
+        DataType::Time32(_) | DataType::Time64(_) => 'h',
         DataType::Dictionary(_, value) => kind(value),
         whole if whole.is_integer() => 'w',
         float if float.is_floating() => 'f',
@@ -26,7 +28,7 @@ fn kind(data_type: &DataType) -> char {
     }
 }
 
-pub(super) const ALL: &str = "bwfnsdmx";
+pub(super) const ALL: &str = "bwfnsdmhx";
 const NUMBERS: &str = "wfn";
 const MOMENTS: &str = "dm";
 
@@ -36,7 +38,7 @@ pub(super) const TAKEN: &[(&str, &str)] = &[
     // What has no order, or another one than the bound's.
     ("range: { column: C, min: 0 }", NUMBERS),
     ("range: { column: C, max: 0.5, outside: true }", NUMBERS),
-    ("range: { column: C, min: 2020-01-01 }", MOMENTS),
+    ("range: { column: C, min: 2020-01-01 }", "sdm"),
     ("age: { column: C, min: 0h, now: 2020-01-02T00:00:00Z }", MOMENTS),
     ("freshness: { column: C, max_age: 2d, now: 2020-01-02T00:00:00Z }", MOMENTS),
     ("no_gaps: { column: C, every: 2 }", "w"),
@@ -46,6 +48,7 @@ pub(super) const TAKEN: &[(&str, &str)] = &[
     ("accepted_values: { column: C, values: [true] }", "b"),
     ("accepted_values: { column: C, values: [a] }", "s"),
     ("accepted_values: { column: C, values: [2020-01-01] }", "sdm"),
+    ("accepted_values: { column: C, values: ['06:00:00'] }", "sh"),
     ("not_accepted_values: { column: C, values: [1.5] }", NUMBERS),
     ("not_accepted_values: { column: C, values: [a] }", "s"),
     ("accepted_combinations: { columns: [C, k], values: [[1, x]] }", NUMBERS),
@@ -70,16 +73,20 @@ pub(super) const TAKEN: &[(&str, &str)] = &[
     ("compare: { column: C, is: lt, value: 1 }", NUMBERS),
     ("compare: { column: C, is: eq, value: true }", "b"),
     ("compare: { column: C, is: ge, value: 2020-01-01 }", "sdm"),
+    ("compare: { column: C, is: ge, value: '06:00:00' }", "sh"),
     ("compare: { column: C, is: lt, other: i }", NUMBERS),
     ("compare: { column: C, is: eq, other: g }", NUMBERS),
     ("compare: { column: C, is: le, other: s }", "s"),
     ("compare: { column: C, is: ne, other: d }", MOMENTS),
+    ("compare: { column: C, is: lt, other: o }", "h"),
     ("compare: { column: C, is: eq, other: b }", ""),
     ("unique_within_row: [C, n]", NUMBERS),
     ("unique_within_row: [C, t]", MOMENTS),
+    ("unique_within_row: [C, o]", "h"),
     ("unique_within_row: [C, r]", "s"),
     ("disjoint_ranges: { from: C, to: i }", NUMBERS),
     ("disjoint_ranges: { from: C, to: e }", MOMENTS),
+    ("disjoint_ranges: { from: C, to: o }", "h"),
     ("disjoint_ranges: { from: C, to: r }", "s"),
     // What is no number.
     ("multicolumn_sum: { columns: [C, i8], equal: 1 }", NUMBERS),
@@ -90,7 +97,7 @@ pub(super) const TAKEN: &[(&str, &str)] = &[
     ("aggregate: { function: stdev, column: C, min: 0 }", NUMBERS),
     ("aggregate: { function: skewness, column: C, min: 0 }", NUMBERS),
     ("aggregate: { function: min, column: C, min: 0 }", NUMBERS),
-    ("aggregate: { function: max, column: C, max: 2020-01-01 }", MOMENTS),
+    ("aggregate: { function: max, column: C, max: 2020-01-01 }", "sdm"),
     ("aggregate: { function: correlation, columns: [C, i8], min: 0 }", NUMBERS),
     ("aggregate: { function: ratio_of_sums, columns: [i8, C], min: 0 }", NUMBERS),
     ("z_score: { column: C }", NUMBERS),
@@ -102,9 +109,9 @@ pub(super) const TAKEN: &[(&str, &str)] = &[
     ("ks_test: { column: C, with: truth.other }", NUMBERS),
     ("reconcile_diff: { with: truth.other, key: C, columns: [k] }", "wndm"),
     // What is no text and has none.
-    ("chi_square: { column: C, with: truth.other }", "bwfnsdm"),
-    ("kl_divergence: { column: C, with: truth.other, max: 1 }", "bwfnsdm"),
-    ("cramers_v: { columns: [C, k], max: 1 }", "bwfnsdm"),
+    ("chi_square: { column: C, with: truth.other }", "bwfnsdmh"),
+    ("kl_divergence: { column: C, with: truth.other, max: 1 }", "bwfnsdmh"),
+    ("cramers_v: { columns: [C, k], max: 1 }", "bwfnsdmh"),
     // Nothing is refused.
     ("not_null: [C]", ALL),
     ("is_null: [C]", ALL),

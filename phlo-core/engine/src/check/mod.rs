@@ -247,17 +247,23 @@ impl Check {
 
     /// The result of what a plugin judged. One violation of nothing that it counted is of the table as a whole.
     fn judged(&self, verdict: &Verdict, total: u64) -> CheckResult {
-        let whole = verdict.total.is_none() && verdict.violations == u64::from(!verdict.passed);
+        let broken = !verdict.passed || self.warned(verdict);
+        let whole = verdict.total.is_none() && verdict.violations == u64::from(broken);
         CheckResult { whole, ..self.result(verdict, total) }
+    }
+
+    /// Whether a verdict that knows two levels is of the one that warns.
+    fn warned(&self, verdict: &Verdict) -> bool {
+        self.plan.warns && verdict.passed && verdict.violations > 0
     }
 
     fn result(&self, verdict: &Verdict, total: u64) -> CheckResult {
         let total = verdict.total.unwrap_or(total);
         // 29 of 100 are within 0.29, though the product in floating point is a little less than 29.
         let beyond = |limit: f64| verdict.violations as f64 > limit * total as f64 * (1.0 + 1e-12);
-        let (outcome, severity) = if !verdict.passed || beyond(self.tolerance.error) {
+        let (outcome, severity) = if !verdict.passed || (!self.plan.warns && beyond(self.tolerance.error)) {
             (CheckOutcome::Failed, self.severity)
-        } else if self.tolerance.warn.is_some_and(beyond) {
+        } else if self.warned(verdict) || self.tolerance.warn.is_some_and(beyond) {
             (CheckOutcome::Failed, CheckSeverity::Warn)
         } else {
             (CheckOutcome::Passed, self.severity)

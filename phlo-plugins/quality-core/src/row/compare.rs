@@ -46,7 +46,8 @@ impl Is {
 ///
 /// A null on either side passes (add `not_null` to refuse it). NaN equals NaN, and is neither less nor greater than anything, itself
 /// included. An empty table passes. Numbers compare with numbers (as float64 if one of them is a float), texts with texts, by their
-/// bytes, dates and timestamps with each other, booleans by `eq` and `ne`; anything else is refused. A violation is a row.
+/// bytes, dates and timestamps with each other, times of day with such, booleans by `eq` and `ne`; anything else is refused. A violation
+/// is a row.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CompareParams {

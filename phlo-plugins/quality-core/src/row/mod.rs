@@ -87,6 +87,7 @@ pub(crate) fn side(target: &CheckTarget, column: &str, other: &str) -> String {
         (Some(one), Some(other)) if class(one) == Class::Moment && one != other => {
             format!("CAST({quoted} AS TIMESTAMP(6))")
         }
+        (Some(one), Some(other)) if class(one) == Class::Time && one != other => format!("CAST({quoted} AS TIME)"),
         _ => quoted,
     }
 }

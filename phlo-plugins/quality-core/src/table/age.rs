@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::params::invalid;
-use crate::scalar::{Scalar, moment};
+use crate::scalar::{Scalar, moment, nanos_of};
 
 /// Each moment in a column is as old as it should be: not in the future, older than some days, or not too old.
 ///
@@ -74,14 +74,13 @@ impl Quality for Age {
             })?,
             None => Utc::now(),
         };
-        let date = matches!(data_type, Some(DataType::Date32 | DataType::Date64));
         let mut parts = Vec::new();
         for (age, comparison) in [(least, "<="), (most, ">=")] {
             let Some(age) = age else { continue };
             let at = now.checked_sub_signed(age).ok_or_else(|| {
                 invalid("`min` or `max` reaches beyond the calendar").hint("write a shorter duration")
             })?;
-            let bound = Scalar::Text(literal(at, date, comparison == ">="));
+            let bound = Scalar::Text(literal(at, data_type, comparison == ">="));
             parts.push(format!("{} {comparison} {}", quote(&column), bound.literal(&column, data_type)?));
         }
         let what = match (min, max) {
@@ -101,14 +100,22 @@ impl Quality for Age {
     }
 }
 
-/// The moment as a text; for dates the day whose midnight is just there, or the one after it.
-pub(crate) fn literal(at: DateTime<Utc>, date: bool, up: bool) -> String {
-    if !date {
-        return at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+/// The moment as a text that the column's type can hold: up or down to its next day, second or fraction.
+pub(crate) fn literal(at: DateTime<Utc>, data_type: Option<&DataType>, up: bool) -> String {
+    match data_type {
+        Some(DataType::Date32 | DataType::Date64) => {
+            let day = at.date_naive();
+            let later = up && at.time() != NaiveTime::MIN;
+            day.checked_add_days(Days::new(u64::from(later))).unwrap_or(day).to_string()
+        }
+        other => {
+            let step = if let Some(DataType::Timestamp(unit, _)) = other { nanos_of(*unit) } else { 1 };
+            let beyond = i64::from(at.timestamp_subsec_nanos()) % step;
+            let add = if up && beyond > 0 { step - beyond } else { -beyond };
+            let at = at.checked_add_signed(TimeDelta::nanoseconds(add)).unwrap_or(at);
+            at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+        }
     }
-    let day = at.date_naive();
-    let later = up && at.time() != NaiveTime::MIN;
-    day.checked_add_days(Days::new(u64::from(later))).unwrap_or(day).to_string()
 }
 
 /// `30s`, `15min`, `36h`, `2d`, `1w`.
@@ -124,4 +131,32 @@ pub(crate) fn duration(text: &str) -> Option<TimeDelta> {
         _ => return None,
     };
     TimeDelta::try_seconds(number.parse::<i64>().ok()?.checked_mul(seconds)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_schema::TimeUnit;
+
+    use super::*;
+
+    #[test]
+    fn a_moment_between_two_that_a_column_can_hold_is_the_one_on_the_side_of_its_bound() {
+        let at = moment("2013-01-31T23:59:59.5").unwrap();
+        for (data_type, down, up) in [
+            (None, "2013-01-31T23:59:59.500Z", "2013-01-31T23:59:59.500Z"),
+            (Some(DataType::Date32), "2013-01-31", "2013-02-01"),
+            (Some(DataType::Timestamp(TimeUnit::Second, None)), "2013-01-31T23:59:59Z", "2013-02-01T00:00:00Z"),
+            (
+                Some(DataType::Timestamp(TimeUnit::Millisecond, None)),
+                "2013-01-31T23:59:59.500Z",
+                "2013-01-31T23:59:59.500Z",
+            ),
+        ] {
+            assert_eq!(
+                [false, true].map(|up| literal(at, data_type.as_ref(), up)),
+                [down.to_owned(), up.to_owned()],
+                "{data_type:?}"
+            );
+        }
+    }
 }

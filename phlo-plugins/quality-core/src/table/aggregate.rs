@@ -3,12 +3,12 @@
 use arrow_schema::DataType;
 use phlo_plugin::prelude::*;
 use phlo_plugin::quality::{Value, quote};
-use phlo_plugin::schema::type_name;
+use phlo_plugin::schema::{Class, class, type_name};
 use phlo_spec::text::one_line;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::bounds::{Bounds, bounded};
+use super::bounds::{Bounds, Reading, bounded};
 use super::{nested, same};
 use crate::params::invalid;
 
@@ -16,7 +16,7 @@ use crate::params::invalid;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Function {
-    /// The lowest value; numbers, dates and timestamps.
+    /// The lowest value; numbers, dates, timestamps, times of day and texts.
     Min,
     /// The highest value; NaN is above every number.
     Max,
@@ -71,7 +71,9 @@ bounded! {
     /// column of whole numbers, or of decimals of up to 28 digits, are exact; all else is computed in float64, sums of an `expression` too.
     /// No sum wraps, but what an expression computes of a row is SQL's, where sums and products of whole numbers do: cast in it what may be
     /// too big. A column that is no number is refused, except by count, null_fraction, distinct, entropy and mutual_information, and by min
-    /// and max of dates and timestamps; an `expression` that is none errs in the run. Exact quantiles sort and exact distinct counts group,
+    /// and max of dates, timestamps, times of day and texts, whose bounds are written like them: `2020-01-31`, `06:00:00`. Texts are
+    /// compared by their code points, and what looks like a date is a text beside them. An `expression` of another type errs in the run or
+    /// lies within no bounds. Beyond the bounds of `warn` and within the others it warns. Exact quantiles sort and exact distinct counts group,
     /// which both spill to disk; `approximate` shares the scan with other checks. A failure is one violation, and `tolerance` is refused.
     pub struct AggregateParams {
         /// What is computed: min, max, mean, median, sum, stdev, stdev_pop, variance, variance_pop, range, iqr, skewness, kurtosis,
@@ -104,8 +106,8 @@ impl Quality for Aggregate {
     const TOLERANCE: bool = false;
 
     fn check(&self, params: AggregateParams, target: &CheckTarget) -> Result<CheckPlan> {
-        let bounds = params.bounds()?;
-        let shown = bounds.shown();
+        let bounds = params.bounds(reading(&params, target))?;
+        let (shown, warned) = (bounds.shown(), bounds.warned());
         let AggregateParams { function, column, expression, columns, q, approximate, .. } = params;
         let two = matches!(function, Function::Correlation | Function::MutualInformation | Function::RatioOfSums);
         let named = name_of(function);
@@ -133,11 +135,11 @@ impl Quality for Aggregate {
             return Err(invalid(format!("`approximate` has no say in {named}"))
                 .hint("remove it; only median, quantile, iqr and distinct are estimated"));
         }
-        if bounds.of_moments() && !matches!(function, Function::Min | Function::Max) {
+        if bounds.of_texts() && !matches!(function, Function::Min | Function::Max) {
             return Err(invalid(format!("{named} is a number, and the bounds are moments")).hint("write numbers"));
         }
         for input in of.inputs() {
-            input.check(function, bounds.of_moments())?;
+            input.check(function, &bounds)?;
         }
         let what = format!(
             "{}{named}{}({})",
@@ -151,7 +153,24 @@ impl Quality for Aggregate {
             Of::One(input) => of_one(function, q, approximate, input, bounds, what),
             Of::Two(a, b) => of_two(function, a, b, bounds, what),
         };
-        Ok(CheckPlan::new(check_name("aggregate", &text), one_line(&text), evaluation).on(on))
+        let plan = CheckPlan::new(check_name("aggregate", &text), one_line(&text), evaluation).on(on);
+        Ok(match warned {
+            Some(warned) => plan.warning(warned),
+            None => plan,
+        })
+    }
+}
+
+/// What texts among the bounds are: of the column's type, if they are compared with its values.
+fn reading(params: &AggregateParams, target: &CheckTarget) -> Reading {
+    if !matches!(params.function, Function::Min | Function::Max) {
+        return Reading::Moment;
+    }
+    match params.column.as_ref().and_then(|column| target.column_type(column)) {
+        None => Reading::Value,
+        Some(DataType::Time32(_) | DataType::Time64(_)) => Reading::Time,
+        Some(found) if class(found) == Class::Text => Reading::Text,
+        Some(_) => Reading::Moment,
     }
 }
 
@@ -237,20 +256,27 @@ impl Input {
         }
     }
 
-    fn check(&self, function: Function, moments: bool) -> Result<()> {
+    fn check(&self, function: Function, bounds: &Bounds) -> Result<()> {
         use Function::{Count, Distinct, Entropy, Max, Min, MutualInformation, NullFraction};
         let Some(found) = &self.data_type else { return Ok(()) };
+        let texts = bounds.of_texts();
+        if let (Min | Max, Class::Time, Some(odd)) = (function, class(found), bounds.odd_time().filter(|_| texts)) {
+            return Err(invalid(format!(
+                "`column` is `{}`, of type {}, whose values are compared with times of day, and `{odd}` is none",
+                self.shown,
+                type_name(found)
+            ))
+            .hint("write HH:MM:SS, with a fraction if need be"));
+        }
         let fits = match function {
             Count | Distinct | Entropy | MutualInformation | NullFraction => true,
-            Min | Max if moments => {
-                matches!(found, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..))
-            }
+            Min | Max if texts => matches!(class(found), Class::Moment | Class::Time | Class::Text),
             _ => found.is_numeric(),
         };
         if fits {
             return Ok(());
         }
-        let kind = if moments { "moments" } else { "numbers" };
+        let kind = if texts { "moments" } else { "numbers" };
         Err(invalid(format!(
             "`column` is `{}`, whose type {} has no {} that is compared with {kind}",
             self.shown,

@@ -1,13 +1,16 @@
-//! Bounds on one number or moment, and the judgement of it.
+//! Bounds on one number, moment, time of day or text, and the judgement of it; with narrower ones among them that warn.
 
 use std::cmp::Ordering;
 
 use chrono::{DateTime, SecondsFormat};
+use phlo_plugin::Error;
 use phlo_plugin::prelude::*;
 use phlo_plugin::quality::Value;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use crate::params::invalid;
-use crate::scalar::{Scalar, moment};
+use crate::scalar::{Scalar, moment, time};
 
 /// A check's parameters with bounds beside its own.
 macro_rules! bounded {
@@ -17,7 +20,7 @@ macro_rules! bounded {
         #[serde(deny_unknown_fields)]
         pub struct $name {
             $($(#[$of_field])* pub $field: $type,)*
-            /// The lowest value allowed: a number, or for moments a date or timestamp.
+            /// The lowest value allowed: a number, or a date, a timestamp or what else is compared.
             #[serde(default)]
             pub min: Option<$crate::scalar::Scalar>,
             /// The highest value allowed.
@@ -41,10 +44,16 @@ macro_rules! bounded {
             /// Whether it is fine that there is no value, e.g. the mean of an empty table or of nulls alone.
             #[serde(default)]
             pub allow_empty: bool,
+            /// Bounds within the others: beyond them the check warns, and the commit goes on.
+            #[serde(default)]
+            pub warn: Option<$crate::table::bounds::Warning>,
         }
 
         impl $name {
-            fn bounds(&self) -> phlo_plugin::Result<$crate::table::bounds::Bounds> {
+            fn bounds(
+                &self,
+                reading: $crate::table::bounds::Reading,
+            ) -> phlo_plugin::Result<$crate::table::bounds::Bounds> {
                 $crate::table::bounds::Bounds {
                     min: self.min.clone(),
                     max: self.max.clone(),
@@ -54,13 +63,53 @@ macro_rules! bounded {
                     abs_tolerance: self.abs_tolerance,
                     rel_tolerance: self.rel_tolerance,
                     allow_empty: self.allow_empty,
+                    reading,
+                    warn: None,
                 }
-                .checked()
+                .checked()?
+                .warning(self.warn.as_ref())
             }
         }
     };
 }
 pub(crate) use bounded;
+
+/// Bounds that warn.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Warning {
+    /// Below this it warns; above the check's own `min`.
+    #[serde(default)]
+    pub min: Option<Scalar>,
+    /// Above this it warns; below the check's own `max`.
+    #[serde(default)]
+    pub max: Option<Scalar>,
+    /// At or below this it warns; excludes `min`.
+    #[serde(default)]
+    pub above: Option<Scalar>,
+    /// At or above this it warns; excludes `max`.
+    #[serde(default)]
+    pub below: Option<Scalar>,
+    /// Further than this from the check's `equal` it warns.
+    #[serde(default)]
+    pub abs_tolerance: Option<f64>,
+    /// Further than this from the check's `equal` it warns, as a fraction of it. The wider of both counts.
+    #[serde(default)]
+    pub rel_tolerance: Option<f64>,
+}
+
+/// What a text among bounds is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// A date or a timestamp.
+    Moment,
+    /// A time of day.
+    Time,
+    /// A text, whatever it looks like.
+    Text,
+    /// What the value is that it is compared with, whose type is not known.
+    Value,
+}
 
 /// What a value must be.
 #[derive(Debug, Clone)]
@@ -73,6 +122,9 @@ pub(crate) struct Bounds {
     pub(crate) abs_tolerance: Option<f64>,
     pub(crate) rel_tolerance: Option<f64>,
     pub(crate) allow_empty: bool,
+    pub(crate) reading: Reading,
+    /// What it must be lest it warn: bounds within these.
+    pub(crate) warn: Option<Box<Bounds>>,
 }
 
 impl Bounds {
@@ -96,7 +148,7 @@ impl Bounds {
                 Scalar::Bool(value) => {
                     return Err(invalid(format!("`{name}` is `{value}`, which is no number")).hint("write a number"));
                 }
-                Scalar::Text(text) if moment(text).is_none() => {
+                Scalar::Text(text) if self.reading == Reading::Moment && moment(text).is_none() => {
                     return Err(invalid(format!(
                         "`{name}` is `{text}`, which is neither a number nor a date nor a timestamp"
                     ))
@@ -134,13 +186,77 @@ impl Bounds {
             }
         }
         if let (Some((low_name, low, low_open)), Some((high_name, high, high_open))) = (self.low(), self.high()) {
-            let order = compare(&found(low), high);
+            let order = compare(&self.found(low), high);
             if order == Some(Ordering::Greater) || order == Some(Ordering::Equal) && (low_open || high_open) {
                 return Err(invalid(format!("no value lies between `{low_name}`, {low}, and `{high_name}`, {high}"))
                     .hint("swap them, or widen the bounds"));
             }
         }
         Ok(self)
+    }
+
+    /// With bounds that warn, which must lie within these.
+    pub(crate) fn warning(self, warn: Option<&Warning>) -> Result<Self> {
+        let Some(Warning { min, max, above, below, abs_tolerance, rel_tolerance }) = warn.cloned() else {
+            return Ok(self);
+        };
+        let (low, high) = (min.is_some() || above.is_some(), max.is_some() || below.is_some());
+        let near = abs_tolerance.is_some() || rel_tolerance.is_some();
+        if self.equal.is_some() && (low || high) {
+            return Err(invalid("`warn` has bounds, and the check has `equal`")
+                .hint("write how near is near enough, e.g. `warn: {rel_tolerance: 0.01}`"));
+        }
+        if !low && !high && !near {
+            return Err(invalid("`warn` is empty").hint("give it bounds within the others, or remove it"));
+        }
+        // What it leaves open is as it is without.
+        let (outer_low, outer_high) = ((self.min.clone(), self.above.clone()), (self.max.clone(), self.below.clone()));
+        let (min, above) = if low { (min, above) } else { outer_low };
+        let (max, below) = if high { (max, below) } else { outer_high };
+        let inner = Self {
+            min,
+            max,
+            above,
+            below,
+            equal: self.equal.clone(),
+            abs_tolerance,
+            rel_tolerance,
+            allow_empty: false,
+            reading: self.reading,
+            warn: None,
+        };
+        let inner = inner.checked().map_err(|err| {
+            let error = Error::new(err.code(), format!("in `warn`, {}", err.message()));
+            err.hints().iter().fold(error, |error, hint| error.hint(hint.clone()))
+        })?;
+        for (given, one, other, towards) in
+            [(low, inner.low(), self.low(), Ordering::Greater), (high, inner.high(), self.high(), Ordering::Less)]
+        {
+            let (true, Some((name, one, open)), Some((outer, other, outer_open))) = (given, one, other) else {
+                continue;
+            };
+            let order = compare(&self.found(one), other);
+            if order != Some(towards) && (order, open, outer_open) != (Some(Ordering::Equal), true, false) {
+                return Err(invalid(format!("`warn.{name}` is {one}, not within `{outer}`, which is {other}"))
+                    .hint("beyond the outer bounds the check fails: narrow `warn`, or leave it out"));
+            }
+        }
+        if let Some(equal) = self.equal.as_ref().and_then(number)
+            && inner.tolerance(equal) >= self.tolerance(equal)
+        {
+            return Err(invalid("`warn` is as wide as the check's own tolerances, or wider")
+                .hint("beyond those the check fails: narrow `warn`, or remove it"));
+        }
+        Ok(Self { warn: Some(Box::new(inner)), ..self })
+    }
+
+    /// What must hold lest it warn, for people.
+    pub(crate) fn warned(&self) -> Option<String> {
+        self.warn.as_ref().map(|inner| inner.shown())
+    }
+
+    fn given(&self) -> impl Iterator<Item = &Scalar> {
+        [&self.min, &self.max, &self.above, &self.below, &self.equal].into_iter().flatten()
     }
 
     fn low(&self) -> Option<(&'static str, &Scalar, bool)> {
@@ -174,9 +290,15 @@ impl Bounds {
         if self.allow_empty { format!("{text}, if any") } else { text }
     }
 
-    /// Whether the bounds are moments.
-    pub(crate) fn of_moments(&self) -> bool {
-        [&self.min, &self.max, &self.above, &self.below, &self.equal].iter().any(|b| matches!(b, Some(Scalar::Text(_))))
+    /// Whether the bounds are texts: moments, times of day or texts as such.
+    pub(crate) fn of_texts(&self) -> bool {
+        self.given().any(|bound| matches!(bound, Scalar::Text(_)))
+    }
+
+    /// A bound that is no time of day, of those that warn too.
+    pub(crate) fn odd_time(&self) -> Option<&Scalar> {
+        let inner = self.warn.iter().flat_map(|inner| inner.given());
+        self.given().chain(inner).find(|bound| !matches!(bound, Scalar::Text(text) if time(text).is_some()))
     }
 
     /// The verdict on a value, `what` naming it for people.
@@ -187,10 +309,11 @@ impl Bounds {
             Value::Float(value) => Found::Number(*value),
             Value::Timestamp(micros) => Found::Moment(*micros),
             Value::Bool(value) => return Verdict::whole(false, format!("{what} is {value}, which is no number")),
+            Value::Text(text) if self.of_texts() && self.reading != Reading::Moment => self.text(text),
             Value::Text(text) => match (text.parse(), text.parse()) {
                 (Ok(whole), _) => Found::Whole(whole),
                 (_, Ok(number)) => Found::Number(number),
-                _ => return Verdict::whole(false, format!("{what} is `{text}`, which is no number")),
+                _ => return Verdict::whole(false, format!("{what} is `{}`, which is no number", short(text))),
             },
         };
         let shown = match &value {
@@ -198,8 +321,43 @@ impl Bounds {
             Found::Number(number) => number.to_string(),
             Found::Moment(micros) => DateTime::from_timestamp_micros(*micros)
                 .map_or_else(|| format!("{micros} µs"), |m| m.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
+            Found::Time(_, text) => text.clone(),
+            Found::Text(text) => format!("`{}`", short(text)),
         };
-        Verdict::whole(self.hold(&value), format!("{what} is {shown}"))
+        let observed = format!("{what} is {shown}");
+        match &self.warn {
+            Some(inner) if self.hold(&value) && !inner.hold(&value) => Verdict::warned(observed),
+            _ => Verdict::whole(self.hold(&value), observed),
+        }
+    }
+
+    /// A text that was found, or a time of day.
+    fn text(&self, text: &str) -> Found {
+        let of_times = self.given().all(|bound| matches!(bound, Scalar::Text(text) if time(text).is_some()));
+        match time(text) {
+            Some(nanos) if self.reading == Reading::Time || (self.reading == Reading::Value && of_times) => {
+                Found::Time(nanos, text.to_owned())
+            }
+            _ => Found::Text(text.to_owned()),
+        }
+    }
+
+    /// A bound as if it were a value.
+    fn found(&self, bound: &Scalar) -> Found {
+        match bound {
+            Scalar::Int(value) => Found::Whole(i128::from(*value)),
+            Scalar::Float(value) => Found::Number(*value),
+            Scalar::Bool(value) => Found::Whole(i128::from(*value)),
+            Scalar::Text(text) => {
+                let moments = self.reading == Reading::Moment
+                    || (self.reading == Reading::Value
+                        && self.given().all(|bound| matches!(bound, Scalar::Text(text) if moment(text).is_some())));
+                match moment(text) {
+                    Some(moment) if moments => Found::Moment(moment.timestamp_micros()),
+                    _ => self.text(text),
+                }
+            }
+        }
     }
 
     fn hold(&self, value: &Found) -> bool {
@@ -239,6 +397,9 @@ enum Found {
     Whole(i128),
     Number(f64),
     Moment(i64),
+    /// Nanoseconds since midnight, and as it was told.
+    Time(i64, String),
+    Text(String),
 }
 
 impl Found {
@@ -246,17 +407,8 @@ impl Found {
         match self {
             Self::Whole(whole) => Some(*whole as f64),
             Self::Number(number) => Some(*number),
-            Self::Moment(_) => None,
+            Self::Moment(_) | Self::Time(..) | Self::Text(_) => None,
         }
-    }
-}
-
-fn found(scalar: &Scalar) -> Found {
-    match scalar {
-        Scalar::Int(value) => Found::Whole(i128::from(*value)),
-        Scalar::Text(text) => Found::Moment(moment(text).map_or(0, |moment| moment.timestamp_micros())),
-        Scalar::Float(value) => Found::Number(*value),
-        Scalar::Bool(value) => Found::Whole(i128::from(*value)),
     }
 }
 
@@ -268,11 +420,22 @@ fn number(scalar: &Scalar) -> Option<f64> {
     }
 }
 
-/// Whole numbers exactly, others as float64; nothing for NaN and for a number with a moment.
+/// A text that may be of any length, as results keep it.
+fn short(text: &str) -> String {
+    const LONGEST: usize = 100;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// Whole numbers exactly, others as float64, texts by their code points; nothing for NaN and for values of two kinds.
 fn compare(value: &Found, bound: &Scalar) -> Option<Ordering> {
     match (value, bound) {
         (Found::Whole(value), Scalar::Int(bound)) => Some(value.cmp(&i128::from(*bound))),
         (Found::Moment(micros), Scalar::Text(text)) => Some(micros.cmp(&moment(text)?.timestamp_micros())),
+        (Found::Time(nanos, _), Scalar::Text(text)) => Some(nanos.cmp(&time(text)?)),
+        (Found::Text(value), Scalar::Text(text)) => Some(value.cmp(text)),
         _ => value.number()?.partial_cmp(&number(bound)?),
     }
 }

@@ -4,7 +4,7 @@ use phlo_plugin::prelude::*;
 use phlo_plugin::quality::Value;
 use phlo_spec::text::one_line;
 
-use super::bounds::bounded;
+use super::bounds::{Reading, bounded};
 use super::nested;
 use crate::params::invalid;
 
@@ -15,7 +15,8 @@ bounded! {
     /// `this` that answers one row with one number. NULL is no value and fails, unless `allow_empty`; so does a query that answers no row
     /// or several. An empty table gives what SQL gives for it: `count(*)` 0, `sum(a)` NULL. NaN lies within no bounds, and neither does
     /// what is no number. Overflow is as in SQL, where `sum` of whole numbers wraps as their products do: cast to DECIMAL or DOUBLE what
-    /// may overflow. A failure is one violation, and `tolerance` is refused; `abs_tolerance` and `rel_tolerance` belong to `equal`.
+    /// may overflow. Beyond the bounds of `warn` and within the others it warns. A failure is one violation, and `tolerance` is refused; `abs_tolerance`
+    /// and `rel_tolerance` belong to `equal`.
     pub struct MetricParams {
         /// An SQL aggregate expression over the table.
         #[serde(default)]
@@ -35,8 +36,8 @@ impl Quality for Metric {
     const TOLERANCE: bool = false;
 
     fn check(&self, params: MetricParams, _: &CheckTarget) -> Result<CheckPlan> {
-        let bounds = params.bounds()?;
-        let shown = bounds.shown();
+        let bounds = params.bounds(Reading::Moment)?;
+        let (shown, warned) = (bounds.shown(), bounds.warned());
         let trimmed = |sql: String| sql.trim().trim_end_matches(|c: char| c == ';' || c.is_whitespace()).to_owned();
         let (sql, query) = match (params.expression.map(trimmed), params.query.map(trimmed)) {
             (Some(sql), None) if !sql.is_empty() => (sql, false),
@@ -63,6 +64,10 @@ impl Quality for Metric {
             })
         };
         let expected = format!("{} {shown}", one_line(&sql));
-        Ok(CheckPlan::new(check_name("metric", &format!("{sql}, {shown}")), expected, evaluation))
+        let plan = CheckPlan::new(check_name("metric", &format!("{sql}, {shown}")), expected, evaluation);
+        Ok(match warned {
+            Some(warned) => plan.warning(warned),
+            None => plan,
+        })
     }
 }
