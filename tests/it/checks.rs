@@ -10,6 +10,9 @@ async fn each_check_counts_exactly_and_says_what_it_says_of_nothing_and_of_nulls
     let good = batch(columns, &["1|a", "2|b", "3|c", "4|d"]);
     let of = |name: &str, params: &str, bad: &[&str]| Case::new(name, params, good.clone(), batch(columns, bad));
     suite(of("not_null", "columns: [id]", &["-|x", "-|y"]).nulls(Says::Fails)).await;
+    suite(of("not_null", "{ except: [name] }", &["-|x", "-|y"]).nulls(Says::Fails)).await;
+    suite(of("missing_only_as", "{ column: id, values: [-9] }", &["-99|x", "-9999|y"])).await;
+    suite(of("any_of", "[{ json: name }, id < 5]", &["5|x", "9|y"])).await;
     suite(of("range", "{ column: id, min: 1, max: 4 }", &["0|x", "5|y", "99|z"])).await;
     suite(of("accepted_values", "{ column: name, values: [a, b, c, d] }", &["9|x"])).await;
     suite(of("pattern", "{ column: name, pattern: '^[a-d]$' }", &["9|x", "8|dd"])).await;

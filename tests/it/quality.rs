@@ -251,6 +251,26 @@ fn what_a_function_judges_can_be_asked_in_sql_of_what_was_rejected_and_of_the_ta
 }
 
 #[test]
+fn what_functions_and_sql_judge_together_can_be_asked_in_sql_too() {
+    let asset = "source: { plugin: files, path: in.csv }\nchecks: [{ any_of: { checks: [{ format: { column: iban, format: iban } }, 'id = 1', { json: note }], where: id < 5, severity: warn } }]\n";
+    let project = Project::new()
+        .write(
+            "in.csv",
+            "id,iban,note\n1,nope,x\n2,DE89370400440532013000,x\n3,DE89370400440532013001,x\n4,,x\n4,no,{}\n5,no,x\n",
+        )
+        .write("assets/raw/a.yaml", asset);
+    project.phlo(&["check"]).exits(0);
+    let run = project.phlo(&["run", "--json"]).exits(0).json();
+    let check = &run["assets"][0]["checks"][0];
+    assert_eq!((&check["violations"], &check["total"], &check["sample"][0]["id"]), (&json!(1), &json!(5), &json!(3)));
+    let audited = project.phlo(&["quality", "run", "raw.a", "--json"]).exits(0).json();
+    let sql = audited["assets"][0]["checks"][0]["sql"].as_str().unwrap();
+    assert!(sql.contains("FROM raw.a WHERE") && sql.contains("'_phlo_given_0', (id = 1)"), "{sql}");
+    let found = project.phlo(&["sql", sql, "--format", "json"]).exits(0).json();
+    assert_eq!((found.as_array().unwrap().len(), &found[0]["id"]), (1, &json!(3)), "{found}");
+}
+
+#[test]
 fn an_audit_on_demand_is_a_run_whose_results_are_kept() {
     let project = shop(BAD);
     project.put("assets/raw/orders.yaml", &format!("{ORDERS}checks: [{{ not_null: [id] }}]\n"));

@@ -155,6 +155,51 @@ fn a_table_is_reconciled_with_files_of_another_sort() {
 }
 
 #[test]
+fn a_key_is_one_of_a_table_of_another_system() {
+    let references = "references: { connection: keys, path: \"keys/*.csv\" }";
+    let checks = format!(
+        "  - foreign_key: {{ columns: [id], {references}, to: [order_id] }}
+  - foreign_key: {{ columns: [id, note], {references}, to: [order_id, said], tolerance: 0.2 }}
+  - reconcile_counts: {{ with: {{ connection: keys, path: \"keys/*.csv\" }} }}
+"
+    );
+    let keys = |ids: &[u32]| {
+        let rows: String = ids.iter().map(|id| format!("{id},é{id}\n")).collect();
+        format!("order_id,said\n{rows}")
+    };
+    let project = Project::new()
+        .write("phlo.yaml", "name: t\nconnections:\n  keys: { source: files, format: csv }\n")
+        .write("assets/raw/orders.yaml", &format!("{ORDERS}{checks}"))
+        .write("orders.csv", &orders(1..=4, None))
+        .write("keys/1.csv", &keys(&[1, 2]))
+        .write("keys/2.csv", &keys(&[3, 4]));
+    let said = project.phlo(&["check"]).exits(0);
+    assert!(!said.all().contains("no asset uses"), "{}", said.all());
+    let found = outcomes(&results(&project, 0, &[]));
+    assert!(found.len() == 3 && found.iter().all(|one| one.contains(" passed 0/4")), "{found:#?}");
+
+    project.put("orders.csv", &orders(1..=5, None));
+    let broken = results(&project, 3, &[]);
+    let found = outcomes(&broken);
+    assert!(
+        found[0].starts_with("foreign_key failed 1/5") && found[1].starts_with("foreign_key passed 1/5"),
+        "{found:#?}"
+    );
+    assert_eq!(broken[0]["name"], "foreign_key(id in keys keys/*.csv: order_id)");
+    assert_eq!(broken[0]["sample"][0]["id"], 5);
+    let shown = project.phlo(&["sql", broken[0]["sql"].as_str().unwrap(), "--format", "json"]).exits(0).json();
+    assert_eq!((shown.as_array().unwrap().len(), &shown[0]["id"]), (1, &serde_json::json!(5)), "{shown}");
+
+    // Types without values in common are told before a row is read, where the columns are known offline.
+    project.put(
+        "assets/raw/orders.yaml",
+        &format!("{ORDERS}  - foreign_key: {{ columns: [id], {references}, to: [said] }}\n"),
+    );
+    let said = project.phlo(&["check"]);
+    assert!(said.all().contains("compares `id`, of type int64, with `said`"), "{}", said.all());
+}
+
+#[test]
 fn what_is_wrong_with_the_other_side_is_told_offline_at_its_place() {
     for (with, place, want) in [
         ("{ connection: shpo, table: t }", "6:45", "did you mean `shop`?"),

@@ -1,6 +1,8 @@
 //! Kind `quality`: a check as data that the engine compiles. The plugin says what holds; the engine says how it is found out,
 //! so that many checks become one pass.
 
+mod with;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -13,6 +15,8 @@ use serde::de::DeserializeOwned;
 
 use crate::context::{AnyPlugin, Plugin};
 use crate::error::Result;
+
+pub use with::With;
 
 /// What a check is made for.
 #[derive(Debug, Clone)]
@@ -82,7 +86,7 @@ pub struct CheckPlan {
 pub struct Compared {
     /// The column.
     pub column: String,
-    /// The other table, `GROUP.NAME`.
+    /// The other table: `GROUP.NAME`, or the name of one of [`CheckPlan::others`].
     pub table: String,
     /// The column there.
     pub other: String,
@@ -169,6 +173,8 @@ pub enum Evaluation {
     Mask {
         /// The function.
         mask: MaskFn,
+        /// Boolean SQL expressions over one row, whose values the function needs: they are the last columns of its batch, in this order.
+        given: Vec<String>,
     },
     /// Aggregates over the table as it would be after the commit, and a verdict on their values.
     Aggregates {
@@ -259,7 +265,7 @@ impl Evaluation {
 
     /// A function from a batch to a mask.
     pub fn mask(mask: impl Fn(&RecordBatch) -> Result<BooleanArray> + Send + Sync + 'static) -> Self {
-        Self::Mask { mask: Arc::new(mask) }
+        Self::Mask { mask: Arc::new(mask), given: Vec::new() }
     }
 
     /// Aggregates and a verdict on their values.
@@ -281,7 +287,7 @@ impl fmt::Debug for Evaluation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rows { predicate } => f.debug_struct("Rows").field("predicate", predicate).finish(),
-            Self::Mask { .. } => f.write_str("Mask"),
+            Self::Mask { given, .. } => f.debug_struct("Mask").field("given", given).finish_non_exhaustive(),
             Self::Aggregates { expressions, .. } => {
                 f.debug_struct("Aggregates").field("expressions", expressions).finish_non_exhaustive()
             }

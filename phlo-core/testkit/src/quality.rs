@@ -46,7 +46,8 @@ fn evaluation(name: &str, plan: &CheckPlan, findings: &mut Findings) {
     };
     match &plan.evaluation {
         Evaluation::Rows { predicate } => findings.hold(sql(predicate), format_args!("`{predicate}` is no predicate")),
-        Evaluation::Mask { mask } => {
+        Evaluation::Mask { mask, given } => {
+            findings.hold(given.iter().all(|text| sql(text)), format_args!("{given:?} are no expressions"));
             let empty = arrow_array::RecordBatch::new_empty(schema(""));
             findings.expect(quiet(&|| drop(mask(&empty))), "its mask, of no rows");
         }

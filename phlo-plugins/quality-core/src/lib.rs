@@ -49,7 +49,11 @@ register_check!(
     name = "compare",
     summary = "A column compares with a value or another column as it should"
 );
-register_check!(row::format::DateFormat, name = "date_format", summary = "Texts are dates or times of a format");
+register_check!(
+    row::format::DateFormat,
+    name = "date_format",
+    summary = "Texts are dates or times, of a format or any"
+);
 register_check!(
     row::format::Format,
     name = "format",
@@ -65,7 +69,7 @@ register_check!(row::missing::IsNull, name = "is_null", summary = "Columns hold 
 register_check!(
     row::missing::MissingOnlyAs,
     name = "missing_only_as",
-    summary = "Where a text is missing, it is so in the ways that are agreed upon"
+    summary = "Where a text or number is missing, it is so in the ways that are agreed upon"
 );
 register_check!(
     row::missing::NotMissing,

@@ -5,16 +5,23 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::params;
+use crate::row::missing::all;
 
 /// Columns hold no nulls.
 ///
 /// A row with a null in any of the columns is one violation. NaN and the empty text are values, not nulls. An empty table passes. Every
-/// type will do, and nothing is computed that could overflow.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+/// type will do, and nothing is computed that could overflow. Without `columns` every row is complete: a column that the table is given
+/// later counts too, in the rows that are written from then on.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NotNullParams {
-    /// The columns; also written on their own: `not_null: [a, b]`.
-    pub columns: Vec<String>,
+    /// The columns, also written on their own: `not_null: [a, b]`; all but those that phlo adds, `_phlo_…`, unless set.
+    #[serde(default, deserialize_with = "params::given")]
+    #[schemars(with = "Vec<String>")]
+    pub columns: Option<Vec<String>>,
+    /// Columns that may hold nulls; excludes `columns`.
+    #[serde(default)]
+    pub except: Vec<String>,
 }
 
 /// Makes `not_null` checks.
@@ -25,16 +32,13 @@ impl Quality for NotNull {
     type Params = NotNullParams;
     const SHORTHAND: Option<&'static str> = Some("columns");
 
-    fn check(&self, params: NotNullParams, _: &CheckTarget) -> Result<CheckPlan> {
-        params::distinct(&params.columns)?;
-        let list = params.columns.join(", ");
-        let each: Vec<_> =
-            params::quoted(&params.columns).into_iter().map(|column| format!("{column} IS NOT NULL")).collect();
-        Ok(CheckPlan::new(
-            check_name("not_null", &list),
-            format!("no nulls in {list}"),
-            Evaluation::rows(each.join(" AND ")),
-        )
-        .on(params.columns))
+    fn check(&self, params: NotNullParams, target: &CheckTarget) -> Result<CheckPlan> {
+        let NotNullParams { columns, except } = params;
+        let known = params::looked_at(columns.as_deref(), &except, target)?;
+        let list = params::listed(columns.as_deref(), &except);
+        let predicate = known.map_or_else(|| "true".to_owned(), |known| all(&known, "IS NOT NULL", " AND "));
+        let plan =
+            CheckPlan::new(check_name("not_null", &list), format!("no nulls in {list}"), Evaluation::rows(predicate));
+        Ok(plan.on(columns.unwrap_or(except)))
     }
 }

@@ -48,6 +48,37 @@ const PREDICATES: &[(&str, &str, &str, &str)] = &[
     ("not_null: [i]", "not_null(i)", "no nulls in i", r#""i" IS NOT NULL"#),
     ("not_null: i", "not_null(i)", "no nulls in i", r#""i" IS NOT NULL"#),
     ("not_null: {columns: [i, s]}", "not_null(i, s)", "no nulls in i, s", r#""i" IS NOT NULL AND "s" IS NOT NULL"#),
+    (
+        "not_null: {except: [b, i, f, g, s, d, t, z]}",
+        "not_null(* except b, i, f, g, s, d, t, z)",
+        "no nulls in * except b, i, f, g, s, d, t, z",
+        r#""k" IS NOT NULL AND "n" IS NOT NULL"#,
+    ),
+    (
+        "any_not_null: {except: [b, i, f, g, s, d, t, z]}",
+        "any_not_null(* except b, i, f, g, s, d, t, z)",
+        "a value in one of * except b, i, f, g, s, d, t, z",
+        r#""k" IS NOT NULL OR "n" IS NOT NULL"#,
+    ),
+    (
+        "missing_only_as: {column: k, values: [NA]}",
+        "missing_only_as(k: `NA`, null)",
+        "k missing as `NA`, null only",
+        "NOT (lower(trim(\"k\")) IN ('', '-', '--', '.', '?', '#n/a', '#na', '(null)', '<na>', 'missing', 'n.a.', 'n/a', 'na', 'nan', 'nil', \
+         'none', 'null', 'undefined', 'unknown', '-9', '-99', '-999', '-9999')) OR \"k\" IN ('NA')",
+    ),
+    (
+        "missing_only_as: {column: i, values: [-999]}",
+        "missing_only_as(i: `-999`, null)",
+        "i missing as `-999`, null only",
+        r#"NOT ("i" IN (-9, -99, -999, -9999)) OR "i" IN (-999)"#,
+    ),
+    (
+        "missing_only_as: {column: f, values: [-9], 'null': false}",
+        "missing_only_as(f: `-9`)",
+        "f missing as `-9` only",
+        r#""f" IS NOT NULL AND (NOT ("f" IN (-9, -99, -999, -9999)) OR "f" IN (-9))"#,
+    ),
     (r#"not_null: ['we"ird']"#, r#"not_null(we"ird)"#, r#"no nulls in we"ird"#, r#""we""ird" IS NOT NULL"#),
     (
         "accepted_values: {column: s, values: [EWR, JFK]}",
@@ -669,7 +700,23 @@ fn bad_parameters_are_refused_at_their_place_and_the_message_names_them() {
             "not_missing: {column: i, values: [1], exact: true}",
             "a.yaml:1:14: `exact` is set, and `values` holds no text",
         ),
-        ("missing_only_as: {column: i}", "a.yaml:1:18: `column` is `i`, whose type int64 is not text"),
+        ("missing_only_as: {column: d}", "a.yaml:1:18: `column` is `d`, whose type date is neither text nor number"),
+        (
+            "missing_only_as: {column: i, values: [NA]}",
+            "a.yaml:1:18: `NA` is a text, and the column `i` is of type int64",
+        ),
+        (
+            "missing_only_as: {column: s, values: [-999]}",
+            "a.yaml:1:18: `-999` is a number, and the column `s` is of type string",
+        ),
+        (
+            "missing_only_as: {column: s, values: [a, 1]}",
+            "a.yaml:1:18: `values` mixes the text `a` with the number `1`",
+        ),
+        ("not_null: ~", "a.yaml:1:11: expected a list"),
+        ("not_null: {columns: [i], except: [s]}", "a.yaml:1:11: `except` excludes `columns`"),
+        ("not_null: {except: [s, s]}", "a.yaml:1:11: `except` names `s` twice"),
+        ("any_not_null: {except: [b, i, f, g, s, d, t, z, k, n]}", "a.yaml:1:15: `except` leaves no column"),
         ("missing_only_as: {column: s, 'null': false}", "a.yaml:1:18: `values` is empty and `null` is false"),
         ("at_least_one: []", "a.yaml:1:15: `columns` is empty"),
         ("primary_key: [a, a]", "a.yaml:1:14: `columns` names `a` twice"),
@@ -810,6 +857,11 @@ fn checks_of_different_parameters_have_different_names() {
         "not_missing: {column: s, values: ['', N/A], exact: true}",
         "missing_only_as: {column: s}",
         "missing_only_as: {column: s, values: [NA]}",
+        "not_null: {}",
+        "not_null: {except: [i]}",
+        "any_not_null: {}",
+        "date_format: s",
+        "date_format: {column: s, format: '%Y'}",
     ]);
     // `not_null: i` and `not_null: [i]` are one check.
     let mut names: Vec<_> =

@@ -156,7 +156,6 @@ fn contradictory_parameters_are_refused_and_named() {
         ("multicolumn_sum: { columns: [i, s], equal: 1 }", "`s`"),
         ("multicolumn_sum: { columns: [i, f], equal: 1, abs_tolerance: -1 }", "`abs_tolerance`"),
         ("foreign_key: { columns: [i], references: a.b, to: [x, y] }", "`to`"),
-        ("foreign_key: { columns: [i], references: 'a b' }", "`references`"),
         ("age: { column: d }", "`min`"),
         ("age: { column: d, min: 3 d, max: 2d }", "`min`"),
         ("age: { column: d, min: soon }", "`min`"),
@@ -170,6 +169,13 @@ fn contradictory_parameters_are_refused_and_named() {
         ("any_of: [i > 1]", "`checks`"),
         ("any_of: [i > 1, { unique: i }]", "`unique`"),
         ("all_of: [i > 1, 2]", "`checks`"),
+        ("any_of: [{ row_count: 1 }, { foreign_key: { columns: [i], references: a.c } }]", "`foreign_key`"),
+        ("all_of: [{ schema: { absent: [x] } }, { row_count: 1 }]", "`schema`"),
+        (
+            "all_of: [{ not_null: i }, { row_count: 1 }]",
+            "`not_null`, which is of rows, and `row_count`, which is of the table",
+        ),
+        ("any_of: [{ row_count: 1 }, i > 1]", "`business_rule`, which is of rows, and `row_count`"),
     ] {
         let err = plan(text).map(|plan| plan.name).unwrap_err();
         assert!(err.contains(field) && err.ends_with("[hint]"), "{text}: {err}");
@@ -223,6 +229,70 @@ fn freshness_of_groups_counts_the_stale_ones() {
     assert!(told(3, 0, Value::Timestamp(day), 0).passed);
     // Of no rows, nothing is known to be fresh.
     assert!(!told(0, 0, Value::Null, 0).passed);
+}
+
+#[test]
+fn a_key_may_be_one_of_a_table_that_a_source_reads() {
+    let plan = plan("foreign_key: { columns: [i], references: { connection: erp, table: items }, to: [id] }").unwrap();
+    assert_eq!(plan.name, "foreign_key(i in erp items: id)");
+    let [other] = &plan.others[..] else { panic!("{:?}", plan.others) };
+    let Evaluation::Count { count, show } = &plan.evaluation else { panic!() };
+    assert!(count.contains(&format!("FROM {} AS", other.name)) && show.contains(&other.name), "{count}");
+    assert_eq!((plan.compared[0].table.as_str(), plan.compared[0].other.as_str()), (other.name.as_str(), "id"));
+    for (references, want) in [("a b", "`a b` is not an asset key"), ("{ table: items }", "a map with `connection` or")]
+    {
+        let err =
+            self::plan(&format!("foreign_key: {{ columns: [i], references: {references} }}")).map(|plan| plan.name);
+        assert!(err.as_ref().is_err_and(|err| err.contains(want)), "{err:?}");
+    }
+}
+
+#[test]
+fn composites_of_functions_are_given_what_sql_says() {
+    use arrow_array::{ArrayRef, BooleanArray, RecordBatch, StringArray};
+    let text = "any_of: [i > 1, { all_of: [{ json: s }, f > 0] }, { format: { column: s, format: iban } }]";
+    let plan = plan(text).unwrap();
+    assert_eq!(plan.columns, ["s"]);
+    let Evaluation::Mask { mask, given } = plan.evaluation else { panic!() };
+    assert_eq!(given, ["(i > 1)", "(f > 0)"]);
+    let texts = ["{}", "{}", "{", "{", "{}", "DE89370400440532013000", "{", "{"].map(Some);
+    let mut texts = texts.to_vec();
+    texts[7] = None;
+    let (yes, no) = (Some(true), Some(false));
+    let columns: [(&str, ArrayRef); 3] = [
+        ("s", Arc::new(StringArray::from(texts))),
+        ("first", Arc::new(BooleanArray::from(vec![no, no, no, yes, no, no, None, no]))),
+        ("second", Arc::new(BooleanArray::from(vec![yes, no, yes, no, None, no, no, no]))),
+    ];
+    let good =
+        mask(&RecordBatch::try_from_iter_with_nullable(columns.map(|(name, array)| (name, array, true))).unwrap());
+    let want = BooleanArray::from(vec![yes, no, no, yes, None, yes, None, None]);
+    assert_eq!(good.unwrap(), want);
+}
+
+#[test]
+fn composites_of_aggregates_hold_by_their_verdicts() {
+    let checks = "[{ row_count: { min: 2, max: 3 } }, { aggregate: { function: max, column: i, max: 5 } }]";
+    for (name, rows, max, passed) in [
+        ("all_of", 2, 5, true),
+        ("all_of", 2, 6, false),
+        ("all_of", 1, 5, false),
+        ("any_of", 1, 5, true),
+        ("any_of", 2, 6, true),
+        ("any_of", 4, 6, false),
+    ] {
+        let Evaluation::Aggregates { expressions, verdict } = plan(&format!("{name}: {checks}")).unwrap().evaluation
+        else {
+            panic!()
+        };
+        assert_eq!(expressions, ["count(*)", r#"max("i")"#]);
+        let found = verdict(&[Value::Int(rows), Value::Int(max)]);
+        assert_eq!((found.passed, found.violations), (passed, u64::from(!passed)), "{name} of {rows}, {max}");
+        assert!(found.observed.unwrap().contains("; max(i) is "));
+    }
+    let fresh = "any_of: [{ freshness: { column: d, max_age: 1d } }, { row_count: 1 }]";
+    assert!(matches!(plan(fresh).unwrap().evaluation, Evaluation::Aggregates { .. }));
+    assert!(plan("all_of: [{ age: { column: d, max: 1d } }, i > 1]").unwrap().by_the_clock);
 }
 
 #[test]

@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use arrow_schema::DataType;
 use phlo_plugin::prelude::*;
-use phlo_plugin::quality::{Value, quote};
+use phlo_plugin::quality::{Value, With, quote};
 use phlo_spec::text::{one_line, thousands};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::params::{self, Side, counted, invalid};
-use crate::with::With;
 
 /// What is aggregated: an SQL expression for both sides, a function of a column, or an expression for each side.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

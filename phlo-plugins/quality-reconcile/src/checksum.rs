@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use phlo_plugin::prelude::*;
-use phlo_plugin::quality::Value;
+use phlo_plugin::quality::{Value, With};
 use phlo_spec::text::{one_line, thousands};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::params::{self, counted};
 use crate::text::{Columns, DIFFER, TOTALS, differing};
-use crate::with::With;
 
 /// Rows have the checksums that they have in another table: the two hold the same, in whatever order.
 ///

@@ -1,13 +1,12 @@
 //! `reconcile_counts`.
 
 use phlo_plugin::prelude::*;
-use phlo_plugin::quality::Value;
+use phlo_plugin::quality::{Value, With};
 use phlo_spec::text::{one_line, thousands};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::params::{self, counted, invalid};
-use crate::with::With;
 
 /// How the two counts must compare.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use phlo_plugin::prelude::*;
-use phlo_plugin::quality::Value;
+use phlo_plugin::quality::{Value, With};
 use phlo_plugin::schema::type_name;
 use phlo_spec::text::{one_line, thousands};
 use schemars::JsonSchema;
@@ -12,7 +12,6 @@ use serde::Deserialize;
 
 use crate::params::{self, counted, invalid};
 use crate::text::{Columns, DIFFER, TOTALS, differing};
-use crate::with::With;
 
 /// Ranges of keys unless it is said otherwise.
 const BUCKETS: u16 = 1024;

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use phlo_plugin::prelude::*;
-use phlo_plugin::quality::{Value, quote};
+use phlo_plugin::quality::{Value, With, quote};
 use phlo_spec::text::{one_line, thousands};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::params::{self, counted};
-use crate::with::With;
 
 /// On which side a missing key is a violation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]

@@ -7,7 +7,6 @@ pub mod diff;
 pub mod keys;
 mod params;
 mod text;
-pub mod with;
 
 use phlo_plugin::register_check;
 

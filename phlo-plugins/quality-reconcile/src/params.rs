@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use arrow_schema::DataType;
 use phlo_plugin::Error;
 use phlo_plugin::prelude::*;
-use phlo_plugin::quality::{Value, quote};
+use phlo_plugin::quality::{Value, With, quote};
 use phlo_spec::text::thousands;
-
-use crate::with::With;
 
 /// The error of a parameter that cannot be meant. The message names the parameter.
 pub(crate) fn invalid(message: impl Into<String>) -> Error {

@@ -173,7 +173,62 @@ fn overlaps(rows: &Rows, columns: [&str; 2], within: Option<&str>, inclusive: bo
     Expected::violations(found)
 }
 
+/// Missing numbers by the usual values but those that are agreed upon.
+fn placeholders(rows: &Rows, column: &str, agreed: &[f64], null: bool) -> Expected {
+    let odd = |value: f64| [-9.0, -99.0, -999.0, -9999.0].contains(&value) && !agreed.contains(&value);
+    Expected::violations(rows.bad(&[column], |c| c[0].number().map_or(c[0].is_null() && !null, odd)))
+}
+
 pub(super) const NULLS: &[Truth] = &[
+    Truth::new(
+        "not_null: {}",
+        "select count(*) - (select count(*) from t where columns(*) is not null) from t",
+        |rows| nulls(rows, &NAMES),
+    ),
+    Truth::new(
+        "not_null: { except: [x, n, f], tolerance: 0.4 }",
+        "select count(*) - (select count(*) from t where columns(* exclude (x, n, f)) is not null) from t",
+        |rows| {
+            let left: Vec<_> = NAMES.into_iter().filter(|name| !["x", "n", "f"].contains(name)).collect();
+            nulls(rows, &left)
+        },
+    ),
+    Truth::new("any_not_null: {}", "select count(*) from t where columns(*) is null", |rows| {
+        Expected::violations(rows.bad(&NAMES, |c| c.iter().all(|cell| cell.is_null())))
+    }),
+    Truth::new(
+        "any_not_null: { except: [id, b, i, j, i8, i32, u64, f, g, n, r, d, e, t, z, x] }",
+        "select count(*) from t where s is null and k is null",
+        |rows| Expected::violations(rows.bad(&["s", "k"], |c| c.iter().all(|cell| cell.is_null()))),
+    ),
+    Truth::new(
+        "missing_only_as: { column: i, values: [-9] }",
+        "select count(*) from t where i in (-99, -999, -9999)",
+        |rows| placeholders(rows, "i", &[-9.0], true),
+    ),
+    Truth::new("missing_only_as: { column: f }", "select count(*) from t where f in (-9, -99, -999, -9999)", |rows| {
+        placeholders(rows, "f", &[], true)
+    }),
+    Truth::new(
+        "missing_only_as: { column: g, values: [-9, 0.1] }",
+        "select count(*) from t where g in (-99, -999, -9999)",
+        |rows| placeholders(rows, "g", &[-9.0], true),
+    ),
+    Truth::new(
+        "missing_only_as: { column: n, values: [-99], 'null': false }",
+        "select count(*) from t where n is null or n in (-9, -999, -9999)",
+        |rows| placeholders(rows, "n", &[-99.0], false),
+    ),
+    Truth::new(
+        "missing_only_as: { column: u64, values: [-9], 'null': false }",
+        "select count(*) from t where u64 is null",
+        |rows| placeholders(rows, "u64", &[-9.0], false),
+    ),
+    Truth::new(
+        "missing_only_as: { column: i8, values: [-999] }",
+        "select count(*) from t where i8 in (-9, -99)",
+        |rows| placeholders(rows, "i8", &[-999.0], true),
+    ),
     Truth::new("is_null: [i, s]", "select count(*) from t where i is not null or s is not null", |rows| {
         Expected::violations(rows.bad(&["i", "s"], |c| c.iter().any(|cell| !cell.is_null())))
     }),
@@ -914,6 +969,38 @@ const CODES: &[&str] = &[
 ];
 const DATES: &[&str] =
     &["2013-01-31", "2012-02-29", "2013-02-29", "2013-13-01", "31.01.2013", "2013-01-31 10:00", "", "today"];
+/// Those that can be read without a format, first.
+const WHENS: &[&str] = &[
+    "2013-01-31",
+    "2013/1/31",
+    "31.01.2013",
+    "31 January 2013",
+    "January 31, 2013",
+    "Jan 31 2013",
+    "31-Jan-2013",
+    "20130131",
+    "31/1/2013",
+    "1/31/2013",
+    "5/5/2013",
+    "2013-01-31T23:59:59+0100",
+    "2013-01-31 23:59",
+    "Thu, 31 Jan 2013 23:59:59 +0000",
+    "9:05",
+    "23:59:59",
+    "11:59 PM",
+    "1/2/2013",
+    "2013-02-30",
+    "31.31.2013",
+    "13-01-31",
+    "today",
+    "2013",
+    "25:00",
+    "13:00 PM",
+    "Fri, 31 Jan 2013 23:59:59 +0000",
+    "31 Foo 2013",
+    " 2013-01-31",
+    "",
+];
 const TIMES: &[&str] = &["2013-01-31 23:59:59", "2013-01-31 24:00:00", "2013-02-30 10:00:00", "2013-01-31", ""];
 const DOCUMENTS: &[&str] = &[
     "{}",
@@ -956,6 +1043,8 @@ pub(super) const FORMATS: &[Truth] = &[
     Truth::new("date_format: { column: sl, format: ['%Y-%m-%d', '%d.%m.%Y'] }", "select count(*) from t where sl is not null and try_strptime(sl, ['%Y-%m-%d', '%d.%m.%Y']) is null", |rows| listed(rows, "sl", &["2013-01-31", "2012-02-29", "31.01.2013"])).texts(DATES),
     Truth::new("date_format: { column: sd, format: '%d.%m.%Y' }", "select count(*) from t where sd is not null and try_strptime(sd, '%d.%m.%Y') is null", |rows| listed(rows, "sd", &["31.01.2013"])).texts(DATES),
     Truth::new("date_format: { column: sv, format: '%Y-%m-%d %H:%M:%S' }", "select count(*) from t where sv is not null and try_strptime(sv, '%Y-%m-%d %H:%M:%S') is null", |rows| listed(rows, "sv", &TIMES[..1])).texts(TIMES),
+    Truth::new("date_format: sv", r"select count(*) from (select sv, try_strptime(sv, ['%Y-%m-%d', '%Y/%m/%d', '%d.%m.%Y', '%d %B %Y', '%B %d, %Y', '%b %d %Y', '%d-%b-%Y', '%Y%m%d', '%Y-%m-%dT%H:%M:%S%z', '%Y-%m-%d %H:%M', '%a, %d %b %Y %H:%M:%S %z', '%H:%M', '%H:%M:%S', '%I:%M %p']) a, try_strptime(sv, '%d/%m/%Y') b, try_strptime(sv, '%m/%d/%Y') c from t) where sv is not null and not coalesce(case when regexp_matches(sv, '^\d\d?/') then coalesce(b, c) = coalesce(c, b) when sv[4] = ',' then strftime(a, '%a') = sv[:3] when sv[5] = '-' then a is not null and try_cast(sv[:10] as date) is not null else a is not null and not regexp_matches(sv, '^ |^\d\d-\d') end, false)", |rows| listed(rows, "sv", &WHENS[..17])).texts(WHENS),
+    Truth::new("date_format: { column: sd }", "select count(*) from t where sd is not null and try_strptime(sd, ['%Y-%m-%d', '%d.%m.%Y', '%Y-%m-%d %H:%M']) is null", |rows| listed(rows, "sd", &["2013-01-31", "2012-02-29", "31.01.2013", "2013-01-31 10:00"])).texts(DATES),
     Truth::new("json: sl", "select count(*) from t where sl is not null and not json_valid(sl)", |rows| texts(rows, "sl", |text| DOCUMENTS[..7].contains(&text) || ["-999", "12"].contains(&text))).texts(DOCUMENTS),
     Truth::new("json: { column: sv, schema: { type: object, required: [a], properties: { a: { type: integer } } } }", "select count(*) from t where sv is not null and not coalesce(json_type(try_cast(sv as json), '$.a') in ('UBIGINT', 'BIGINT'), false)", |rows| listed(rows, "sv", &DOCUMENTS[1..2])).texts(DOCUMENTS),
     Truth::new("json: { column: sd, is: array }", "select count(*) from t where sd is not null and json_type(case when json_valid(sd) then sd end) is distinct from 'ARRAY'", |rows| listed(rows, "sd", &["[1, 2]"])).texts(DOCUMENTS),

@@ -1199,6 +1199,9 @@ fn above(a: f64, b: f64) -> bool {
     if a.is_nan() { !b.is_nan() } else { a > b }
 }
 
+/// A date, JSON documents, and texts that are neither.
+const MIXED: &[&str] = &["2013-01-31", "2013", "-1.5", "2013-02-30", "x", "", "[1"];
+
 fn orphans(rows: &Rows, columns: &[&str], there: &[&str]) -> Expected {
     let key = |cells: &[&Cell]| cells.iter().map(|cell| cell.key()).collect::<Vec<_>>();
     let keys: BTreeSet<_> = rows.other().unwrap().tuples(there).iter().map(|cells| key(cells)).collect();
@@ -1761,6 +1764,47 @@ pub(super) const REST: &[Truth] = &[
             Expected::violations(rows.bad(&["i", "k", "b"], |c| {
                 c[0].int().is_some_and(|i| i < 2) && c[1].text().is_some_and(|k| k != "x") && c[2].bool() == Some(true)
             }))
+        },
+    ),
+    Truth::new(
+        "any_of: [{ date_format: { column: s, format: '%Y-%m-%d' } }, { not_null: k }, i > 0]",
+        "select count(*) from t where s is not null and try_cast(s as date) is null and k is null and i <= 0",
+        |rows| {
+            Expected::violations(rows.bad(&["s", "k", "i"], |c| {
+                c[0].text().is_some_and(|s| s != "2013-01-31") && c[1].is_null() && c[2].int().is_some_and(|i| i <= 0)
+            }))
+        },
+    )
+    .texts(MIXED),
+    Truth::new(
+        "all_of: [{ any_of: [{ date_format: sd }, b -- or so\n] }, { any_of: [{ json: sv }, k <> 'z'] }, i <= j]",
+        "select count(*) from t where (s is not null and try_cast(s as date) is null and not b) or (not json_valid(s) and k = 'z') or i > j",
+        |rows| {
+            Expected::violations(rows.bad(&["s", "b", "k", "i", "j"], |c| {
+                let is_json = |s: &str| ["2013", "-1.5", "-999", "12", "null"].contains(&s);
+                let s = c[0].text();
+                (s.is_some_and(|s| s != "2013-01-31") && c[1].bool() == Some(false))
+                    || (s.is_some_and(|s| !is_json(s)) && c[2].text() == Some("z"))
+                    || c[3].int().zip(c[4].int()).is_some_and(|(i, j)| i > j)
+            }))
+        },
+    )
+    .texts(MIXED),
+    Truth::new(
+        "all_of: [{ row_count: { min: 3, max: 50 } }, { aggregate: { function: max, column: i32, max: 5, allow_empty: true } }]",
+        "select count(*) between 3 and 50 and coalesce(max(i32) <= 5, true) from t",
+        |rows| {
+            let most = rows.values("i32").into_iter().filter_map(Cell::int).max();
+            Expected::whole((3..=50).contains(&rows.len()) && most.is_none_or(|most| most <= 5))
+        },
+    ),
+    Truth::new(
+        "any_of: [{ row_count: { min: 50 } }, { metric: { expression: sum(i32), min: 0 } }, { aggregate: { function: count, column: s, equal: 1 } }]",
+        "select count(*) >= 50 or coalesce(sum(i32) >= 0, false) or count(s) = 1 from t",
+        |rows| {
+            let numbers: Vec<_> = rows.values("i32").into_iter().filter_map(Cell::int).collect();
+            let sum = !numbers.is_empty() && numbers.iter().sum::<i128>() >= 0;
+            Expected::whole(rows.len() >= 50 || sum || rows.values("s").len() == 1)
         },
     ),
     Truth::new(

@@ -67,8 +67,11 @@ pub(super) const TAKEN: &[(&str, &str)] = &[
     ("format: { column: C, format: email }", "s"),
     ("format: { column: C, format: iban }", "s"),
     ("date_format: { column: C, format: '%Y' }", "s"),
+    ("date_format: C", "s"),
     ("json: C", "s"),
     ("missing_only_as: { column: C, values: [a] }", "s"),
+    ("missing_only_as: { column: C, values: [-999] }", NUMBERS),
+    ("missing_only_as: { column: C }", "wfns"),
     // What cannot be compared with the other side.
     ("compare: { column: C, is: lt, value: 1 }", NUMBERS),
     ("compare: { column: C, is: eq, value: true }", "b"),

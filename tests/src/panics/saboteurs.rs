@@ -151,6 +151,7 @@ impl Quality for BadQuality {
                     trap.reach("mask");
                     Ok(BooleanArray::from(vec![true; batch.num_rows()]))
                 }),
+                given: Vec::new(),
             },
             "query" => Evaluation::query("select count(*) from this", move |_: &[Vec<Value>]| {
                 trap.reach("rows_verdict");

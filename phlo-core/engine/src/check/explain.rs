@@ -44,7 +44,7 @@ pub struct Explained {
     pub grows: bool,
     /// When the table is audited as it stands.
     pub on_audit: Way,
-    /// What is evaluated: expressions or a query; nothing where a function judges.
+    /// What is evaluated: expressions or a query; of a function that judges, what it is given.
     pub evaluates: Vec<String>,
 }
 
@@ -94,7 +94,8 @@ pub fn explain(
             Evaluation::Violations { query } | Evaluation::Query { query, .. } => vec![query.clone()],
             Evaluation::Count { count, .. } => vec![count.clone()],
             Evaluation::Unique { key, .. } => key.iter().map(|part| part.expression.clone()).collect(),
-            Evaluation::Mask { .. } | Evaluation::Schema { .. } | Evaluation::Schemas { .. } => Vec::new(),
+            Evaluation::Mask { given, .. } => given.clone(),
+            Evaluation::Schema { .. } | Evaluation::Schemas { .. } => Vec::new(),
         },
     });
     let columns = |plan: &Plan| plan.pass(&plan.known).1.columns(&table.schema());

@@ -15,8 +15,8 @@ use phlo_plugin::quality::{Evaluation, quote, quote_text};
 use phlo_plugin::{Error, Result};
 use phlo_spec::Code;
 
-use super::Check;
 use super::rows::judged;
+use super::{Check, ended};
 
 const NAME: &str = "phlo_holds";
 
@@ -30,11 +30,18 @@ pub fn register_holds(session: &SessionContext, find: FindCheck) {
     session.register_udf(ScalarUDF::new_from_impl(Holds { find, found: Mutex::default(), signature }));
 }
 
-/// The call that says what the mask of a check says of a row of these columns.
-pub(super) fn call(check: &Check, columns: &[String]) -> String {
-    let fields: Vec<_> = columns.iter().map(|name| format!("{}, {}", quote_text(name), quote(name))).collect();
+/// The call that says what the mask of a check says of a row of these columns, with what else it is given.
+pub(super) fn call(check: &Check, columns: &[String], sql: &[String]) -> String {
+    let columns = columns.iter().map(|name| format!("{}, {}", quote_text(name), quote(name)));
+    let said = sql.iter().enumerate().map(|(nth, sql)| format!("{}, {}", quote_text(&given(nth)), ended(sql)));
+    let fields: Vec<_> = columns.chain(said).collect();
     let names = [check.asset.as_str(), &check.name].map(quote_text).join(", ");
     format!("{NAME}({names}, named_struct({}))", fields.join(", "))
+}
+
+/// The column of a mask's batch that holds what SQL says of the rows.
+pub(super) fn given(nth: usize) -> String {
+    format!("_phlo_given_{nth}")
 }
 
 struct Holds {
@@ -114,7 +121,7 @@ impl Holds {
         let fields = rows.fields().iter().map(|field| Field::clone(field).with_nullable(true));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let check = self.found(&asset, &check, &schema)?;
-        let Evaluation::Mask { mask } = &check.plan.evaluation else {
+        let Evaluation::Mask { mask, .. } = &check.plan.evaluation else {
             return Err(Error::new(Code::Usage, format!("the check `{}` is no function over one row", check.name))
                 .hint(format!("`phlo quality show {asset} --json` has its SQL")));
         };

@@ -180,7 +180,8 @@ impl Check {
             register_bare(session, "this", crate::session::empty(schema.clone()))?;
             match &self.plan.evaluation {
                 Evaluation::Rows { predicate } => compile(session, schema, predicate),
-                Evaluation::Mask { .. } | Evaluation::Schema { .. } => Ok(()),
+                Evaluation::Mask { given, .. } => given.iter().try_for_each(|sql| compile(session, schema, sql)),
+                Evaluation::Schema { .. } => Ok(()),
                 Evaluation::Schemas { other, .. } => {
                     plan(session, &format!("SELECT * FROM {}", query::table(other))).await
                 }
@@ -227,8 +228,10 @@ impl Check {
 
     /// All its SQL, as queries.
     fn queries(&self) -> Vec<String> {
+        let of_rows = |predicate: &String| format!("SELECT 1 FROM this WHERE {predicate}");
         let mut texts: Vec<String> = match &self.plan.evaluation {
-            Evaluation::Rows { predicate } => vec![format!("SELECT 1 FROM this WHERE {predicate}")],
+            Evaluation::Rows { predicate } => vec![of_rows(predicate)],
+            Evaluation::Mask { given, .. } => given.iter().map(of_rows).collect(),
             Evaluation::Aggregates { expressions, .. } => {
                 vec![format!("SELECT {} FROM this", expressions.join(", "))]
             }
@@ -239,9 +242,9 @@ impl Check {
                 [Some(query), show.as_ref()].into_iter().flatten().cloned().collect()
             }
             Evaluation::Schemas { other, .. } => vec![format!("SELECT * FROM {}", query::table(other))],
-            Evaluation::Mask { .. } | Evaluation::Schema { .. } => Vec::new(),
+            Evaluation::Schema { .. } => Vec::new(),
         };
-        texts.extend(self.filter.iter().map(|filter| format!("SELECT 1 FROM this WHERE {filter}")));
+        texts.extend(self.filter.iter().map(of_rows));
         texts
     }
 
@@ -348,7 +351,8 @@ impl Check {
     fn sensitive_column(&self) -> Option<&String> {
         let queries: Vec<String> = self.queries().iter().map(|sql| sql.to_lowercase()).collect();
         // A function that names no column may look at any.
-        let any = queries.is_empty() && self.plan.columns.is_empty();
+        let function = queries.is_empty() || matches!(self.plan.evaluation, Evaluation::Mask { .. });
+        let any = function && self.plan.columns.is_empty();
         let named = |column: &String| {
             let lower = column.to_lowercase();
             self.plan.columns.contains(column) || queries.iter().any(|sql| sql.contains(&lower))

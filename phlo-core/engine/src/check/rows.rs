@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, BooleanArray, RecordBatch};
 use arrow_buffer::BooleanBuffer;
-use arrow_schema::{DataType, SchemaRef};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::DFSchema;
 use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::PhysicalExpr;
@@ -26,6 +26,8 @@ use crate::error::map_error;
 pub(super) struct RowRule {
     /// What must hold; `None` if a function judges.
     pub(super) predicate: Option<Expr>,
+    /// What the function is given.
+    given: Vec<Expr>,
     /// Which rows are looked at.
     pub(super) filter: Option<Expr>,
 }
@@ -33,14 +35,18 @@ pub(super) struct RowRule {
 impl RowRule {
     /// Plans a check's expressions; `None` if it is not row-level.
     pub(super) fn of(session: &SessionContext, schema: &DFSchema, check: &Check) -> Option<Result<Self>> {
-        let sql = match &check.plan.evaluation {
-            Evaluation::Rows { predicate } => Some(predicate),
-            Evaluation::Mask { .. } => None,
+        let (sql, given) = match &check.plan.evaluation {
+            Evaluation::Rows { predicate } => (Some(predicate), [].as_slice()),
+            Evaluation::Mask { given, .. } => (None, given.as_slice()),
             _ => return None,
         };
         let rule = || {
             let plan = |sql: &String| predicate(session, schema, sql);
-            Ok(Self { predicate: sql.map(plan).transpose()?, filter: check.filter.as_ref().map(plan).transpose()? })
+            Ok(Self {
+                predicate: sql.map(plan).transpose()?,
+                given: given.iter().map(plan).collect::<Result<_>>()?,
+                filter: check.filter.as_ref().map(plan).transpose()?,
+            })
         };
         Some(rule())
     }
@@ -55,7 +61,7 @@ impl RowRule {
 
 enum Judge {
     Predicate(Arc<dyn PhysicalExpr>),
-    Mask(MaskFn),
+    Mask { mask: MaskFn, given: Vec<Arc<dyn PhysicalExpr>> },
 }
 
 struct RowCheck {
@@ -127,14 +133,16 @@ impl RowAudit {
             let one = || {
                 let df_schema = df_schema.as_ref().map_err(|err| Error::internal(err.message().to_owned()))?;
                 let Some(rule) = RowRule::of(session, df_schema, check) else { return Ok(None) };
-                let RowRule { predicate, filter } = rule?;
+                let RowRule { predicate, given, filter } = rule?;
                 let ready = |expr: Expr| {
                     let sql = expr.to_string();
                     executable(session, df_schema, expr, &sql)
                 };
                 let judge = match (predicate, &check.plan.evaluation) {
                     (Some(predicate), _) => Judge::Predicate(ready(predicate)?),
-                    (None, Evaluation::Mask { mask }) => Judge::Mask(mask.clone()),
+                    (None, Evaluation::Mask { mask, .. }) => {
+                        Judge::Mask { mask: mask.clone(), given: given.into_iter().map(ready).collect::<Result<_>>()? }
+                    }
                     (None, _) => return Ok(None),
                 };
                 let sample = if whole { check.sample } else { 0 };
@@ -212,8 +220,8 @@ impl Check {
         let sql = match &self.plan.evaluation {
             Evaluation::Rows { predicate } => Some(self.violations_of(table, predicate)),
             // One that names no column may look at any: there is no row to write for it.
-            Evaluation::Mask { .. } if !self.plan.columns.is_empty() => {
-                Some(self.violations_of(table, &holds::call(self, &self.plan.columns)))
+            Evaluation::Mask { given, .. } if !self.plan.columns.is_empty() => {
+                Some(self.violations_of(table, &holds::call(self, &self.plan.columns, given)))
             }
             _ => None,
         };
@@ -240,6 +248,17 @@ fn boolean(expr: &Arc<dyn PhysicalExpr>, batch: &RecordBatch) -> Result<BooleanA
     }
 }
 
+/// Rows with what SQL says of each as their last columns.
+fn beside(batch: &RecordBatch, given: &[Arc<dyn PhysicalExpr>]) -> Result<RecordBatch> {
+    let (mut fields, mut columns) = (batch.schema().fields().to_vec(), batch.columns().to_vec());
+    for (nth, expr) in given.iter().enumerate() {
+        fields.push(Arc::new(Field::new(holds::given(nth), DataType::Boolean, true)));
+        columns.push(Arc::new(boolean(expr, batch)?));
+    }
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+        .map_err(|err| Error::internal("what SQL says of rows is no column of them").because(err))
+}
+
 /// Where an array is true, or false; never where it is null.
 fn truth(array: &BooleanArray, wanted: bool) -> BooleanBuffer {
     let values = if wanted { array.values().clone() } else { !array.values() };
@@ -254,7 +273,8 @@ impl RowCheck {
     fn judged(&self, batch: &RecordBatch) -> Result<BooleanArray> {
         match &self.judge {
             Judge::Predicate(expr) => boolean(expr, batch),
-            Judge::Mask(mask) => judged(&self.name, mask, batch),
+            Judge::Mask { mask, given } if given.is_empty() => judged(&self.name, mask, batch),
+            Judge::Mask { mask, given } => judged(&self.name, mask, &beside(batch, given)?),
         }
     }
 

@@ -13,8 +13,8 @@ use phlo_spec::text::one_line;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Texts, of_texts};
-use crate::params::invalid;
+use super::{Texts, dates, of_texts};
+use crate::params::{self, invalid};
 
 /// Rows whose text a function calls good; null is. A dictionary's texts are judged as they stand in the rows.
 fn judged(column: &str, good: impl Fn(&str) -> bool + Send + Sync + 'static) -> Evaluation {
@@ -288,18 +288,37 @@ fn card(text: &str) -> bool {
         && luhn().is_multiple_of(10)
 }
 
-/// Texts are dates or times of a format, or of one of several.
+/// Texts are dates or times of a format, of one of several, or of any that cannot be misread.
 ///
 /// The whole value has to be of it, and a date or time that exists: `2013-02-30` is none. Null passes (add `not_null` to refuse it); the
 /// empty text is no date. There is no NaN among texts. An empty table passes. A column that is not of texts is refused: its type says what
 /// it is. A violation is a row.
+///
+/// Without `format`, letters are in any case, spaces are single, years have four digits, days, months and hours of the clock one or two,
+/// and these are read:
+///
+/// - dates of ISO 8601: `2013-01-31`, `20130131`, `2013-031` (a day of the year), `2013-W05-4` and `2013W054` (a day of a week);
+/// - dates whose year is first: `2013/1/31`, `2013.1.31`;
+/// - dates whose month is an English name or its first three letters (`Sept` too), with or without a comma before the year and `st`,
+///   `nd`, `rd` or `th` after the day: `31 January 2013`, `31-Jan-2013`, `January 31st, 2013`, `Jan 31 2013`;
+/// - dates whose day is first, with points: `31.1.2013`;
+/// - dates with slashes or hyphens whose day and month cannot be taken for each other, in either order: `31/1/2013`, `1/31/2013`,
+///   `1-1-2013`, and not `1/2/2013`;
+/// - before a date, the English name of its weekday or the first three letters: `Thu, 31 Jan 2013`, `Thursday January 31, 2013`;
+/// - times, alone or after a date and a `T`, a space or a comma and a space: `9:05`, `23:59:59`, `23:59:59.123`, `11:59 PM`; a second may
+///   be the 60th; then a zone: `Z`, `UTC`, `GMT`, `+01`, `+0100`, `+01:00`, with or without a space before;
+/// - `20130131T2359`, `20130131T235959` and `Thu Jan 31 23:59:59 2013`;
+/// - what RFC 3339 and RFC 2822 call a date and time, the older zones of the latter too: `Thu, 31 Jan 2013 23:59:59 EST`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DateFormatParams {
-    /// The column, of texts.
+    /// The column, of texts; also written on its own: `date_format: filed_on`.
     pub column: String,
-    /// The format in the letters of strftime, e.g. `%Y-%m-%d` or `%d.%m.%Y %H:%M:%S`; or a list of which one is enough.
-    pub format: Texts,
+    /// The format in the letters of strftime, e.g. `%Y-%m-%d` or `%d.%m.%Y %H:%M:%S`; or a list of which one is enough; any of the above
+    /// unless set.
+    #[serde(default, deserialize_with = "params::given")]
+    #[schemars(with = "Texts")]
+    pub format: Option<Texts>,
 }
 
 /// Makes `date_format` checks.
@@ -308,10 +327,19 @@ pub struct DateFormat;
 
 impl Quality for DateFormat {
     type Params = DateFormatParams;
+    const SHORTHAND: Option<&'static str> = Some("column");
 
     fn check(&self, params: DateFormatParams, target: &CheckTarget) -> Result<CheckPlan> {
         let DateFormatParams { column, format } = params;
         of_texts(target, &column)?;
+        let Some(format) = format else {
+            let plan = CheckPlan::new(
+                check_name("date_format", &column),
+                format!("{column} a date or time"),
+                judged(&column, dates::read),
+            );
+            return Ok(plan.on(vec![column]));
+        };
         if format.list().is_empty() {
             return Err(invalid("`format` is empty").hint("write e.g. `%Y-%m-%d`"));
         }

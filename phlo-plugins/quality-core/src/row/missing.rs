@@ -2,10 +2,11 @@
 
 use phlo_plugin::prelude::*;
 use phlo_plugin::quality::{quote, quote_text};
+use phlo_plugin::schema::type_name;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Class, class, is_in, of_texts, shown};
+use super::{Class, class, is_in, shown};
 use crate::params::{self, invalid};
 use crate::scalar::Scalar;
 
@@ -38,7 +39,8 @@ impl Quality for IsNull {
     }
 }
 
-fn all(columns: &[String], is: &str, and: &str) -> String {
+/// What is said of each column: `"a" IS NULL AND "b" IS NULL`.
+pub(crate) fn all(columns: &[String], is: &str, and: &str) -> String {
     columns.iter().map(|column| format!("{} {is}", quote(column))).collect::<Vec<_>>().join(and)
 }
 
@@ -53,12 +55,18 @@ fn several(columns: &[String]) -> Result<()> {
 /// Each row holds a value in at least one of several columns.
 ///
 /// A row with nulls in all of them is one violation; NaN and the empty text are values. An empty table passes. Every type will do, and
-/// nothing is computed that could overflow.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+/// nothing is computed that could overflow. Without `columns` no row is empty.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AnyNotNullParams {
-    /// The columns, two or more; also written on their own: `any_not_null: [phone, email]`.
-    pub columns: Vec<String>,
+    /// The columns, two or more, also written on their own: `any_not_null: [phone, email]`; all but those that phlo adds, `_phlo_…`, unless
+    /// set.
+    #[serde(default, deserialize_with = "params::given")]
+    #[schemars(with = "Vec<String>")]
+    pub columns: Option<Vec<String>>,
+    /// Columns whose values do not count; excludes `columns`.
+    #[serde(default)]
+    pub except: Vec<String>,
 }
 
 /// Makes `any_not_null` checks.
@@ -69,12 +77,15 @@ impl Quality for AnyNotNull {
     type Params = AnyNotNullParams;
     const SHORTHAND: Option<&'static str> = Some("columns");
 
-    fn check(&self, params: AnyNotNullParams, _: &CheckTarget) -> Result<CheckPlan> {
-        several(&params.columns)?;
-        let list = params.columns.join(", ");
-        let predicate = all(&params.columns, "IS NOT NULL", " OR ");
+    fn check(&self, params: AnyNotNullParams, target: &CheckTarget) -> Result<CheckPlan> {
+        let AnyNotNullParams { columns, except } = params;
+        columns.as_deref().map_or(Ok(()), several)?;
+        let known = params::looked_at(columns.as_deref(), &except, target)?;
+        let list = params::listed(columns.as_deref(), &except);
+        let predicate = known.map_or_else(|| "true".to_owned(), |known| all(&known, "IS NOT NULL", " OR "));
         let expected = format!("a value in one of {list}");
-        Ok(CheckPlan::new(check_name("any_not_null", &list), expected, Evaluation::rows(predicate)).on(params.columns))
+        let plan = CheckPlan::new(check_name("any_not_null", &list), expected, Evaluation::rows(predicate));
+        Ok(plan.on(columns.unwrap_or(except)))
     }
 }
 
@@ -166,6 +177,9 @@ fn loosely(column: &str, texts: &[&str]) -> String {
     format!("lower(trim({})) IN ({})", quote(column), list.join(", "))
 }
 
+/// What people write for a missing number.
+const USUAL_NUMBERS: [Scalar; 4] = [Scalar::Int(-9), Scalar::Int(-99), Scalar::Int(-999), Scalar::Int(-9999)];
+
 /// What people write for a missing value, in lower case.
 const USUAL: &[&str] = &[
     "",
@@ -193,19 +207,20 @@ const USUAL: &[&str] = &[
     "-9999",
 ];
 
-/// Where a text is missing, it is so in the ways that are agreed upon, and in no other.
+/// Where a text or a number is missing, it is so in the ways that are agreed upon, and in no other.
 ///
-/// Of the usual spellings of a missing value (``''``, `-`, `.`, `?`, `n/a`, `na`, `nan`, `nil`, `none`, `null`, `unknown`, `-999` and
-/// such, in any case, spaces around ignored) the column holds those that are listed, exactly as they are listed. Null passes unless
-/// `null` is false. There is no NaN among texts. An empty table passes. A column that is not of texts is refused. A violation is a row.
+/// Of the usual spellings of a missing text (``''``, `-`, `.`, `?`, `n/a`, `na`, `nan`, `nil`, `none`, `null`, `unknown`, `-999` and
+/// such, in any case, spaces around ignored), or of the usual numbers for a missing one (-9, -99, -999 and -9999), the column holds those
+/// that are listed, exactly as they are listed. Null passes unless `null` is false. NaN is a value. An empty table passes. A column that
+/// is neither of texts nor of numbers is refused, and so is a value of another type than the column's. A violation is a row.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MissingOnlyAsParams {
-    /// The column, of texts.
+    /// The column, of texts or numbers.
     pub column: String,
-    /// The spellings that are agreed upon, e.g. `[NA]`; none unless set: null alone.
+    /// The spellings that are agreed upon, e.g. `[NA]`, or the numbers, e.g. `[-999]`; none unless set: null alone.
     #[serde(default)]
-    pub values: Vec<String>,
+    pub values: Vec<Scalar>,
     /// Whether null is agreed upon.
     #[serde(default = "yes")]
     pub null: bool,
@@ -228,11 +243,21 @@ impl Quality for MissingOnlyAs {
             return Err(invalid("`values` is empty and `null` is false, so that nothing may be missing")
                 .hint("use `not_missing`, or list how values are missing"));
         }
-        of_texts(target, &column)?;
-        let mut ways = vec![format!("NOT ({})", loosely(&column, USUAL))];
+        let of_numbers = match target.column_type(&column) {
+            Some(known) if class(known) == Class::Text => false,
+            Some(known) if known.is_numeric() => true,
+            Some(other) => {
+                let message =
+                    format!("`column` is `{column}`, whose type {} is neither text nor number", type_name(other));
+                return Err(invalid(message).hint("use `not_missing` or `not_accepted_values`"));
+            }
+            // Until it is known, it is of what the values are.
+            None => values.iter().any(|value| value.kind() == "number"),
+        };
+        let usual = if of_numbers { is_in(target, &column, &USUAL_NUMBERS)? } else { loosely(&column, USUAL) };
+        let mut ways = vec![format!("NOT ({usual})")];
         if !values.is_empty() {
-            let list: Vec<_> = values.iter().map(|value| quote_text(value)).collect();
-            ways.push(format!("{} IN ({})", quote(&column), list.join(", ")));
+            ways.push(is_in(target, &column, &values)?);
         }
         let mut predicate = ways.join(" OR ");
         if !null {

@@ -2,6 +2,7 @@
 
 pub mod cardinality;
 pub mod compare;
+mod dates;
 pub mod format;
 pub mod missing;
 pub mod overlap;

@@ -251,23 +251,8 @@ impl Quality for DuplicateRows {
 
     fn check(&self, params: DuplicateRowsParams, target: &CheckTarget) -> Result<CheckPlan> {
         let DuplicateRowsParams { columns, except } = params;
-        if !columns.is_empty() && !except.is_empty() {
-            return Err(invalid("`except` excludes `columns`").hint("keep one of them"));
-        }
-        for listed in [&columns, &except] {
-            if let Some((_, twice)) = listed.iter().enumerate().find(|(at, column)| listed[..*at].contains(column)) {
-                let field = if columns.is_empty() { "except" } else { "columns" };
-                return Err(invalid(format!("`{field}` names `{twice}` twice")).hint("remove one of them"));
-            }
-        }
-        let compared: Vec<String> = match &target.schema {
-            _ if !columns.is_empty() => columns.clone(),
-            Some(schema) => {
-                let names = schema.fields().iter().map(|field| field.name().clone());
-                names.filter(|name| !name.starts_with("_phlo_") && !except.contains(name)).collect()
-            }
-            None => Vec::new(),
-        };
+        let named = (!columns.is_empty()).then_some(columns.as_slice());
+        let compared = params::looked_at(named, &except, target)?;
         let (what, expected) = match (&columns[..], &except[..]) {
             ([], []) => (String::new(), "no row twice".to_owned()),
             ([], except) => {
@@ -275,18 +260,7 @@ impl Quality for DuplicateRows {
             }
             (columns, _) => (columns.join(", "), format!("no row twice in {}", columns.join(", "))),
         };
-        let evaluation = if compared.is_empty() {
-            if target.schema.is_some() {
-                return Err(invalid("`except` leaves no column").hint("name fewer columns"));
-            }
-            // The columns are not known yet: before data is looked at, the check is made again.
-            Evaluation::Count {
-                count:
-                    "SELECT count(*) - (SELECT count(*) FROM (SELECT DISTINCT * FROM this) AS \"_phlo_rows\") FROM this"
-                        .to_owned(),
-                show: "SELECT DISTINCT * FROM this".to_owned(),
-            }
-        } else {
+        let evaluation = if let Some(compared) = compared {
             let (named, group) = keys(target, &compared);
             let groups = format!("FROM this GROUP BY {group} HAVING count(*) > 1");
             Evaluation::Count {
@@ -298,6 +272,13 @@ impl Quality for DuplicateRows {
                 } else {
                     alike(&compared.iter().map(|column| key(target, column)).collect::<Vec<_>>())
                 },
+            }
+        } else {
+            Evaluation::Count {
+                count:
+                    "SELECT count(*) - (SELECT count(*) FROM (SELECT DISTINCT * FROM this) AS \"_phlo_rows\") FROM this"
+                        .to_owned(),
+                show: "SELECT DISTINCT * FROM this".to_owned(),
             }
         };
         let plan = CheckPlan::new(check_name("duplicate_rows", &what), expected, evaluation);

@@ -1,8 +1,8 @@
 //! `foreign_key`.
 
 use phlo_plugin::prelude::*;
-use phlo_plugin::quality::quote;
-use phlo_spec::AssetKey;
+use phlo_plugin::quality::With;
+use phlo_spec::text::one_line;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -14,13 +14,14 @@ use crate::params::{self, invalid};
 /// table passes. Keys are compared as SQL compares them, NaN with NaN, and nothing is computed that could overflow. Types without values
 /// in common, a text and a number or a date and a number, are refused before a row is read. `tolerance` is the fraction of rows that may
 /// find no partner. The keys of this table are grouped first, which spills to disk; the join then holds one side's distinct keys in memory.
+/// What a connection or plugin reads is read once for all checks of an audit.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ForeignKeyParams {
     /// The columns that make the key together.
     pub columns: Vec<String>,
-    /// The table with the keys, e.g. `bronze.airports`.
-    pub references: String,
+    /// The table with the keys: an asset's, e.g. `bronze.airports`, or what a source reads, e.g. `{connection: erp, table: airports}`.
+    pub references: With,
     /// The columns there, in the same order; of the same names unless set.
     #[serde(default)]
     pub to: Vec<String>,
@@ -33,19 +34,15 @@ pub struct ForeignKey;
 impl Quality for ForeignKey {
     type Params = ForeignKeyParams;
 
-    fn check(&self, params: ForeignKeyParams, _: &CheckTarget) -> Result<CheckPlan> {
+    fn check(&self, params: ForeignKeyParams, target: &CheckTarget) -> Result<CheckPlan> {
         let ForeignKeyParams { columns, references, to } = params;
         params::distinct(&columns)?;
         if !to.is_empty() && to.len() != columns.len() {
             return Err(invalid(format!("`to` has {} columns and `columns` {}", to.len(), columns.len()))
                 .hint("name one for each of `columns`, in the same order"));
         }
-        AssetKey::new(references.clone()).map_err(|_| {
-            invalid(format!("`references` is `{references}`, which is not the name of a table"))
-                .hint("tables are named `group.name`, e.g. `bronze.airports`")
-        })?;
         let to = if to.is_empty() { columns.clone() } else { to };
-        let table = references.split('.').map(quote).collect::<Vec<_>>().join(".");
+        let table = references.table(target);
         let (mine, theirs) = (params::quoted(&columns), params::quoted(&to));
         let key = mine.join(", ");
         let on: Vec<_> =
@@ -56,10 +53,10 @@ impl Quality for ForeignKey {
              WHERE NOT EXISTS (SELECT 1 FROM {table} AS \"_phlo_other\" WHERE {})",
             on.join(" AND "),
         );
-        let (list, there) = (columns.join(", "), to.join(", "));
+        let (list, there, shown) = (columns.join(", "), to.join(", "), references.shown());
         let mut plan = CheckPlan::new(
-            check_name("foreign_key", &format!("{list} in {references}: {there}")),
-            format!("each {list} is a {there} of {references}"),
+            check_name("foreign_key", &format!("{list} in {shown}: {there}")),
+            one_line(&format!("each {list} is a {there} of {shown}")),
             Evaluation::Count {
                 count: format!("SELECT coalesce(sum(\"_phlo_rows\"), 0) {missing}"),
                 show: format!(
@@ -70,9 +67,10 @@ impl Quality for ForeignKey {
             },
         )
         .on(columns.clone());
+        let named = if let With::Asset(key) = &references { key.to_string() } else { table };
         for (column, other) in columns.into_iter().zip(to) {
-            plan = plan.comparing(column, references.clone(), other);
+            plan = plan.comparing(column, named.clone(), other);
         }
-        Ok(plan)
+        Ok(references.read_by(plan, target))
     }
 }

@@ -1,16 +1,17 @@
-//! The other side: an asset's table, or what a source plugin reads.
+//! Another table in a check's parameters: an asset's, or what a source plugin reads.
 
 use std::borrow::Cow;
 
-use phlo_plugin::prelude::*;
-use phlo_plugin::quality::quote;
-use phlo_spec::NodeKind;
 use phlo_spec::secret::MASK;
 use phlo_spec::text::hash;
+use phlo_spec::{AssetKey, Node, NodeKind};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer};
 
-/// `GROUP.ASSET`, or a map as in an asset's `source:` — `{connection: NAME, …}` or `{plugin: NAME, …}`.
+use super::{CheckPlan, CheckTarget, quote};
+
+/// A table that a check looks at beside its own, as its parameters name it: `GROUP.ASSET`, or a map as in an asset's `source:` —
+/// `{connection: NAME, …}` or `{plugin: NAME, …}`.
 #[derive(Debug, Clone)]
 pub enum With {
     /// The published table of an asset.
@@ -54,7 +55,7 @@ impl JsonSchema for With {
 
 impl With {
     /// Its name in SQL. That of a source is made of what is read, so that results of before still tell it after an edit.
-    pub(crate) fn table(&self, target: &CheckTarget) -> String {
+    pub fn table(&self, target: &CheckTarget) -> String {
         match self {
             Self::Asset(key) => key.parts().map(quote).collect::<Vec<_>>().join("."),
             Self::Source(node) => {
@@ -72,7 +73,7 @@ impl With {
     }
 
     /// For people: nothing of it is a secret.
-    pub(crate) fn shown(&self) -> String {
+    pub fn shown(&self) -> String {
         let node = match self {
             Self::Asset(key) => return key.to_string(),
             Self::Source(node) => node,
@@ -89,7 +90,7 @@ impl With {
     }
 
     /// Adds it to what the check reads.
-    pub(crate) fn read_by(self, plan: CheckPlan, target: &CheckTarget) -> CheckPlan {
+    pub fn read_by(self, plan: CheckPlan, target: &CheckTarget) -> CheckPlan {
         let table = self.table(target);
         match self {
             Self::Asset(_) => plan,
