@@ -347,7 +347,7 @@ fn decimals_are_compared_with_all_their_digits() {
 
 #[test]
 fn a_value_that_moved_to_another_key_is_a_difference() {
-    // Far keys, so that the near ones share a range.
+    // One key is far from the others.
     let file = |rows: &str| format!("id,amount\n{rows}1000000,40\n");
     let project = Project::new()
         .write("a.csv", &file("1,10\n2,20\n3,30\n"))

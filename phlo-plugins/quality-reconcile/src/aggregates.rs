@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::params::{self, Side, counted, invalid};
 
-/// What is aggregated: an SQL expression for both sides, a function of a column, or an expression for each side.
+/// What is aggregated: an SQL expression for both sides, or a map that can also say how far the two may differ.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(
     untagged,
@@ -22,107 +22,193 @@ use crate::params::{self, Side, counted, invalid};
 pub enum Aggregate {
     /// SQL as it is written, e.g. `count(*)`; its integers overflow as the engine's do.
     Sql(String),
-    /// An expression for each side.
-    Pair(Pair),
-    /// A function of a column.
-    Function(Function),
+    /// A function of a column, SQL, or SQL for each side.
+    Measure(Box<Measure>),
 }
 
-/// An expression for each side.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Pair {
-    /// Over this asset's table.
-    pub this: String,
-    /// Over the other side.
-    pub other: String,
-}
-
-/// A function of a column. Nulls are left out by each.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Function {
+/// One function of a column, which leaves nulls out, or `sql`, or `this` with `other`; and how far the two sides may differ.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Measure {
     /// The sum: exact of integers and decimals of up to 38 digits (beyond 64 bits, too; six decimal places of the other side at least),
     /// else in float64.
-    Sum(String),
+    pub sum: Option<String>,
     /// The mean, in float64.
-    Mean(String),
+    pub mean: Option<String>,
     /// The least value.
-    Min(String),
+    pub min: Option<String>,
     /// The greatest value.
-    Max(String),
+    pub max: Option<String>,
     /// Values that are not null.
-    Count(String),
+    pub count: Option<String>,
     /// Different values that are not null.
-    CountDistinct(String),
+    pub count_distinct: Option<String>,
+    /// SQL over both sides, as it would stand without the map.
+    pub sql: Option<String>,
+    /// SQL over this asset's table.
+    pub this: Option<String>,
+    /// SQL over the other side.
+    pub other: Option<String>,
+    /// How far the two values of this one may differ; as of all unless set.
+    pub absolute: Option<f64>,
+    /// By which fraction of the other side's value the two of this one may differ; as of all unless set.
+    pub relative: Option<f64>,
 }
 
-impl Function {
-    fn column(&self) -> &String {
-        match self {
-            Self::Sum(c) | Self::Mean(c) | Self::Min(c) | Self::Max(c) | Self::Count(c) | Self::CountDistinct(c) => c,
-        }
-    }
+/// An aggregate that is compared.
+struct Compared {
+    name: String,
+    what: What,
+    absolute: Option<f64>,
+    relative: Option<f64>,
 }
 
-impl fmt::Display for Aggregate {
+enum What {
+    Sql(String),
+    /// For each side.
+    Pair([String; 2]),
+    /// Of a column.
+    Function(Function, String),
+}
+
+#[derive(Clone, Copy)]
+enum Function {
+    Sum,
+    Mean,
+    Min,
+    Max,
+    Count,
+    CountDistinct,
+}
+
+impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, column) = match self {
+        let (function, column) = match self {
             Self::Sql(sql) => return f.write_str(&one_line(sql)),
-            Self::Pair(Pair { this, other }) => {
-                return write!(f, "{} as {}", one_line(this), one_line(other));
-            }
-            Self::Function(function) => match function {
-                Function::Sum(c) => ("sum", c),
-                Function::Mean(c) => ("mean", c),
-                Function::Min(c) => ("min", c),
-                Function::Max(c) => ("max", c),
-                Function::Count(c) => ("count", c),
-                Function::CountDistinct(c) => ("count_distinct", c),
-            },
+            Self::Pair([this, other]) => return write!(f, "{} as {}", one_line(this), one_line(other)),
+            Self::Function(function, column) => (function, column),
+        };
+        let name = match function {
+            Function::Sum => "sum",
+            Function::Mean => "mean",
+            Function::Min => "min",
+            Function::Max => "max",
+            Function::Count => "count",
+            Function::CountDistinct => "count_distinct",
         };
         write!(f, "{name}({column})")
     }
 }
 
 impl Aggregate {
+    /// What is compared; its name is what it is, if it has none.
+    fn compared(self, name: Option<String>) -> Result<Compared> {
+        let of = name.as_ref().map(|name| format!(" `{name}`")).unwrap_or_default();
+        let measure = match self {
+            Self::Sql(sql) => Measure { sql: Some(sql), ..Measure::default() },
+            Self::Measure(measure) => *measure,
+        };
+        let Measure { sum, mean, min, max, count, count_distinct, sql, this, other, absolute, relative } = measure;
+        let functions = [
+            (Function::Sum, sum),
+            (Function::Mean, mean),
+            (Function::Min, min),
+            (Function::Max, max),
+            (Function::Count, count),
+            (Function::CountDistinct, count_distinct),
+        ];
+        let mut all: Vec<What> =
+            functions.into_iter().filter_map(|(function, column)| Some(What::Function(function, column?))).collect();
+        all.extend(sql.map(What::Sql));
+        match (this, other) {
+            (Some(this), Some(other)) => all.push(What::Pair([this, other])),
+            (None, None) => {}
+            (this, _) => {
+                let (there, lacking) = if this.is_some() { ("this", "other") } else { ("other", "this") };
+                let message = format!("the aggregate{of} has `{there}` without `{lacking}`");
+                return Err(invalid(message).hint("write SQL for each side, or `sql` for both"));
+            }
+        }
+        let what = match (all.pop(), all.is_empty()) {
+            (Some(what), true) => what,
+            (Some(_), false) => {
+                return Err(invalid(format!("the aggregate{of} is several"))
+                    .hint("keep one, and name others under `aggregates` of `reconcile_multi`"));
+            }
+            (None, _) => {
+                return Err(invalid(format!("the aggregate{of} is none"))
+                    .hint("write a function of a column, e.g. `{sum: amount}`, or `sql`"));
+            }
+        };
+        let texts: &[String] = match &what {
+            What::Sql(sql) => std::slice::from_ref(sql),
+            What::Pair(pair) => pair,
+            What::Function(..) => &[],
+        };
+        if texts.iter().any(|text| text.trim().is_empty()) {
+            return Err(invalid(format!("the aggregate{of} is empty")).hint("write SQL, e.g. `count(*)`"));
+        }
+        params::allowance("absolute", absolute)?;
+        params::allowance("relative", relative)?;
+        Ok(Compared { name: name.unwrap_or_else(|| what.to_string()), what, absolute, relative })
+    }
+}
+
+impl Compared {
     fn column(&self) -> Option<&String> {
-        match self {
-            Self::Function(function) => Some(function.column()),
-            Self::Sql(_) | Self::Pair(_) => None,
+        match &self.what {
+            What::Function(_, column) => Some(column),
+            What::Sql(_) | What::Pair(_) => None,
         }
     }
 
     // Whether its last digits depend on the order of the rows.
     fn is_inexact(&self, target: &CheckTarget) -> bool {
-        match self {
-            Self::Function(Function::Sum(column)) => scale(target.column_type(column)).is_none(),
-            Self::Function(Function::Mean(_)) => true,
+        match &self.what {
+            What::Function(Function::Sum, column) => scale(target.column_type(column)).is_none(),
+            What::Function(Function::Mean, _) => true,
             _ => false,
         }
     }
 
     fn sql(&self, side: &Side<'_>, target: &CheckTarget) -> String {
-        let function = match self {
-            Self::Sql(sql) => return sql.clone(),
-            Self::Pair(pair) => return if side.number == 0 { pair.this.clone() } else { pair.other.clone() },
-            Self::Function(function) => function,
+        let (function, column) = match &self.what {
+            What::Sql(sql) => return sql.clone(),
+            What::Pair([this, other]) => return if side.number == 0 { this.clone() } else { other.clone() },
+            What::Function(function, column) => (function, column),
         };
-        let data_type = target.column_type(function.column());
-        let column = side.column(function.column());
+        let data_type = target.column_type(column);
+        let column = side.column(column);
         let value = params::key(&column, data_type);
         match function {
-            Function::Sum(_) => match scale(data_type) {
+            Function::Sum => match scale(data_type) {
                 Some(scale) => format!("sum(CAST({column} AS DECIMAL(38, {scale})))"),
                 None => params::one_number(&format!("sum(CAST({column} AS DOUBLE))")),
             },
-            Function::Mean(_) => params::one_number(&format!("avg(CAST({column} AS DOUBLE))")),
-            Function::Min(_) => format!("min({value})"),
-            Function::Max(_) => format!("max({value})"),
-            Function::Count(_) => format!("count({column})"),
-            Function::CountDistinct(_) => format!("count(DISTINCT {value})"),
+            Function::Mean => params::one_number(&format!("avg(CAST({column} AS DOUBLE))")),
+            Function::Min => format!("min({value})"),
+            Function::Max => format!("max({value})"),
+            Function::Count => format!("count({column})"),
+            Function::CountDistinct => format!("count(DISTINCT {value})"),
         }
     }
+
+    /// What it is for people, and how far its values may differ if it says so itself.
+    fn told(&self) -> String {
+        let what = match self.what.to_string() {
+            text if text == self.name => text,
+            text => format!("{}: {text}", self.name),
+        };
+        [what, allowed("absolute", self.absolute), allowed("relative", self.relative)]
+            .into_iter()
+            .filter(|text| !text.is_empty())
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+}
+
+fn allowed(word: &str, value: Option<f64>) -> String {
+    value.map(|x| format!("{word} {x}")).unwrap_or_default()
 }
 
 /// The digits behind the point in which numbers of this type are summed; `None` for what is summed in floating point.
@@ -151,7 +237,8 @@ pub struct AggregatesParams {
     /// The other side.
     pub with: With,
     /// What is compared: SQL for both sides (`"count(*)"`), a function of a column (`{sum: distance}`; also `mean`, `min`, `max`,
-    /// `count`, `count_distinct`), or SQL for each (`{this: "sum(miles)", other: "sum(km) / 1.609"}`).
+    /// `count`, `count_distinct`), or SQL for each (`{this: "sum(miles)", other: "sum(km) / 1.609"}`). A map can have an `absolute` and a
+    /// `relative` of its own, which take the place of the check's: `{sql: "sum(x)", absolute: 5}`.
     pub aggregate: Aggregate,
     /// The columns that groups have in common; the whole table unless set.
     #[serde(default)]
@@ -182,7 +269,8 @@ pub struct AggregatesParams {
 pub struct MultiParams {
     /// The other side.
     pub with: With,
-    /// What is compared, by names that you choose: `{flights: "count(*)", miles: {sum: distance}}`; each as in `reconcile_aggregates`.
+    /// What is compared, by names that you choose: `{flights: "count(*)", miles: {sum: distance}}`; each as in `reconcile_aggregates`,
+    /// with an `absolute` and a `relative` of its own where it needs another than all: `{sum: distance, relative: 0.01}`.
     pub aggregates: BTreeMap<String, Aggregate>,
     /// The columns that groups have in common; the whole table unless set.
     #[serde(default)]
@@ -193,10 +281,10 @@ pub struct MultiParams {
     /// Only rows of the other side for which this SQL predicate holds.
     #[serde(default)]
     pub other_where: Option<String>,
-    /// How far two values may differ; 0 unless set.
+    /// How far two values may differ, of aggregates that do not say it themselves; 0 unless set.
     #[serde(default)]
     pub absolute: Option<f64>,
-    /// By which fraction of the other side's value two may differ; as in `reconcile_aggregates` unless set.
+    /// By which fraction of the other side's value two may differ, of aggregates that do not say it themselves; as in `reconcile_aggregates` unless set.
     #[serde(default)]
     pub relative: Option<f64>,
 }
@@ -210,7 +298,7 @@ impl Quality for ReconcileAggregates {
 
     fn check(&self, params: AggregatesParams, target: &CheckTarget) -> Result<CheckPlan> {
         let AggregatesParams { with, aggregate, by, other_names, other_where, absolute, relative } = params;
-        let aggregates = vec![(aggregate.to_string(), aggregate)];
+        let aggregates = vec![aggregate.compared(None)?];
         let common = Common { with, by, other_names, other_where, absolute, relative };
         common.plan("reconcile_aggregates", aggregates, target)
     }
@@ -229,7 +317,8 @@ impl Quality for ReconcileMulti {
             return Err(invalid("`aggregates` is empty").hint("name at least one, e.g. `{rows: \"count(*)\"}`"));
         }
         let common = Common { with, by, other_names, other_where, absolute, relative };
-        common.plan("reconcile_multi", aggregates.into_iter().collect(), target)
+        let aggregates = aggregates.into_iter().map(|(name, aggregate)| aggregate.compared(Some(name)));
+        common.plan("reconcile_multi", aggregates.collect::<Result<_>>()?, target)
     }
 }
 
@@ -243,43 +332,25 @@ struct Common {
 }
 
 impl Common {
-    fn plan(self, kind: &str, aggregates: Vec<(String, Aggregate)>, target: &CheckTarget) -> Result<CheckPlan> {
+    fn plan(self, kind: &str, aggregates: Vec<Compared>, target: &CheckTarget) -> Result<CheckPlan> {
         let Self { with, by, other_names, other_where, absolute, relative } = self;
         if !by.is_empty() {
             params::distinct("by", &by)?;
         }
         params::allowance("absolute", absolute)?;
         params::allowance("relative", relative)?;
-        for (name, aggregate) in &aggregates {
-            let texts = match aggregate {
-                Aggregate::Sql(sql) => vec![sql],
-                Aggregate::Pair(pair) => vec![&pair.this, &pair.other],
-                Aggregate::Function(_) => Vec::new(),
-            };
-            if texts.iter().any(|text| text.trim().is_empty()) {
-                return Err(invalid(format!("the aggregate `{name}` is empty")).hint("write SQL, e.g. `count(*)`"));
-            }
-        }
-        let columns = aggregates.iter().filter_map(|(_, aggregate)| aggregate.column());
+        let columns = aggregates.iter().filter_map(Compared::column);
         let mut used: Vec<String> = by.iter().chain(columns).cloned().collect();
         used.sort();
         used.dedup();
         let sides = params::sides(&with, target, other_where.as_ref(), &other_names, &used)?;
         let judged = judged(&sides, &by, &aggregates, target, absolute, relative);
         let (query, show) = queries(&judged, &by, &aggregates);
-        let names: Vec<String> = aggregates.iter().map(|(name, _)| name.clone()).collect();
+        let names: Vec<String> = aggregates.iter().map(|one| one.name.clone()).collect();
         let grouped = !by.is_empty();
         let verdict = move |rows: &[Vec<Value>]| judge(rows, &names, grouped);
 
-        let what: Vec<_> = aggregates
-            .iter()
-            .map(|(name, aggregate)| match aggregate.to_string() {
-                text if text == *name => text,
-                text => format!("{name}: {text}"),
-            })
-            .collect();
-        let what = what.join(", ");
-        let allowed = |word: &str, value: Option<f64>| value.map(|x| format!("{word} {x}")).unwrap_or_default();
+        let what = aggregates.iter().map(Compared::told).collect::<Vec<_>>().join(", ");
         let groups = if grouped { format!("by {}", by.join(", ")) } else { String::new() };
         let mut renamed: Vec<_> = other_names.iter().map(|(here, there)| format!("{here} as {there}")).collect();
         renamed.sort();
@@ -304,7 +375,7 @@ impl Common {
 fn judged(
     sides: &[Side<'_>; 2],
     by: &[String],
-    aggregates: &[(String, Aggregate)],
+    aggregates: &[Compared],
     target: &CheckTarget,
     absolute: Option<f64>,
     relative: Option<f64>,
@@ -314,7 +385,7 @@ fn judged(
         let key = |column: &String| params::key(&side.column(column), target.column_type(column));
         let groups: Vec<String> = by.iter().map(key).collect();
         let keyed = groups.iter().zip(&keys).map(|(sql, alias)| format!("{sql} AS {alias}"));
-        let values = aggregates.iter().enumerate().map(|(at, (_, a))| format!("{} AS \"_a{at}\"", a.sql(side, target)));
+        let values = aggregates.iter().enumerate().map(|(at, a)| format!("{} AS \"_a{at}\"", a.sql(side, target)));
         side.select(&keyed.chain(values).collect::<Vec<_>>(), &groups)
     });
     let (list, group) = match keys.as_slice() {
@@ -337,9 +408,10 @@ fn judged(
     let agree: Vec<_> = aggregates
         .iter()
         .enumerate()
-        .map(|(at, (_, aggregate))| {
-            let relative = relative.unwrap_or(if aggregate.is_inexact(target) { 1e-9 } else { 0.0 });
-            format!("{} AS \"_ok{at}\"", agrees(at, absolute.unwrap_or(0.0), relative))
+        .map(|(at, one)| {
+            let absolute = one.absolute.or(absolute).unwrap_or(0.0);
+            let relative = one.relative.or(relative).unwrap_or(if one.is_inexact(target) { 1e-9 } else { 0.0 });
+            format!("{} AS \"_ok{at}\"", agrees(at, absolute, relative))
         })
         .collect();
     let all: Vec<_> = (0..aggregates.len()).map(|at| format!("\"_ok{at}\"")).collect();
@@ -366,7 +438,7 @@ fn agrees(at: usize, absolute: f64, relative: f64) -> String {
     )
 }
 
-fn queries(judged: &str, by: &[String], aggregates: &[(String, Aggregate)]) -> (String, String) {
+fn queries(judged: &str, by: &[String], aggregates: &[Compared]) -> (String, String) {
     let mut items = vec![
         "count(*) AS \"groups\"".to_owned(),
         "count(*) FILTER (WHERE NOT \"_ok\") AS \"differ\"".to_owned(),
@@ -386,7 +458,7 @@ fn queries(judged: &str, by: &[String], aggregates: &[(String, Aggregate)]) -> (
     let keys = params::keys(by.len());
     let mut shown: Vec<_> =
         keys.iter().zip(by).map(|(alias, column)| format!("{alias} AS {}", quote(column))).collect();
-    for (at, (name, _)) in aggregates.iter().enumerate() {
+    for (at, Compared { name, .. }) in aggregates.iter().enumerate() {
         shown.push(format!("\"_h{at}\" AS {}", quote(&format!("{name} here"))));
         shown.push(format!("\"_t{at}\" AS {}", quote(&format!("{name} there"))));
     }

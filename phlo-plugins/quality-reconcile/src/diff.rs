@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arrow_schema::DataType;
 use phlo_plugin::prelude::*;
 use phlo_plugin::quality::{Value, With};
 use phlo_plugin::schema::type_name;
@@ -10,33 +11,45 @@ use phlo_spec::text::{one_line, thousands};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::params::{self, counted, invalid};
-use crate::text::{Columns, DIFFER, TOTALS, differing};
+use crate::params::{self, Side, counted, invalid};
+use crate::text::{self, Columns, DIFFER, Hash, TOTALS, differing};
 
 /// Ranges of keys unless it is said otherwise.
-const BUCKETS: u16 = 1024;
-/// A verdict sees 10,000 rows at most; one is of rows without a key.
-const MOST: u16 = 9_999;
+const RANGES: u16 = 1024;
+/// A verdict sees so many rows at most.
+const MOST: u16 = 10_000;
+
+/// The key: a column, or several of which the first weighs most.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "expected a column's name, or a list of them")]
+pub enum Key {
+    /// One column.
+    One(String),
+    /// Several.
+    Several(Vec<String>),
+}
 
 /// No range of keys differs from that of another table; tells the first that does.
 ///
-/// The keys of both sides are divided into ranges of equal width, and each range's rows are counted and their checksums summed, as in
-/// `reconcile_checksum`: little memory, however many the rows. Violations are ranges that differ, of those that hold rows; `observed` names
-/// the first, and its differing rows are the sample, in the order of their keys. `tolerance` is refused: ranges are no fraction of rows.
-/// Rows whose key is null are a range of their own, the first. Null, NaN and types in `columns` mean what they mean in
-/// `reconcile_checksum`. Two empty tables agree. A key that is no whole number, decimal, date or timestamp is refused; beyond 2^53 ranges
-/// are cut by rounded keys, and compared exactly.
+/// The rows of both sides are sorted by key and cut into ranges of as many rows, at the same keys on both sides: few keys or many, near or
+/// far, the first range that differs is a small part of the whole. Each range's rows are counted and their checksums summed, as in
+/// `reconcile_checksum`: a sort, which spills, and little memory beside. Violations are ranges that differ, of those that hold rows;
+/// `observed` names the first by its first key and its last, and its differing rows are the sample, in the order of their keys.
+/// `tolerance` is refused: ranges are no fraction of rows. Rows of one key are never parted, so many of them make a range that is larger
+/// and ranges that hold none. A null in the key is less than all else, NaN is more, -0.0 is 0.0, and texts are ordered by their bytes, as
+/// what SQL's UNION makes of both sides' types. Null, NaN and types in `columns` mean what they mean in `reconcile_checksum`. Two empty
+/// tables agree. Lists, structs and intervals, which have no order, are refused.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DiffParams {
     /// The other side.
     pub with: With,
-    /// The key: a column of whole numbers, decimals, dates or timestamps.
-    pub key: String,
+    /// The key: a column, or several, by which rows are sorted: `id`, `[region, id]`.
+    pub key: Key,
     /// The columns that are compared; all of this asset's unless set, but phlo's own (`_phlo_…`) and the key.
     #[serde(default)]
     pub columns: Option<Vec<String>>,
-    /// Into how many ranges the keys are divided, 9,999 at most; 1024 unless set.
+    /// Into how many ranges the rows are divided, 10,000 at most; 1024 unless set.
     #[serde(default)]
     pub ranges: Option<u16>,
     /// Digits behind the point that numbers are rounded to before they are compared; none unless set.
@@ -60,77 +73,113 @@ impl Quality for ReconcileDiff {
 
     fn check(&self, params: DiffParams, target: &CheckTarget) -> Result<CheckPlan> {
         let DiffParams { with, key, columns: wanted, ranges, decimals, other_names, other_where } = params;
-        let ranges = ranges.unwrap_or(BUCKETS);
+        let ranges = ranges.unwrap_or(RANGES);
         if !(1..=MOST).contains(&ranges) {
             return Err(invalid(format!("`ranges` is {ranges}")).hint(format!("write a number from 1 to {MOST}")));
         }
-        let data_type = target.column_type(&key);
-        let is_moment = match data_type {
-            None => false,
-            Some(t) if t.is_integer() || t.is_decimal() => false,
-            Some(t) if matches!(type_name(t).as_str(), "date" | "timestamp" | "timestamptz") => true,
-            Some(other) => {
-                let message = format!("`key` is `{key}`, whose type {} has no ranges", type_name(other));
-                return Err(invalid(message).hint(
-                    "name a column of whole numbers, decimals, dates or timestamps, or use `reconcile_checksum`",
-                ));
-            }
+        let key = match key {
+            Key::One(column) => vec![column],
+            Key::Several(columns) => columns,
         };
+        params::distinct("key", &key)?;
+        for column in &key {
+            if let Some(other) =
+                target.column_type(column).filter(|t| t.is_nested() || matches!(t, DataType::Interval(_)))
+            {
+                let message = format!("`key` has `{column}`, whose type {} has no order", type_name(other));
+                return Err(
+                    invalid(message).hint("name columns of single values, or compare without: `reconcile_checksum`")
+                );
+            }
+        }
         let shown = wanted.as_ref().map_or_else(|| "all columns".to_owned(), |c| params::listed(c, &other_names));
-        let columns = Columns::new(wanted, std::slice::from_ref(&key), decimals, target)?;
-        let used: Vec<String> = std::iter::once(&key).chain(&columns.names).cloned().collect();
+        let columns = Columns::new(wanted, &key, decimals, target)?;
+        let used: Vec<String> = key.iter().chain(&columns.names).cloned().collect();
         let names = if target.schema.is_some() || !columns.names.is_empty() { other_names } else { BTreeMap::new() };
         let sides = params::sides(&with, target, other_where.as_ref(), &names, &used)?;
 
-        let alias = params::keys(1);
-        let number = |sql: &str| {
-            let sql = if is_moment {
-                format!("arrow_cast(arrow_cast({sql}, 'Timestamp(Microsecond, None)'), 'Int64')")
-            } else {
-                sql.to_owned()
-            };
-            format!("CAST({sql} AS DOUBLE) AS \"_n\"")
+        let alias = params::keys(key.len());
+        let types: Vec<_> = key.iter().map(|column| target.column_type(column)).collect();
+        let texts = |values: &[String]| -> Vec<String> {
+            values.iter().zip(&types).map(|(value, data_type)| text::of_key(value, *data_type)).collect()
         };
-        let rows = columns.rows(&sides, &alias, |side| {
-            let column = side.column(&key);
-            vec![format!("{column} AS {}", alias[0]), number(&column)]
-        });
-        let bounds = params::both(&sides, |side| side.select(&[number(&side.column(&key))], &[]));
+        let keyed = |side: &Side<'_>| {
+            let keyed = key.iter().zip(&types).zip(&alias);
+            keyed.map(|((name, of), alias)| format!("{} AS {alias}", params::key(&side.column(name), *of))).collect()
+        };
+        let rows = columns.rows(&sides, &texts(&alias), keyed, Hash::default(), None);
+        // All that decides on a row's range is how many rows of both sides are before its key.
+        let all = params::both(&sides, |side| side.select(&[], &[]));
         let ranged = format!(
-            "(SELECT *, CASE WHEN \"_n\" IS NULL THEN -1 WHEN \"_high\" = \"_low\" THEN 0 \
-             ELSE CAST(least(floor((\"_n\" - \"_low\") / (\"_high\" - \"_low\") * {ranges}), {last}) AS BIGINT) END AS \"_range\" \
-             FROM {rows} CROSS JOIN (SELECT min(\"_n\") AS \"_low\", max(\"_n\") AS \"_high\" FROM {bounds}))",
-            last = ranges - 1
+            "(SELECT *, (\"_rank\" - 1) * {ranges} / \"_all\" AS \"_range\" FROM \
+             (SELECT *, CAST(rank() OVER (ORDER BY {}) AS BIGINT) AS \"_rank\" FROM {rows}) \
+             CROSS JOIN (SELECT count(*) AS \"_all\" FROM {all}))",
+            params::ordered(&alias)
         );
-        let k = &alias[0];
+        let (from, to): (Vec<_>, Vec<_>) =
+            (0..key.len()).map(|at| (format!("\"_f{at}\""), format!("\"_t{at}\""))).unzip();
+        let ends = alias.iter().zip(from.iter().zip(&to)).map(|(k, (from, to))| {
+            format!("first_value({k} ORDER BY \"_rank\") AS {from}, last_value({k} ORDER BY \"_rank\") AS {to}")
+        });
         let grouped = format!(
-            "(SELECT \"_range\", {TOTALS}, min({k}) AS \"_from\", max({k}) AS \"_to\" FROM {ranged} GROUP BY \"_range\")"
+            "(SELECT \"_range\", {TOTALS}, {} FROM {ranged} GROUP BY \"_range\")",
+            ends.collect::<Vec<_>>().join(", ")
         );
         let query = format!(
-            "SELECT {DIFFER} AS \"differs\", \"_here\", \"_there\", CAST(\"_from\" AS VARCHAR) AS \"_from\", \
-             CAST(\"_to\" AS VARCHAR) AS \"_to\" FROM {grouped} ORDER BY \"_range\""
+            "SELECT {DIFFER} AS \"differs\", \"_here\", \"_there\", {} AS \"_from\", {} AS \"_to\" FROM {grouped} ORDER BY \"_range\"",
+            told(&texts(&from)),
+            told(&texts(&to))
         );
+        // The rows need not be sorted to find those of one range.
         let first = format!(
-            "(SELECT * FROM {ranged} WHERE \"_range\" = (SELECT min(\"_range\") FROM {grouped} WHERE {DIFFER}))"
+            "(SELECT * FROM {rows} CROSS JOIN (SELECT {}, {} FROM {grouped} WHERE {DIFFER} ORDER BY \"_range\" LIMIT 1) \
+             WHERE {} AND {})",
+            from.join(", "),
+            to.join(", "),
+            at_least(&alias, &from),
+            at_least(&to, &alias)
         );
-        let show = differing(&first, &alias, std::slice::from_ref(&key), &columns);
+        let show = differing(&first, &alias, &key, &columns);
         let rounded = decimals.map(|decimals| format!("to {decimals} decimals")).unwrap_or_default();
         let mut renamed: Vec<_> = names.iter().map(|(here, there)| format!("{here} as {there}")).collect();
         renamed.sort();
         let name = [
             shown.clone(),
-            format!("by {key}"),
+            format!("by {}", key.join(", ")),
             with.shown(),
             renamed.join(", "),
             params::filtered(other_where.as_ref()),
             rounded,
-            if ranges == BUCKETS { String::new() } else { format!("{ranges} ranges") },
+            if ranges == RANGES { String::new() } else { format!("{ranges} ranges") },
         ];
-        let expected = one_line(&format!("{shown} as in {} by ranges of {key}", with.shown()));
+        let expected = one_line(&format!("{shown} as in {} by ranges of {}", with.shown(), key.join(", ")));
         let evaluation = Evaluation::Query { query, verdict: Arc::new(judge), show: Some(show) };
         let plan = CheckPlan::new(params::name("reconcile_diff", &name), expected, evaluation).counting("range");
         Ok(with.read_by(plan.on(used), target))
     }
+}
+
+/// A key for people; null is nothing where the key is one column.
+fn told(texts: &[String]) -> String {
+    match texts {
+        [one] => one.clone(),
+        several => {
+            let each = several.iter().map(|text| format!("coalesce({text}, 'null')"));
+            format!("'(' || {} || ')'", each.collect::<Vec<_>>().join(" || ', ' || "))
+        }
+    }
+}
+
+/// Whether a key is not before another, as the sort has it: the first column that differs decides, and null is less than all else.
+fn at_least(key: &[String], other: &[String]) -> String {
+    let (Some((a, rest)), Some((b, others))) = (key.split_first(), other.split_first()) else {
+        return "true".to_owned();
+    };
+    if rest.is_empty() {
+        return format!("coalesce({a} >= {b}, {b} IS NULL)");
+    }
+    let then = at_least(rest, others);
+    format!("(coalesce({a} > {b}, {a} IS NOT NULL AND {b} IS NULL) OR (({a} IS NOT DISTINCT FROM {b}) AND {then}))")
 }
 
 fn judge(rows: &[Vec<Value>]) -> Verdict {

@@ -108,6 +108,11 @@ pub(crate) fn keys(count: usize) -> Vec<String> {
     (0..count).map(|at| format!("\"_k{at}\"")).collect()
 }
 
+/// Keys as what sorts by them: null is less than all else.
+pub(crate) fn ordered(keys: &[String]) -> String {
+    keys.iter().map(|key| format!("{key} NULLS FIRST")).collect::<Vec<_>>().join(", ")
+}
+
 /// The whole number at a place of a row; `None` if there is none.
 pub(crate) fn whole(row: &[Value], at: usize) -> Option<u64> {
     match row.get(at)? {

@@ -6,6 +6,8 @@
 use arrow_schema::DataType;
 use phlo_plugin::prelude::*;
 use phlo_plugin::schema::type_name;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use crate::params::{Side, invalid, one_number};
 
@@ -84,6 +86,44 @@ impl Form {
     }
 }
 
+/// A key as text. Unlike a column's value it is of one type on both sides already, that which UNION made of theirs.
+pub(crate) fn of_key(sql: &str, data_type: Option<&DataType>) -> String {
+    let value_type = match data_type {
+        Some(DataType::Dictionary(_, value)) => Some(value.as_ref()),
+        other => other,
+    };
+    if value_type.is_some_and(DataType::is_binary) {
+        format!("encode({sql}, 'hex')")
+    } else {
+        format!("CAST({sql} AS VARCHAR)")
+    }
+}
+
+/// What makes a checksum of a text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Hash {
+    /// MD5, the fastest.
+    #[default]
+    Md5,
+    /// SHA-256, where MD5 may not be used.
+    Sha256,
+}
+
+impl Hash {
+    /// In hexadecimal digits, of texts each behind its length, so that no two rows make one text; null is `~`.
+    pub(crate) fn of(self, texts: &[String]) -> String {
+        let piece =
+            |text: &String| format!("coalesce(CAST(character_length({text}) AS VARCHAR) || ':' || {text}, '~')");
+        let pieces: Vec<_> = texts.iter().map(piece).collect();
+        let pieces = if pieces.is_empty() { "''".to_owned() } else { pieces.join(" || ") };
+        match self {
+            Self::Md5 => format!("md5({pieces})"),
+            Self::Sha256 => format!("encode(sha256({pieces}), 'hex')"),
+        }
+    }
+}
+
 /// The columns with their forms.
 pub(crate) struct Columns {
     pub(crate) names: Vec<String>,
@@ -133,23 +173,16 @@ impl Columns {
         self.texts(side).into_iter().enumerate().map(|(at, sql)| format!("{sql} AS \"_c{at}\"")).collect()
     }
 
-    /// The MD5 of a row's texts, of its key too if it is one of `keys`: each behind its length, so that no two rows make one text; null is
-    /// `~`.
-    fn md5(&self, keys: &[String]) -> String {
-        let piece = |text: String| format!("coalesce(CAST(character_length({text}) AS VARCHAR) || ':' || {text}, '~')");
-        let keys = keys.iter().map(|key| format!("CAST({key} AS VARCHAR)"));
-        let texts = (0..self.names.len()).map(|at| format!("\"_c{at}\""));
-        let pieces: Vec<_> = keys.chain(texts).map(piece).collect();
-        if pieces.is_empty() { "md5('')".to_owned() } else { format!("md5({})", pieces.join(" || ")) }
-    }
-
-    /// Rows of both sides with the keys' aliases, the columns' texts, and the row's checksum `"_sum"`: the first 60 bits of the MD5, of
-    /// the texts and of these keys. Where rows of many keys are summed up, a value must not move from one key to another unseen.
+    /// Rows of both sides with the keys' aliases, the columns' texts, and the row's checksum `"_sum"`: the first 60 bits of the hash, of
+    /// the texts and of these of the keys. Where rows of many keys are summed up, a value must not move from one key to another unseen.
+    /// With a filter, of its rows only.
     pub(crate) fn rows(
         &self,
         sides: &[Side<'_>; 2],
         keys: &[String],
         keyed: impl Fn(&Side<'_>) -> Vec<String>,
+        hash: Hash,
+        filter: Option<&str>,
     ) -> String {
         let both = crate::params::both(sides, |side| {
             let items: Vec<_> = keyed(side).into_iter().chain(self.aliased(side)).collect();
@@ -157,13 +190,16 @@ impl Columns {
         });
         let digit = |at: u32| {
             let weight = 1_u64 << (4 * (15 - at));
-            format!("strpos('123456789abcdef', substr(\"_md5\", {at}, 1)) * CAST({weight} AS BIGINT)")
+            format!("strpos('123456789abcdef', substr(\"_hash\", {at}, 1)) * CAST({weight} AS BIGINT)")
         };
         let sum: Vec<_> = (1..=15).map(digit).collect();
+        let texts = (0..self.names.len()).map(|at| format!("\"_c{at}\""));
+        let texts: Vec<_> = keys.iter().cloned().chain(texts).collect();
+        let filter = filter.map(|filter| format!(" WHERE {filter}")).unwrap_or_default();
         format!(
-            "(SELECT *, CAST({} AS DECIMAL(38, 0)) AS \"_sum\" FROM (SELECT *, {} AS \"_md5\" FROM {both}))",
+            "(SELECT *, CAST({} AS DECIMAL(38, 0)) AS \"_sum\" FROM (SELECT *, {} AS \"_hash\" FROM {both}{filter}))",
             sum.join(" + "),
-            self.md5(keys)
+            hash.of(&texts)
         )
     }
 }
@@ -191,6 +227,6 @@ pub(crate) fn differing(rows: &str, keys: &[String], named: &[String], columns: 
         of(1, "1"),
         of(0, "\"_sum\""),
         of(1, "\"_sum\""),
-        keys.join(", ")
+        crate::params::ordered(keys)
     )
 }

@@ -54,6 +54,7 @@ const FOUND: &[(&str, Option<u64>)] = &[
     ("aggregate: { function: null_fraction, column: C, max: 0.1 }", Some(1)),
     ("reconcile_keys: { with: truth.other, key: [C] }", Some(0)),
     ("reconcile_checksum: { with: truth.other, columns: [C] }", None),
+    ("reconcile_diff: { with: truth.other, key: C, columns: [k] }", None),
 ];
 
 fn made(registry: &Registry, check: &str, schema: SchemaRef) -> Result<Check, String> {

@@ -1,7 +1,7 @@
 //! Comparisons with the table beside.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
-
 use std::sync::Arc;
 
 use arrow_array::{Int64Array, RecordBatch, StringArray};
@@ -9,7 +9,7 @@ use datafusion::datasource::MemTable;
 use phlo_engine::{Check, Session, check};
 use phlo_plugin::quality::CheckTarget;
 use phlo_plugin::{InitContext, Policy, Registry};
-use phlo_spec::{AssetKey, Node};
+use phlo_spec::{AssetKey, CheckResult, Node};
 
 use super::{Cell, Expected, NAMES, Rows, Truth, agree, agree_over, register};
 
@@ -32,8 +32,12 @@ fn other(rows: &Rows) -> &Rows {
 
 /// Rows by group, of both sides.
 fn groups(rows: &Rows, by: &[&str]) -> BTreeMap<String, [Vec<usize>; 2]> {
+    groups_of([rows, other(rows)], by)
+}
+
+fn groups_of(sides: [&Rows; 2], by: &[&str]) -> BTreeMap<String, [Vec<usize>; 2]> {
     let mut groups: BTreeMap<String, [Vec<usize>; 2]> = BTreeMap::new();
-    for (side, table) in [rows, other(rows)].into_iter().enumerate() {
+    for (side, table) in sides.into_iter().enumerate() {
         for (at, cells) in table.tuples(by).iter().enumerate() {
             groups.entry(key(cells)).or_default()[side].push(at);
         }
@@ -83,9 +87,13 @@ fn missing(rows: &Rows, columns: &[&str], here: bool, there: bool) -> Expected {
 
 /// Keys whose rows are not the same.
 fn changed(rows: &Rows, by: &[&str], columns: &[&str]) -> Expected {
-    let groups = groups(rows, by);
+    changed_of([rows, other(rows)], by, columns)
+}
+
+fn changed_of([here, there]: [&Rows; 2], by: &[&str], columns: &[&str]) -> Expected {
+    let groups = groups_of([here, there], by);
     let texts = |rows: &Rows| rows.tuples(columns).iter().map(|cells| key(cells)).collect::<Vec<_>>();
-    let (here, there) = (texts(rows), texts(other(rows)));
+    let (here, there) = (texts(here), texts(there));
     let sorted = |all: &[String], at: &[usize]| {
         let mut some: Vec<_> = at.iter().map(|at| all[*at].clone()).collect();
         some.sort();
@@ -95,34 +103,101 @@ fn changed(rows: &Rows, by: &[&str], columns: &[&str]) -> Expected {
     Expected::violations(bad.count()).of(groups.len())
 }
 
-/// Ranges of `id` whose rows are not the same.
-fn ranges(rows: &Rows, columns: &[&str], ranges: i128) -> Expected {
-    let keyed = |rows: &Rows| {
-        let ids = rows.column("id").into_iter().map(Cell::int);
-        ids.zip(rows.tuples(columns).iter().map(|cells| key(cells))).collect::<Vec<_>>()
+/// The rows of which the MD5 of these texts begins with less than this digit.
+fn chosen(rows: &Rows, columns: &[&str], digit: &str) -> Rows {
+    rows.only(columns, |cells| md5(&pieces(cells)).as_str() < digit)
+}
+
+/// What a row of texts is hashed as.
+fn pieces(cells: &[&Cell]) -> String {
+    let piece = |cell: &&Cell| cell.text().map_or("~".to_owned(), |text| format!("{}:{text}", text.chars().count()));
+    cells.iter().map(piece).collect()
+}
+
+/// As RFC 1321 has it.
+fn md5(text: &str) -> String {
+    const SHIFTS: [[u32; 4]; 4] = [[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]];
+    let mut bytes = text.as_bytes().to_vec();
+    bytes.push(0x80);
+    bytes.resize((bytes.len() + 8).next_multiple_of(64) - 8, 0);
+    bytes.extend((text.len() as u64 * 8).to_le_bytes());
+    let mut state = [0x6745_2301_u32, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
+    for block in bytes.chunks(64) {
+        let words: Vec<u32> = block.chunks(4).map(|word| u32::from_le_bytes(word.try_into().unwrap())).collect();
+        let [mut a, mut b, mut c, mut d] = state;
+        for step in 0..64 {
+            let (mixed, word) = match step / 16 {
+                0 => ((b & c) | (!b & d), step),
+                1 => ((d & b) | (!d & c), (5 * step + 1) % 16),
+                2 => (b ^ c ^ d, (3 * step + 5) % 16),
+                _ => (c ^ (b | !d), (7 * step) % 16),
+            };
+            let sine = (2_f64.powi(32) * ((step + 1) as f64).sin().abs()) as u32;
+            let sum = a.wrapping_add(mixed).wrapping_add(sine).wrapping_add(words[word]);
+            (a, d, c, b) = (d, c, b, b.wrapping_add(sum.rotate_left(SHIFTS[step / 16][step % 4])));
+        }
+        for (state, value) in state.iter_mut().zip([a, b, c, d]) {
+            *state = state.wrapping_add(value);
+        }
+    }
+    state.iter().flat_map(|word| word.to_le_bytes()).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn the_md5_of_the_oracle_is_that_of_its_rfc() {
+    for (text, hash) in [
+        ("", "d41d8cd98f00b204e9800998ecf8427e"),
+        ("message digest", "f96b697d7cb7938d525a2f31aaf161d0"),
+        (&"1234567890".repeat(8), "57edf4a22be3c955ac49da2e2107b67a"),
+        (&"a".repeat(56), "3b0c8ac703f828b04c6c197006d17218"),
+        (&"a".repeat(55), "ef1772b6dff9a122358552954ad0df65"),
+    ] {
+        assert_eq!(md5(text), hash, "{text}");
+    }
+}
+
+/// Ranges of a key whose rows are not the same.
+fn ranges(rows: &Rows, by: &[&str], columns: &[&str], ranges: usize) -> Expected {
+    let keyed = |rows: &Rows| -> Vec<(Vec<Cell>, String)> {
+        let keys = rows.tuples(by).into_iter().map(|cells| cells.into_iter().cloned().collect());
+        keys.zip(rows.tuples(columns).iter().map(|cells| key(cells))).collect()
     };
     let (bad, all) = differing(&keyed(rows), &keyed(other(rows)), ranges);
     Expected::violations(bad).passed(bad == 0).of(all)
 }
 
-/// How many ranges of keys differ, and how many hold rows: each row is its key and the text of the rest. A value that another key of the
-/// range has there is another row.
-fn differing(here: &[(Option<i128>, String)], there: &[(Option<i128>, String)], ranges: i128) -> (usize, usize) {
-    let all: Vec<i128> = here.iter().chain(there).filter_map(|(id, _)| *id).collect();
-    let (low, high) = (all.iter().min().copied().unwrap_or(0), all.iter().max().copied().unwrap_or(0));
-    let range = |id: Option<i128>| match id {
-        None => -1,
-        Some(_) if low == high => 0,
-        Some(id) => ((id - low) * ranges / (high - low)).min(ranges - 1),
-    };
-    let mut found: BTreeMap<i128, [Vec<_>; 2]> = BTreeMap::new();
-    for (side, rows) in [here, there].into_iter().enumerate() {
-        for row in rows {
-            found.entry(range(row.0)).or_default()[side].push(row);
+/// How many ranges of keys differ, and how many hold rows: each row is its key and the text of the rest. Which range a row is of is how many
+/// rows there are of lesser keys. A value that another key of the range has there is another row.
+fn differing(here: &[(Vec<Cell>, String)], there: &[(Vec<Cell>, String)], ranges: usize) -> (usize, usize) {
+    let mut all: Vec<_> = here.iter().map(|row| (0, row)).chain(there.iter().map(|row| (1, row))).collect();
+    all.sort_by(|(_, (a, _)), (_, (b, _))| ordered(a, b));
+    let mut found: BTreeMap<usize, [Vec<_>; 2]> = BTreeMap::new();
+    let mut lesser = 0;
+    for (at, (side, (cells, text))) in all.iter().enumerate() {
+        if ordered(&all[lesser].1.0, cells) != Ordering::Equal {
+            lesser = at;
         }
+        let row = (key(&cells.iter().collect::<Vec<_>>()), text);
+        found.entry(lesser * ranges / all.len()).or_default()[*side].push(row);
     }
     found.values_mut().flatten().for_each(|rows| rows.sort());
     (found.values().filter(|[a, b]| a != b).count(), found.len())
+}
+
+/// Null is less than all else, NaN is more, and texts are as their bytes.
+fn ordered(a: &[Cell], b: &[Cell]) -> Ordering {
+    let one = |(a, b): (&Cell, &Cell)| match (a, b) {
+        (Cell::Null, _) | (_, Cell::Null) => b.is_null().cmp(&a.is_null()),
+        (Cell::Bool(a), Cell::Bool(b)) => a.cmp(b),
+        (Cell::Int(a), Cell::Int(b)) | (Cell::Decimal(a), Cell::Decimal(b)) => a.cmp(b),
+        (Cell::Float(a), Cell::Float(b)) => a.partial_cmp(b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan())),
+        (Cell::Text(a), Cell::Text(b)) => a.as_bytes().cmp(b.as_bytes()),
+        (Cell::Date(a), Cell::Date(b)) => a.cmp(b),
+        (Cell::Timestamp(a), Cell::Timestamp(b)) => a.cmp(b),
+        (Cell::Binary(a), Cell::Binary(b)) => a.cmp(b),
+        _ => panic!("{a:?} and {b:?} are of one column"),
+    };
+    a.iter().zip(b).map(one).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
 }
 
 pub(super) const RECONCILED: &[Truth] = &[
@@ -231,6 +306,41 @@ pub(super) const RECONCILED: &[Truth] = &[
         },
     ),
     Truth::new(
+        "reconcile_aggregates: { with: truth.other, aggregate: { sql: 'count(*)', absolute: 2 }, by: [k], absolute: 0 }",
+        "select count(*) from (select k, count(*) n from t group by k) a full join (select k, count(*) n from other group by k) b on a.k is not distinct from b.k where a.n is null or b.n is null or abs(a.n - b.n) > 2",
+        |rows| unlike(rows, &["k"], "id", |a, b| a.len().abs_diff(b.len()) <= 2),
+    ),
+    Truth::new(
+        "reconcile_multi: { with: truth.other, by: [k], absolute: 2.5, aggregates: { f: { sum: f }, i8: { sum: i8, absolute: 0 }, \
+         rows: { sql: 'count(*)', absolute: 1 }, texts: { this: count(s), other: count(sv), absolute: 0, relative: 0.5 } } }",
+        "select count(*) from (select k, 1 p, sum(f) f, sum(i8) i, count(*) n, count(s) s from t group by k) a \
+         full join (select k, 1 p, sum(f) f, sum(i8) i, count(*) n, count(sv) s from other group by k) b on a.k is not distinct from b.k \
+         where a.p is null or b.p is null or (a.f is distinct from b.f and not coalesce(isfinite(a.f - b.f) and abs(a.f - b.f) <= greatest(2.5, 1e-9 * abs(b.f)), false)) \
+         or a.i is distinct from b.i or abs(a.n - b.n) > 1 or abs(a.s - b.s) > 0.5 * b.s",
+        |rows| {
+            let groups = groups(rows, &["k"]);
+            let of = |rows: &Rows, at: &[usize], column: &str| -> Vec<Cell> {
+                let cells = rows.column(column);
+                at.iter().map(|at| cells[*at].clone()).collect()
+            };
+            let bad = groups.values().filter(|[a, b]| {
+                let agree = |here: &str, there: &str, agree: &dyn Fn(&[&Cell], &[&Cell]) -> bool| {
+                    let (here, there) = (of(rows, a, here), of(other(rows), b, there));
+                    agree(&here.iter().collect::<Vec<_>>(), &there.iter().collect::<Vec<_>>())
+                };
+                let texts = |cells: &[&Cell]| cells.iter().filter(|cell| !cell.is_null()).count();
+                let half = |a: &[&Cell], b: &[&Cell]| 2 * texts(a).abs_diff(texts(b)) <= texts(b);
+                a.is_empty()
+                    || b.is_empty()
+                    || a.len().abs_diff(b.len()) > 1
+                    || !agree("f", "f", &|a, b| near(a, b, 2.5))
+                    || !agree("i8", "i8", &|a, b| sum(a) == sum(b))
+                    || !agree("s", "sv", &half)
+            });
+            Expected::violations(bad.count()).of(groups.len())
+        },
+    ),
+    Truth::new(
         "reconcile_keys: { with: truth.other, key: [id] }",
         "select count(*) from (select distinct id, 1 p from t) a full join (select distinct id, 1 p from other) b on a.id is not distinct from b.id where a.p is null or b.p is null",
         |rows| missing(rows, &["id"], true, true),
@@ -312,12 +422,92 @@ pub(super) const RECONCILED: &[Truth] = &[
         |rows| changed(rows, &["k"], &["s", "g"]),
     ),
     Truth::new(
+        "reconcile_checksum: { with: truth.other, key: [id], columns: [i, s], hash: sha256 }",
+        "select count(distinct coalesce(id, id2)) + coalesce(max(case when coalesce(id, id2) is null then 1 else 0 end), 0)::bigint from (select * from (select id, i, s, count(*) c from t group by all) a full join (select id id2, i i2, s s2, count(*) c2 from other group by all) b on id is not distinct from id2 and i is not distinct from i2 and s is not distinct from s2 where c is distinct from c2)",
+        |rows| changed(rows, &["id"], &["i", "s"]),
+    ),
+    Truth::new(
+        "reconcile_checksum: { with: truth.other, key: [s, k], columns: [i], fraction: 0.5 }",
+        "with a as (select s, k, i, 1 w from t union all select s, k, i, -1 from other), \
+         c as (select s, k, i, sum(w) w from a where md5(coalesce(length(s) || ':' || s, '~') || coalesce(length(k) || ':' || k, '~')) < '8' group by all) \
+         select count(*) from (select distinct s, k from c where w <> 0)",
+        |rows| {
+            let by = ["s", "k"];
+            changed_of([&chosen(rows, &by, "8"), &chosen(other(rows), &by, "8")], &by, &["i"])
+        },
+    ),
+    Truth::new(
+        "reconcile_checksum: { with: truth.other, columns: [k, sd], fraction: 0.25 }",
+        "with a as (select k, sd, 1 w from t union all select k, sd, -1 from other), \
+         c as (select k, sd, sum(w) w from a where md5(coalesce(length(k) || ':' || k, '~') || coalesce(length(sd) || ':' || sd, '~')) < '4' group by all) \
+         select count(*) = 0 from c where w <> 0",
+        |rows| {
+            let few = |rows: &Rows| bag(&chosen(rows, &["k", "sd"], "4"), &["k", "sd"]);
+            Expected::whole(few(rows) == few(other(rows)))
+        },
+    ),
+    Truth::new(
         "reconcile_diff: { with: truth.other, key: id, columns: [i, s], ranges: 8 }",
-        "with b as (select min(id)::double l, max(id)::double h from (select id from t union all select id from other)), \
-         a as (select id, i, s, 1 w from t union all select id, i, s, -1 from other), \
-         c as (select case when id is null then -1 when l = h then 0 else least(floor((id - l) / (h - l) * 8), 7) end r, id, i, s, sum(w) w from a, b group by all) \
-         select count(distinct r) from c where w <> 0",
-        |rows| ranges(rows, &["i", "s"], 8),
+        "with a as (select id, i, s, 1 w from t union all select id, i, s, -1 from other), \
+         r as (select *, (rank() over (order by id nulls first) - 1) * 8 // (select count(*) from a) r from a), \
+         c as (select r, id, i, s, sum(w) w from r group by r, id, i, s) select count(distinct r) from c where w <> 0",
+        |rows| ranges(rows, &["id"], &["i", "s"], 8),
+    ),
+    Truth::new(
+        "reconcile_diff: { with: truth.other, key: i, columns: [s] }",
+        "with a as (select i, s, 1 w from t union all select i, s, -1 from other), \
+         r as (select *, (rank() over (order by i nulls first) - 1) * 1024 // (select count(*) from a) r from a), \
+         c as (select r, i, s, sum(w) w from r group by r, i, s) select count(distinct r) from c where w <> 0",
+        |rows| ranges(rows, &["i"], &["s"], 1024),
+    ),
+    Truth::new(
+        "reconcile_diff: { with: truth.other, key: s, columns: [i, k], ranges: 5 }",
+        "with a as (select s, i, k, 1 w from t union all select s, i, k, -1 from other), \
+         r as (select *, (rank() over (order by s nulls first) - 1) * 5 // (select count(*) from a) r from a), \
+         c as (select r, s, i, k, sum(w) w from r group by r, s, i, k) select count(distinct r) from c where w <> 0",
+        |rows| ranges(rows, &["s"], &["i", "k"], 5),
+    ),
+    Truth::new(
+        "reconcile_diff: { with: truth.other, key: [k, id], columns: [f] }",
+        "with a as (select k, id, f, 1 w from t union all select k, id, f, -1 from other), \
+         r as (select *, (rank() over (order by k nulls first, id nulls first) - 1) * 1024 // (select count(*) from a) r from a), \
+         c as (select r, k, id, f, sum(w) w from r group by r, k, id, f) select count(distinct r) from c where w <> 0",
+        |rows| ranges(rows, &["k", "id"], &["f"], 1024),
+    ),
+    Truth::new(
+        "reconcile_diff: { with: truth.other, key: [b, sd, d], columns: [id], ranges: 3 }",
+        "with a as (select b, sd, d, id, 1 w from t union all select b, sd, d, id, -1 from other), \
+         r as (select *, (rank() over (order by b nulls first, sd nulls first, d nulls first) - 1) * 3 // (select count(*) from a) r from a), \
+         c as (select r, b, sd, d, id, sum(w) w from r group by r, b, sd, d, id) select count(distinct r) from c where w <> 0",
+        |rows| ranges(rows, &["b", "sd", "d"], &["id"], 3),
+    ),
+    Truth::new(
+        "reconcile_diff: { with: truth.other, key: f, columns: [id], ranges: 16 }",
+        "with a as (select f, id, 1 w from t union all select f, id, -1 from other), \
+         r as (select *, (rank() over (order by f nulls first) - 1) * 16 // (select count(*) from a) r from a), \
+         c as (select r, f, id, sum(w) w from r group by r, f, id) select count(distinct r) from c where w <> 0",
+        |rows| ranges(rows, &["f"], &["id"], 16),
+    ),
+    Truth::new(
+        "reconcile_diff: { with: truth.other, key: [g, x], columns: [id], ranges: 7 }",
+        "with a as (select g, x, id, 1 w from t union all select g, x, id, -1 from other), \
+         r as (select *, (rank() over (order by g nulls first, x nulls first) - 1) * 7 // (select count(*) from a) r from a), \
+         c as (select r, g, x, id, sum(w) w from r group by r, g, x, id) select count(distinct r) from c where w <> 0",
+        |rows| ranges(rows, &["g", "x"], &["id"], 7),
+    ),
+    Truth::new(
+        "reconcile_diff: { with: truth.other, key: [n, t], columns: [k], ranges: 10000 }",
+        "with a as (select n, t, k, 1 w from t union all select n, t, k, -1 from other), \
+         r as (select *, (rank() over (order by n nulls first, t nulls first) - 1) * 10000 // (select count(*) from a) r from a), \
+         c as (select r, n, t, k, sum(w) w from r group by r, n, t, k) select count(distinct r) from c where w <> 0",
+        |rows| ranges(rows, &["n", "t"], &["k"], 10000),
+    ),
+    Truth::new(
+        "reconcile_diff: { with: truth.other, key: [z], columns: [u64], ranges: 1 }",
+        "with a as (select z, u64, 1 w from t union all select z, u64, -1 from other), \
+         r as (select *, (rank() over (order by z nulls first) - 1) * 1 // (select count(*) from a) r from a), \
+         c as (select r, z, u64, sum(w) w from r group by r, z, u64) select count(distinct r) from c where w <> 0",
+        |rows| ranges(rows, &["z"], &["u64"], 1),
     ),
 ];
 
@@ -331,18 +521,39 @@ async fn reconciliation_finds_the_same_where_the_other_side_is_of_other_types() 
     agree_over(RECONCILED, |_| super::unlike()).await;
 }
 
-/// A table of keys and texts.
-fn keyed(rows: &[(Option<i128>, String)]) -> Arc<MemTable> {
-    let ids: Int64Array = rows.iter().map(|(id, _)| id.map(|id| i64::try_from(id).unwrap())).collect();
+/// A table of keys and texts; a key is a number, or two texts.
+fn keyed(rows: &[(Vec<Cell>, String)]) -> Arc<MemTable> {
+    let ids: Int64Array = rows.iter().map(|(key, _)| key[0].int().map(|id| i64::try_from(id).unwrap())).collect();
+    let text = |at: usize| -> StringArray { rows.iter().map(|(key, _)| key.get(at).and_then(Cell::text)).collect() };
     let texts: StringArray = rows.iter().map(|(_, text)| Some(text.as_str())).collect();
-    let columns: [(&str, arrow_array::ArrayRef, bool); 2] = [("id", Arc::new(ids), true), ("s", Arc::new(texts), true)];
+    let columns: [(&str, arrow_array::ArrayRef, bool); 4] = [
+        ("id", Arc::new(ids), true),
+        ("a", Arc::new(text(0)), true),
+        ("b", Arc::new(text(1)), true),
+        ("s", Arc::new(texts), true),
+    ];
     let batch = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
     Arc::new(MemTable::try_new(batch.schema(), vec![vec![batch]]).unwrap())
 }
 
+/// The result of a check of `here` whose other side, `truth.other`, is `there`.
+async fn audited(check: &str, here: &[(Vec<Cell>, String)], there: &[(Vec<Cell>, String)]) -> CheckResult {
+    let registry = Registry::linked(&[]).unwrap().activate(Policy::default(), InitContext::at("/nowhere")).unwrap();
+    let session = Session::new();
+    register(&session, "other", keyed(there));
+    let table: Arc<dyn datafusion::catalog::TableProvider> = keyed(here);
+    let target = CheckTarget { asset: AssetKey::new("truth.rows").unwrap(), schema: Some(table.schema()) };
+    let node = Node::parse(check, "a.yaml", 1).unwrap();
+    let (kind, params) = node.entries().unwrap().first().unwrap();
+    let kind = kind.as_str().unwrap();
+    let plan = registry.quality(kind).unwrap().check(params, &target).unwrap();
+    let checks = [Check::new(target.asset, kind, plan)];
+    let audited = check::audit(&session, &table, &checks, check::Scope::All, None).await.unwrap();
+    audited.results.into_iter().next().unwrap().1
+}
+
 #[tokio::test]
 async fn values_that_changed_places_are_differences_though_their_keys_share_a_range() {
-    let registry = Registry::linked(&[]).unwrap().activate(Policy::default(), InitContext::at("/nowhere")).unwrap();
     let mut seed = 7_u64;
     let mut below = move |limit: usize| {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -352,10 +563,10 @@ async fn values_that_changed_places_are_differences_though_their_keys_share_a_ra
     for round in 0..12 {
         let count = 2 + below(60);
         let mut id = 0;
-        let here: Vec<(Option<i128>, String)> = (0..count)
+        let here: Vec<(Vec<Cell>, String)> = (0..count)
             .map(|_| {
-                id += 1 + if below(20) == 0 { 1000 } else { below(4) as i128 };
-                ((below(15) > 0).then_some(id), below(5).to_string())
+                id += if below(20) == 0 { 1000 } else { below(4) as i128 };
+                (vec![if below(15) > 0 { Cell::Int(id) } else { Cell::Null }], below(5).to_string())
             })
             .collect();
         // The same keys and the same values: two neighbours changed theirs, in every second round.
@@ -367,22 +578,61 @@ async fn values_that_changed_places_are_differences_though_their_keys_share_a_ra
         }
         moved += usize::from(here != there);
         there.reverse();
-        // Powers of two, which floats divide by exactly.
-        for ranges in [1_i128, 4, 16, 128] {
+        for ranges in [1, 4, 15, 128] {
             let (bad, all) = differing(&here, &there, ranges);
-            let session = Session::new();
-            register(&session, "other", keyed(&there));
-            let table: Arc<dyn datafusion::catalog::TableProvider> = keyed(&here);
-            let text = format!("{{ with: truth.other, key: id, columns: [s], ranges: {ranges} }}");
-            let target = CheckTarget { asset: AssetKey::new("truth.rows").unwrap(), schema: Some(table.schema()) };
-            let params = Node::parse(&text, "a.yaml", 1).unwrap();
-            let plan = registry.quality("reconcile_diff").unwrap().check(&params, &target).unwrap();
-            let checks = [Check::new(target.asset, "reconcile_diff", plan)];
-            let audited = check::audit(&session, &table, &checks, check::Scope::All, None).await.unwrap();
-            let result = &audited.results[0].1;
+            let check = format!("reconcile_diff: {{ with: truth.other, key: id, columns: [s], ranges: {ranges} }}");
+            let result = audited(&check, &here, &there).await;
             let found = (result.violations, result.total, result.passed());
-            assert_eq!(found, (bad as u64, all as u64, bad == 0), "{text}: {result:#?}\n{here:?}\n{there:?}");
+            assert_eq!(found, (bad as u64, all as u64, bad == 0), "{check}: {result:#?}\n{here:?}\n{there:?}");
         }
     }
     assert!(moved > 3, "{moved}");
+}
+
+#[tokio::test]
+async fn the_first_range_that_differs_is_small_wherever_the_keys_are_and_whatever_they_are() {
+    let texts = |texts: &[&str]| texts.iter().map(|text| Cell::Text((*text).to_owned())).collect::<Vec<_>>();
+    let number = |id: i128| vec![Cell::Int(id)];
+    // A thousand near keys and a far one on each side; texts; pairs of which the first are few; one key that most rows share.
+    let far = |nth: i128| number(if nth == 999 { i128::from(i64::MAX) } else { nth });
+    let word = |nth: i128| texts(&[&format!("łódź {nth:04}")]);
+    let pair = |nth: i128| texts(&[["é", "z"][usize::from(nth >= 400)], &format!("{nth:04}")]);
+    let most = |nth: i128| number(if (200..900).contains(&nth) { 200 } else { nth });
+    let of = |key: &dyn Fn(i128) -> Vec<Cell>, value: &dyn Fn(i128) -> i128| -> Vec<(Vec<Cell>, String)> {
+        (0..1000).map(|nth| (key(nth), value(nth).to_string())).collect()
+    };
+    // Two rows differ, of which the first is that of 570.
+    let changed = |nth: i128| nth + i128::from(nth == 570 || nth == 950);
+    type Keys<'a> = &'a dyn Fn(i128) -> Vec<Cell>;
+    let cases: [(&str, Keys<'_>, &str, &[&str]); 4] = [
+        ("id", &far, "2 of 100 ranges differ, first 570 to 579: 10 rows here, 10 there", &[r#""id":570"#]),
+        (
+            "a",
+            &word,
+            "2 of 100 ranges differ, first łódź 0570 to łódź 0579: 10 rows here, 10 there",
+            &[r#""a":"łódź 0570""#],
+        ),
+        // `z` is before `é` in no alphabet, but as bytes.
+        (
+            "[a, b]",
+            &pair,
+            "2 of 100 ranges differ, first (z, 0570) to (z, 0579): 10 rows here, 10 there",
+            &[r#""a":"z""#, r#""b":"0570""#],
+        ),
+        ("id", &most, "2 of 31 ranges differ, first 200 to 200: 700 rows here, 700 there", &[r#""id":200"#]),
+    ];
+    for (key, keys, observed, shown) in cases {
+        let check = format!("reconcile_diff: {{ with: truth.other, key: {key}, columns: [s], ranges: 100 }}");
+        let (here, mut there) = (of(keys, &|nth| nth), of(keys, &changed));
+        there.reverse();
+        let result = audited(&check, &here, &there).await;
+        assert_eq!(result.observed.as_deref(), Some(observed), "{check}");
+        assert!(!result.sample.is_empty(), "{check}");
+        for row in &result.sample {
+            let row = serde_json::to_string(row).unwrap();
+            assert!(shown.iter().all(|shown| row.contains(shown)), "{check}: {row}");
+        }
+        let same = audited(&check, &here, &here).await;
+        assert!(same.passed() && same.total == result.total, "{check}: {same:?}");
+    }
 }

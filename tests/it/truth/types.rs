@@ -110,7 +110,6 @@ pub(super) const TAKEN: &[(&str, &str)] = &[
     ("mean_stdevs: { column: C, mean: 0 }", NUMBERS),
     ("moving_stdevs: { column: C, order_by: [id], previous: 3 }", NUMBERS),
     ("ks_test: { column: C, with: truth.other }", NUMBERS),
-    ("reconcile_diff: { with: truth.other, key: C, columns: [k] }", "wndm"),
     // What is no text and has none.
     ("chi_square: { column: C, with: truth.other }", "bwfnsdmh"),
     ("kl_divergence: { column: C, with: truth.other, max: 1 }", "bwfnsdmh"),
@@ -138,6 +137,7 @@ pub(super) const TAKEN: &[(&str, &str)] = &[
     ("aggregate: { function: mutual_information, columns: [C, k], min: 0 }", ALL),
     ("reconcile_keys: { with: truth.other, key: [C] }", ALL),
     ("reconcile_checksum: { with: truth.other, columns: [C] }", ALL),
+    ("reconcile_diff: { with: truth.other, key: C, columns: [k] }", ALL),
     ("reconcile_aggregates: { with: truth.other, aggregate: { count_distinct: C } }", ALL),
 ];
 
