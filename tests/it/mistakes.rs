@@ -69,6 +69,7 @@ fn a_mistake_in_a_file_is_told_at_its_place() {
     }
     for (inert, place) in [
         ("row_count: { min: 1, tolerance: 0.1 }", "assets/raw/x.yaml:3:5"),
+        ("all_of: { checks: [{ row_count: 1 }, { row_count: { max: 9 } }], tolerance: 0.1 }", "assets/raw/x.yaml:3:5"),
         ("schema: { columns: { id: int64 }, tolerance: 0.1 }", "assets/raw/x.yaml:3:5"),
         ("schema: { columns: { id: int64 }, where: id > 1 }", "assets/raw/x.yaml:3:5"),
         ("freshness: { column: at, max_age_hours: 1, tolerance: 1 }", "assets/raw/x.yaml:3:5"),

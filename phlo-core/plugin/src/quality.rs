@@ -78,6 +78,8 @@ pub struct CheckPlan {
     pub by_the_clock: bool,
     /// Whether its verdicts know a level of their own for warnings: see [`Self::warning`].
     pub warns: bool,
+    /// Whether `tolerance` has a say in this one, of a kind in which it may: see [`Quality::TOLERANCE`].
+    pub tolerates: bool,
 }
 
 /// A column that is compared with one of another table. The engine refuses the check where their types have no values in common, say a
@@ -110,7 +112,18 @@ impl CheckPlan {
         let (name, expected) = (name.into(), expected.into());
         let unit = "row".to_owned();
         let (columns, compared, others) = (Vec::new(), Vec::new(), Vec::new());
-        Self { name, columns, expected, evaluation, unit, compared, others, by_the_clock: false, warns: false }
+        Self {
+            name,
+            columns,
+            expected,
+            evaluation,
+            unit,
+            compared,
+            others,
+            by_the_clock: false,
+            warns: false,
+            tolerates: true,
+        }
     }
 
     /// A column is compared with one of another table.
@@ -148,6 +161,13 @@ impl CheckPlan {
     pub fn warning(mut self, wanted: impl Into<String>) -> Self {
         self.expected = format!("{}; warns unless {}", self.expected, wanted.into());
         self.warns = true;
+        self
+    }
+
+    /// Its violations are no fraction of rows: `tolerance` is refused, though other checks of its kind heed it.
+    #[must_use]
+    pub fn intolerant(mut self) -> Self {
+        self.tolerates = false;
         self
     }
 

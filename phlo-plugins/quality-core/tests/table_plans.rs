@@ -171,6 +171,7 @@ fn contradictory_parameters_are_refused_and_named() {
         ("all_of: [i > 1, 2]", "`checks`"),
         ("any_of: [{ row_count: 1 }, { foreign_key: { columns: [i], references: a.c } }]", "`foreign_key`"),
         ("all_of: [{ schema: { absent: [x] } }, { row_count: 1 }]", "`schema`"),
+        ("all_of: [{ row_count: 1 }, { row_count: { min: 1, warn: { min: 2 } } }]", "`warn`"),
         (
             "all_of: [{ not_null: i }, { row_count: 1 }]",
             "`not_null`, which is of rows, and `row_count`, which is of the table",

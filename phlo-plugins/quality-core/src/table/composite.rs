@@ -24,10 +24,10 @@ use crate::params::invalid;
 /// of one of them usually satisfies `any_of`. NaN, types and overflow are as in the checks. An empty table passes.
 ///
 /// Or all of them are of the table as a whole and judge aggregates, as `row_count`, `aggregate` and `freshness` do: the verdict is that
-/// of each, or of at least one. One that is not good is one violation, an empty table is as in the checks, and `tolerance` has no say.
+/// of each, or of at least one. One that is not good is one violation, an empty table is as in the checks, and `tolerance` is refused.
 ///
 /// Checks that look at other rows or tables (`unique`, `sql`, `foreign_key` and such) are refused, and so are those of rows beside those
-/// of the table. Settings that the project gives to a check's plugin are not used for the checks in here.
+/// of the table, and `warn`. Settings that the project gives to a check's plugin are not used for the checks in here.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CompositeParams {
@@ -107,6 +107,9 @@ fn composed(
         let refused = |what: &str| {
             Err(invalid(format!("`checks` holds `{kind}`, {what}")).hint("write it as a check of its own"))
         };
+        if plan.warns {
+            return refused("whose `warn` makes two levels");
+        }
         let first = match plan.evaluation {
             Evaluation::Rows { predicate } => {
                 rows.push(Row::Sql(nested(&predicate)));
@@ -139,11 +142,15 @@ fn composed(
             }
         }
     }
-    let evaluation = if wholes.is_empty() { judged(rows, every) } else { weighed(wholes, every) };
+    let of_rows = wholes.is_empty();
+    let evaluation = if of_rows { judged(rows, every) } else { weighed(wholes, every) };
     let word = if every { "and" } else { "or" };
     let expected = one_line(&expected.join(&format!(" {word} ")));
     let mut plan = CheckPlan::new(check_name(name, &names.join(", ")), expected, evaluation).on(columns);
     plan.compared = compared;
+    if !of_rows {
+        plan = plan.intolerant();
+    }
     Ok(if by_the_clock { plan.by_the_clock() } else { plan })
 }
 
