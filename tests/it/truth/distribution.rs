@@ -118,7 +118,7 @@ pub(super) const DISTANCES: &[Truth] = &[
     ),
     Truth::new(
         "z_score: { column: i, max: 1.1, by: [k] }",
-        "select count(*) from t join (select k as h, avg(i::double) m, stddev_samp(i::double) q from t group by k) on h is not distinct from k \
+        "select count(*) from t join (select k as its, avg(i::double) m, stddev_samp(i::double) q from t group by k) on its is not distinct from k \
          where abs(i - m) > 1.1 * q + 1e-9 * greatest(abs(i::double), abs(m))",
         |rows| Expected::violations(grouped(rows, "i", &["k"]).iter().map(|values| far(values, 1.1)).sum()),
     ),
@@ -133,7 +133,7 @@ pub(super) const DISTANCES: &[Truth] = &[
     // A group of which nothing is finite has no mean; one with 1e300 overflows, and the others do not.
     Truth::new(
         "z_score: { column: f, max: 1, by: [sd] }",
-        "select count(*) from t left join (select sd as h, avg(f) m, stddev_samp(f) q from t where isfinite(f) group by sd) on h is not distinct from sd \
+        "select count(*) from t left join (select sd as its, avg(f) m, stddev_samp(f) q from t where isfinite(f) group by sd) on its is not distinct from sd \
          where f is not null and (not isfinite(f) or not isfinite(m) or not isfinite(q) or abs(f - m) > q + 1e-9 * greatest(abs(f), abs(m)))",
         |rows| Expected::violations(grouped(rows, "f", &["sd"]).iter().map(|values| far(values, 1.0)).sum()),
     ),
