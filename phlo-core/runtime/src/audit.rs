@@ -92,7 +92,8 @@ fn refuse_inert(check: &CheckSpec, heeds_tolerance: bool, plan: &CheckPlan) -> R
         Err(Error::new(Code::InertConfig, format!("`{key}` has no say in the check `{}`, {why}", check.kind))
             .hint(hint))
     };
-    if !check.tolerance.is_none() && !(heeds_tolerance && plan.tolerates) {
+    let has_a_say = heeds_tolerance && plan.tolerates;
+    if !has_a_say && !check.tolerance.is_none() {
         let hint = "remove `tolerance`; `severity: warn` tells without blocking";
         return inert("tolerance", "whose violations are no fraction of rows", hint);
     }
