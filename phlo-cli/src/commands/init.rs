@@ -5,7 +5,7 @@ use std::path::Path;
 
 use phlo_plugin::Error;
 use phlo_project::PROJECT_FILE;
-use phlo_spec::Code;
+use phlo_spec::{Code, Severity};
 use serde_json::json;
 
 use crate::app::App;
@@ -33,8 +33,7 @@ pub(crate) fn run(app: &App, args: &Init) -> Result<Exit, Failure> {
     let dir = args.dir.display().to_string();
     // A phlo without the plugins that the template uses says so now, not when it is run.
     let problems = app.opened_at(&args.dir)?.diagnostics;
-    let unlinked = |code| matches!(code, Code::UnknownPlugin | Code::MissingCapability);
-    let problems: Vec<_> = problems.into_iter().filter(|problem| unlinked(problem.code)).collect();
+    let problems: Vec<_> = problems.into_iter().filter(|problem| problem.severity == Severity::Error).collect();
     let files: Vec<_> = template.files.iter().map(|(file, _)| *file).collect();
     app.printer.answer(
         || {
