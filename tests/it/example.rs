@@ -93,3 +93,15 @@ fn every_reporting_command_answers_people_and_machines() {
     let said = project.phlo(&["completions", "bash"]).exits(0);
     assert!(said.stdout.contains("phlo"));
 }
+
+#[test]
+fn what_init_makes_runs_and_looking_at_it_leaves_nothing() {
+    for template in ["flights", "minimal"] {
+        let project = Project::new();
+        let made = project.phlo(&["init", "made", "--template", template, "--json"]).exits(0).json();
+        assert_eq!(made["problems"], serde_json::json!([]), "{made}");
+        assert!(!project.path().join("made/.phlo").exists(), "{template}: opening the project made its state");
+        let run = project.phlo(&["run", "--project", "made", "--json"]).exits(0).json();
+        assert_eq!(run["status"], "success", "{template}: {run}");
+    }
+}

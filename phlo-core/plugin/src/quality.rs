@@ -36,6 +36,20 @@ impl CheckTarget {
             other => Some(other),
         }
     }
+
+    /// A column as SQL that groups by it: of floats, -0.0 is 0.0 and every NaN is one. Without it, they are groups of their own.
+    pub fn group_key(&self, column: &str) -> String {
+        let quoted = quote(column);
+        match self.column_type(column) {
+            Some(DataType::Float64) => {
+                format!("CASE WHEN isnan({quoted}) THEN CAST('NaN' AS DOUBLE) ELSE {quoted} + 0 END")
+            }
+            Some(DataType::Float32 | DataType::Float16) => {
+                format!("CASE WHEN isnan({quoted}) THEN CAST('NaN' AS REAL) ELSE CAST({quoted} + 0 AS REAL) END")
+            }
+            _ => quoted,
+        }
+    }
 }
 
 /// A kind of check.

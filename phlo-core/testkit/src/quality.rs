@@ -1,7 +1,9 @@
 //! What checks promise. [`crate::Package`] calls this for each use of a check in a package's example.
 
+use arrow_schema::SchemaRef;
 use phlo_plugin::quality::{AnyQuality, CheckPlan, CheckTarget, Evaluation, Value};
 use phlo_plugin::registry::guard;
+use phlo_plugin::{InitContext, Policy, Registry, Result};
 use phlo_spec::Node;
 
 use crate::findings::Findings;
@@ -27,6 +29,22 @@ pub fn check(name: &str, plugin: &dyn AnyQuality, params: &Node, findings: &mut 
     }
     evaluation(name, &plan, findings);
     Some(plan.name)
+}
+
+/// The check that this text of an asset's file makes, e.g. `not_null: [a]`, of the linked plugins; for a table of these columns, or one
+/// that is not known yet.
+///
+/// # Errors
+/// What the plugin refuses.
+///
+/// # Panics
+/// Where the text is no map with the check's name.
+pub fn plan(text: &str, schema: Option<SchemaRef>) -> Result<CheckPlan> {
+    let registry = Registry::linked(&[])?.activate(Policy::default(), InitContext::at("/nowhere"))?;
+    let node = Node::parse(text, "a.yaml", 1).expect("a check is YAML");
+    let [(kind, params)] = node.entries().expect("a check is a map") else { panic!("`{text}` is not one check") };
+    let target = CheckTarget { asset: key("a.b"), schema };
+    registry.quality(kind.as_str().expect("a kind is a text"))?.check(params, &target)
 }
 
 /// Columns that are written as such: `column: a`, `columns: [a, b]`.

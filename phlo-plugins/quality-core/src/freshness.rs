@@ -117,10 +117,7 @@ impl Quality for Freshness {
             format!("newest {column}{of} at most {} old{fixed}", hours(&most.to_string())),
             evaluation,
         );
-        let plan = match warn {
-            Some(warn) => plan.warning(format!("at most {} old", hours(&warn.to_string()))),
-            None => plan,
-        };
+        let plan = params::warning(plan, warn.map(|warn| format!("at most {} old", hours(&warn.to_string()))));
         let plan = if by.is_empty() { plan } else { plan.counting("group") };
         let clocked = !by.is_empty() && fixed.is_empty();
         let plan = plan.on([vec![column], by].concat());

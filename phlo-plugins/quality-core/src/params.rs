@@ -26,6 +26,14 @@ fn no_twice(field: &str, columns: &[String]) -> Result<()> {
     }
 }
 
+/// The plan with what must hold lest it warns, if anything.
+pub(crate) fn warning(plan: CheckPlan, wanted: Option<String>) -> CheckPlan {
+    match wanted {
+        Some(wanted) => plan.warning(wanted),
+        None => plan,
+    }
+}
+
 /// What a key holds that may be left out: one without a value is not left out, and refused.
 pub(crate) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)

@@ -14,8 +14,8 @@ use crate::scalar::{Scalar, moment, time};
 ///
 /// `min` and `max` are themselves allowed, `above` and `below` are not. Null passes (add `not_null` to refuse it). NaN is out of every
 /// range; infinity is compared as a number. Texts are compared by their code points, and what looks like a date is a text beside them. An
-/// empty table passes. A bound of another type than the column's is refused, and so is a time of day in fractions that the column does
-/// not hold. A violation is a row.
+/// empty table passes. A bound of another type than the column's is refused, and so is a moment or a time of day in fractions that the
+/// column does not hold. A violation is a row.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RangeParams {

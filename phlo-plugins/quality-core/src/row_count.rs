@@ -8,7 +8,7 @@ use phlo_spec::text::thousands;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::params::{invalid, rows};
+use crate::params::{self, invalid, rows};
 
 /// The table has as many rows as expected, counted as it would be after the commit.
 ///
@@ -84,10 +84,7 @@ impl Quality for RowCount {
                 verdict: Arc::new(move |values| judge(values, bounds, inner)),
             },
         );
-        Ok(match warn {
-            Some(warn) => plan.warning(wanted(warn.min, warn.max)),
-            None => plan,
-        })
+        Ok(params::warning(plan, warn.map(|warn| wanted(warn.min, warn.max))))
     }
 }
 

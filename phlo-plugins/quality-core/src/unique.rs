@@ -7,7 +7,6 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::params::{self, invalid};
-use crate::row::key;
 
 /// No two rows have the same key.
 ///
@@ -50,7 +49,7 @@ impl Quality for Unique {
             }
         }
         let list = columns.iter().chain(&expressions).map(|part| one_line(part)).collect::<Vec<_>>().join(", ");
-        let of_column = |column: &String| KeyPart { expression: key(target, column), name: column.clone() };
+        let of_column = |column: &String| KeyPart { expression: target.group_key(column), name: column.clone() };
         let of_sql = |sql: &String| KeyPart { expression: format!("({sql})"), name: one_line(sql) };
         let key = columns.iter().map(of_column).chain(expressions.iter().map(of_sql)).collect();
         Ok(CheckPlan::new(

@@ -6,16 +6,11 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use phlo_plugin::prelude::*;
 use phlo_plugin::quality::Value;
-use phlo_plugin::{Policy, Registry};
 use phlo_quality_core as _;
 
 /// The check in `text`, e.g. `not_null: [a]`, for a table of one column of each type; as an asset's file would make it.
 fn plan(text: &str, schema: Option<SchemaRef>) -> Result<CheckPlan, String> {
-    let registry = Registry::linked(&[]).unwrap().activate(Policy::default(), InitContext::at("/nowhere")).unwrap();
-    let node = Node::parse(text, "a.yaml", 1).unwrap();
-    let (kind, params) = &node.entries().unwrap()[0];
-    let target = CheckTarget { asset: AssetKey::new("a.b").unwrap(), schema };
-    registry.quality(kind.as_str().unwrap()).unwrap().check(params, &target).map_err(|err| {
+    phlo_testkit::quality::plan(text, schema).map_err(|err| {
         let place = err.place().map_or_else(|| "nowhere".to_owned(), ToString::to_string);
         format!(
             "{place}: {}{}",

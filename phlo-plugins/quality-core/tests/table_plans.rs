@@ -6,14 +6,9 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use phlo_plugin::prelude::*;
 use phlo_plugin::quality::Value;
-use phlo_plugin::{Policy, Registry};
 use phlo_quality_core as _;
-use phlo_spec::Node;
 
 fn plan(text: &str) -> Result<CheckPlan, String> {
-    let registry = Registry::linked(&[]).unwrap().activate(Policy::default(), InitContext::at("/nowhere")).unwrap();
-    let node = Node::parse(text, "a.yaml", 1).unwrap();
-    let (kind, params) = &node.entries().unwrap()[0];
     let columns = [
         ("i", DataType::Int64),
         ("f", DataType::Float64),
@@ -22,8 +17,7 @@ fn plan(text: &str) -> Result<CheckPlan, String> {
         ("h", DataType::Time64(TimeUnit::Microsecond)),
     ];
     let fields = columns.map(|(name, data_type)| Field::new(name, data_type, true)).to_vec();
-    let target = CheckTarget { asset: AssetKey::new("a.b").unwrap(), schema: Some(Arc::new(Schema::new(fields))) };
-    let made = registry.quality(kind.as_str().unwrap()).unwrap().check(params, &target);
+    let made = phlo_testkit::quality::plan(text, Some(Arc::new(Schema::new(fields))));
     made.map_err(|err| format!("{}{}", err.message(), if err.hints().is_empty() { "" } else { " [hint]" }))
 }
 

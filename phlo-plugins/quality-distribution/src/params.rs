@@ -1,6 +1,5 @@
 //! What the checks do alike.
 
-use arrow_schema::DataType;
 use phlo_plugin::Error;
 use phlo_plugin::prelude::*;
 use phlo_plugin::quality::{Value, quote};
@@ -41,16 +40,6 @@ pub(crate) fn groups(column: &str, by: &[String]) -> Result<()> {
     match by.iter().enumerate().find(|(at, name)| by[..*at].contains(name)) {
         Some((_, twice)) => Err(invalid(format!("`by` names `{twice}` twice")).hint("remove one of them")),
         None => Ok(()),
-    }
-}
-
-/// A column as it is grouped by: of floats, -0.0 is 0.0, and every NaN is one.
-pub(crate) fn key(target: &CheckTarget, column: &str) -> String {
-    if target.column_type(column).is_some_and(DataType::is_floating) {
-        let number = double(column);
-        format!("CASE WHEN isnan({number}) THEN CAST('NaN' AS DOUBLE) ELSE {number} + {} END", literal(0.0))
-    } else {
-        quote(column)
     }
 }
 

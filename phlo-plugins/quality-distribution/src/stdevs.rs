@@ -186,7 +186,7 @@ impl Quality for ZScore {
         let joined = if by.is_empty() {
             format!("this CROSS JOIN (SELECT {stats} FROM this WHERE {finite})")
         } else {
-            let keys: Vec<_> = by.iter().map(|column| params::key(target, column)).collect();
+            let keys: Vec<_> = by.iter().map(|column| target.group_key(column)).collect();
             let paired = |one: &dyn Fn(&str, &str) -> String| {
                 keys.iter().zip(&aliases).map(|(key, alias)| one(key, alias)).collect::<Vec<_>>()
             };
@@ -266,7 +266,7 @@ impl Quality for MovingStdevs {
         let value = double(&column);
         let finite = is_finite(&value);
         let order: Vec<_> = order_by.iter().map(|column| format!("{} NULLS LAST", quote(column))).collect();
-        let keys: Vec<_> = by.iter().map(|column| params::key(target, column)).collect();
+        let keys: Vec<_> = by.iter().map(|column| target.group_key(column)).collect();
         let judged = preceded(&value, &keys, &order.join(", "), previous);
         let bad = beyond(&value, most);
         let evaluation = Evaluation::Count {

@@ -5,14 +5,10 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, IntervalUnit, Schema};
 use phlo_plugin::prelude::*;
-use phlo_plugin::{Policy, Registry};
 use phlo_quality_reconcile as _;
 
 /// The check in `text`, for a table of a few types; as an asset's file would make it.
 fn plan(text: &str) -> Result<CheckPlan, String> {
-    let registry = Registry::linked(&[]).unwrap().activate(Policy::default(), InitContext::at("/nowhere")).unwrap();
-    let node = Node::parse(text, "a.yaml", 1).unwrap();
-    let (kind, params) = &node.entries().unwrap()[0];
     let columns = [
         ("i", DataType::Int64),
         ("s", DataType::Utf8),
@@ -21,8 +17,7 @@ fn plan(text: &str) -> Result<CheckPlan, String> {
         ("v", DataType::Interval(IntervalUnit::MonthDayNano)),
     ];
     let columns = columns.map(|(name, data_type)| Field::new(name, data_type, true)).to_vec();
-    let target = CheckTarget { asset: AssetKey::new("a.b").unwrap(), schema: Some(Arc::new(Schema::new(columns))) };
-    registry.quality(kind.as_str().unwrap()).unwrap().check(params, &target).map_err(|err| {
+    phlo_testkit::quality::plan(text, Some(Arc::new(Schema::new(columns)))).map_err(|err| {
         let hints = err.hints().iter().map(|hint| format!(" [{hint}]")).collect::<Vec<_>>().concat();
         format!("{}{hints}", err.message())
     })

@@ -200,6 +200,23 @@ fn ordered(a: &[Cell], b: &[Cell]) -> Ordering {
     a.iter().zip(b).map(one).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
 }
 
+/// `reconcile_diff` by these keys, of these columns: rows whose ranks fall into so many ranges.
+macro_rules! ranged {
+    ($params:literal, [$($key:ident),+], [$($column:ident),+], $ranges:literal) => {
+        Truth::new(
+            concat!("reconcile_diff: { with: truth.other, ", $params, " }"),
+            concat!(
+                "with a as (select ", $(stringify!($key), ", ",)+ $(stringify!($column), ", ",)+ "1 w from t union all select ",
+                $(stringify!($key), ", ",)+ $(stringify!($column), ", ",)+ "-1 from other), r as (select *, (rank() over (order by ",
+                $(stringify!($key), " nulls first, ",)+ "w * 0) - 1) * ", $ranges, " // (select count(*) from a) r from a), \
+                 c as (select r, ", $(stringify!($key), ", ",)+ $(stringify!($column), ", ",)+
+                "sum(w) w from r group by all) select count(distinct r) from c where w <> 0"
+            ),
+            |rows| ranges(rows, &[$(stringify!($key)),+], &[$(stringify!($column)),+], $ranges),
+        )
+    };
+}
+
 pub(super) const RECONCILED: &[Truth] = &[
     Truth::new(
         "reconcile_counts: { with: truth.other, tolerance: 0.1 }",
@@ -446,69 +463,15 @@ pub(super) const RECONCILED: &[Truth] = &[
             Expected::whole(few(rows) == few(other(rows)))
         },
     ),
-    Truth::new(
-        "reconcile_diff: { with: truth.other, key: id, columns: [i, s], ranges: 8 }",
-        "with a as (select id, i, s, 1 w from t union all select id, i, s, -1 from other), \
-         r as (select *, (rank() over (order by id nulls first) - 1) * 8 // (select count(*) from a) r from a), \
-         c as (select r, id, i, s, sum(w) w from r group by r, id, i, s) select count(distinct r) from c where w <> 0",
-        |rows| ranges(rows, &["id"], &["i", "s"], 8),
-    ),
-    Truth::new(
-        "reconcile_diff: { with: truth.other, key: i, columns: [s] }",
-        "with a as (select i, s, 1 w from t union all select i, s, -1 from other), \
-         r as (select *, (rank() over (order by i nulls first) - 1) * 1024 // (select count(*) from a) r from a), \
-         c as (select r, i, s, sum(w) w from r group by r, i, s) select count(distinct r) from c where w <> 0",
-        |rows| ranges(rows, &["i"], &["s"], 1024),
-    ),
-    Truth::new(
-        "reconcile_diff: { with: truth.other, key: s, columns: [i, k], ranges: 5 }",
-        "with a as (select s, i, k, 1 w from t union all select s, i, k, -1 from other), \
-         r as (select *, (rank() over (order by s nulls first) - 1) * 5 // (select count(*) from a) r from a), \
-         c as (select r, s, i, k, sum(w) w from r group by r, s, i, k) select count(distinct r) from c where w <> 0",
-        |rows| ranges(rows, &["s"], &["i", "k"], 5),
-    ),
-    Truth::new(
-        "reconcile_diff: { with: truth.other, key: [k, id], columns: [f] }",
-        "with a as (select k, id, f, 1 w from t union all select k, id, f, -1 from other), \
-         r as (select *, (rank() over (order by k nulls first, id nulls first) - 1) * 1024 // (select count(*) from a) r from a), \
-         c as (select r, k, id, f, sum(w) w from r group by r, k, id, f) select count(distinct r) from c where w <> 0",
-        |rows| ranges(rows, &["k", "id"], &["f"], 1024),
-    ),
-    Truth::new(
-        "reconcile_diff: { with: truth.other, key: [b, sd, d], columns: [id], ranges: 3 }",
-        "with a as (select b, sd, d, id, 1 w from t union all select b, sd, d, id, -1 from other), \
-         r as (select *, (rank() over (order by b nulls first, sd nulls first, d nulls first) - 1) * 3 // (select count(*) from a) r from a), \
-         c as (select r, b, sd, d, id, sum(w) w from r group by r, b, sd, d, id) select count(distinct r) from c where w <> 0",
-        |rows| ranges(rows, &["b", "sd", "d"], &["id"], 3),
-    ),
-    Truth::new(
-        "reconcile_diff: { with: truth.other, key: f, columns: [id], ranges: 16 }",
-        "with a as (select f, id, 1 w from t union all select f, id, -1 from other), \
-         r as (select *, (rank() over (order by f nulls first) - 1) * 16 // (select count(*) from a) r from a), \
-         c as (select r, f, id, sum(w) w from r group by r, f, id) select count(distinct r) from c where w <> 0",
-        |rows| ranges(rows, &["f"], &["id"], 16),
-    ),
-    Truth::new(
-        "reconcile_diff: { with: truth.other, key: [g, x], columns: [id], ranges: 7 }",
-        "with a as (select g, x, id, 1 w from t union all select g, x, id, -1 from other), \
-         r as (select *, (rank() over (order by g nulls first, x nulls first) - 1) * 7 // (select count(*) from a) r from a), \
-         c as (select r, g, x, id, sum(w) w from r group by r, g, x, id) select count(distinct r) from c where w <> 0",
-        |rows| ranges(rows, &["g", "x"], &["id"], 7),
-    ),
-    Truth::new(
-        "reconcile_diff: { with: truth.other, key: [n, t], columns: [k], ranges: 10000 }",
-        "with a as (select n, t, k, 1 w from t union all select n, t, k, -1 from other), \
-         r as (select *, (rank() over (order by n nulls first, t nulls first) - 1) * 10000 // (select count(*) from a) r from a), \
-         c as (select r, n, t, k, sum(w) w from r group by r, n, t, k) select count(distinct r) from c where w <> 0",
-        |rows| ranges(rows, &["n", "t"], &["k"], 10000),
-    ),
-    Truth::new(
-        "reconcile_diff: { with: truth.other, key: [z], columns: [u64], ranges: 1 }",
-        "with a as (select z, u64, 1 w from t union all select z, u64, -1 from other), \
-         r as (select *, (rank() over (order by z nulls first) - 1) * 1 // (select count(*) from a) r from a), \
-         c as (select r, z, u64, sum(w) w from r group by r, z, u64) select count(distinct r) from c where w <> 0",
-        |rows| ranges(rows, &["z"], &["u64"], 1),
-    ),
+    ranged!("key: id, columns: [i, s], ranges: 8", [id], [i, s], 8),
+    ranged!("key: i, columns: [s]", [i], [s], 1024),
+    ranged!("key: s, columns: [i, k], ranges: 5", [s], [i, k], 5),
+    ranged!("key: [k, id], columns: [f]", [k, id], [f], 1024),
+    ranged!("key: [b, sd, d], columns: [id], ranges: 3", [b, sd, d], [id], 3),
+    ranged!("key: f, columns: [id], ranges: 16", [f], [id], 16),
+    ranged!("key: [g, x], columns: [id], ranges: 7", [g, x], [id], 7),
+    ranged!("key: [n, t], columns: [k], ranges: 10000", [n, t], [k], 10000),
+    ranged!("key: [z], columns: [u64], ranges: 1", [z], [u64], 1),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,7 +5,6 @@ use phlo_plugin::quality::{Value, quote};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::key;
 use crate::params;
 
 /// A column holds more than one value.
@@ -31,7 +30,7 @@ impl Quality for NotConstant {
 
     fn check(&self, params: NotConstantParams, target: &CheckTarget) -> Result<CheckPlan> {
         let column = params.column;
-        let (name, value) = (quote(&column), key(target, &column));
+        let (name, value) = (quote(&column), target.group_key(&column));
         let expressions = [format!("count({name})"), format!("min({value}) <> max({value})"), format!("min({name})")];
         Ok(CheckPlan::new(
             check_name("not_constant", &column),

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::uniqueness::comparable;
-use super::{Class, class, key, side};
+use super::{Class, class, side};
 use crate::params::invalid;
 use crate::scalar::Scalar;
 
@@ -85,7 +85,7 @@ impl Quality for Compare {
         // NaN equals NaN; in an order it is refused below.
         let against = |one: &str, other: &str| {
             let float = target.column_type(one).is_some_and(|it| it.is_floating());
-            if equality && float { key(target, one) } else { side(target, one, other) }
+            if equality && float { target.group_key(one) } else { side(target, one, other) }
         };
         let (right, shown) = match (&other, &value) {
             (Some(other), None) if *other == column => {

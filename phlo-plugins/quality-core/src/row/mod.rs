@@ -58,20 +58,6 @@ pub(crate) fn of_texts(target: &CheckTarget, column: &str) -> Result<()> {
     }
 }
 
-/// The column as a key that equals itself: without it, -0.0 and 0.0 are two groups, and so are NaNs of other bits.
-pub(crate) fn key(target: &CheckTarget, column: &str) -> String {
-    let quoted = quote(column);
-    match target.column_type(column) {
-        Some(DataType::Float64) => {
-            format!("CASE WHEN isnan({quoted}) THEN CAST('NaN' AS DOUBLE) ELSE {quoted} + 0 END")
-        }
-        Some(DataType::Float32 | DataType::Float16) => {
-            format!("CASE WHEN isnan({quoted}) THEN CAST('NaN' AS REAL) ELSE CAST({quoted} + 0 AS REAL) END")
-        }
-        _ => quoted,
-    }
-}
-
 /// The column as a side of a comparison with another column: without it, -0.0 is less than 0.0, a date and a timestamp meet in
 /// nanoseconds, which end in the year 2262, a narrow float and a decimal as decimals, which know no infinity, and a narrow decimal and a
 /// whole number as whole numbers.

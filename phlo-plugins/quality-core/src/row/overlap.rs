@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::uniqueness::comparable;
-use super::{Class, class, key, side};
+use super::{Class, class, side};
 use crate::params::invalid;
 
 /// No two rows' ranges overlap, such as the periods in which a price is valid.
@@ -77,7 +77,7 @@ impl Quality for DisjointRanges {
                 some.push(format!("({0} IS NULL OR NOT isnan({0}))", quote(column)));
             }
         }
-        let groups: Vec<_> = within.iter().map(|column| key(target, column)).collect();
+        let groups: Vec<_> = within.iter().map(|column| target.group_key(column)).collect();
         let partition = if groups.is_empty() { String::new() } else { format!("PARTITION BY {} ", groups.join(", ")) };
         let window = format!(
             "({partition}ORDER BY {begin} ASC NULLS FIRST, {end} ASC NULLS LAST ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)"

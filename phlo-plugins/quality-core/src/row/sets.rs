@@ -6,7 +6,7 @@ use phlo_spec::text::{one_line, thousands};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{is_in, key, shown};
+use super::{is_in, shown};
 use crate::params::{self, invalid};
 use crate::scalar::Scalar;
 
@@ -133,7 +133,7 @@ impl Quality for ContainsValues {
             expressions.push(format!("count(CASE WHEN {found} THEN 1 END)"));
         }
         if only {
-            expressions.push(format!("count(DISTINCT CASE WHEN NOT ({all}) THEN {} END)", key(target, &column)));
+            expressions.push(format!("count(DISTINCT CASE WHEN NOT ({all}) THEN {} END)", target.group_key(&column)));
         }
         let (list, how) = (shown(&values), if only { ", only" } else { "" });
         let names: Vec<String> = values.iter().map(Scalar::to_string).collect();
@@ -194,7 +194,7 @@ impl Quality for MostCommonIn {
         let MostCommonInParams { column, values, ties } = params;
         // Over the groups, which are named as the column is.
         let (found, list) = (is_in(target, &column, &values)?, shown(&values));
-        let (name, group) = (quote(&column), key(target, &column));
+        let (name, group) = (quote(&column), target.group_key(&column));
         let query = format!(
             "SELECT count(*), coalesce(sum(CASE WHEN {found} THEN 1 ELSE 0 END), 0), min(CAST({name} AS VARCHAR)), max(\"_phlo_rows\") \
              FROM (SELECT *, max(\"_phlo_rows\") OVER () AS \"_phlo_most\" FROM (SELECT {group} AS {name}, count(*) AS \"_phlo_rows\" \

@@ -8,12 +8,12 @@ use phlo_plugin::schema::type_name;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{class, key, of_texts, side};
+use super::{class, of_texts, side};
 use crate::params::{self, invalid};
 
 /// Keys as SQL, `key AS name` and `key` alone.
 fn keys(target: &CheckTarget, columns: &[String]) -> (String, String) {
-    let keys: Vec<String> = columns.iter().map(|column| key(target, column)).collect();
+    let keys: Vec<String> = columns.iter().map(|column| target.group_key(column)).collect();
     let named = keys.iter().zip(columns).map(|(key, column)| format!("{key} AS {}", quote(column)));
     (named.collect::<Vec<_>>().join(", "), keys.join(", "))
 }
@@ -57,7 +57,7 @@ impl Quality for PrimaryKey {
     fn check(&self, params: PrimaryKeyParams, target: &CheckTarget) -> Result<CheckPlan> {
         params::distinct(&params.columns)?;
         let list = params.columns.join(", ");
-        let part = |column: &String| KeyPart { expression: key(target, column), name: column.clone() };
+        let part = |column: &String| KeyPart { expression: target.group_key(column), name: column.clone() };
         let key = params.columns.iter().map(part).collect();
         Ok(CheckPlan::new(
             check_name("primary_key", &list),
@@ -99,7 +99,7 @@ impl Quality for UniqueWithinRow {
                 comparable(target, one, other)?;
                 let against = |one: &str, other: &str| {
                     let float = target.column_type(one).is_some_and(|it| it.is_floating());
-                    if float { key(target, one) } else { side(target, one, other) }
+                    if float { target.group_key(one) } else { side(target, one, other) }
                 };
                 pairs.push(format!("{} <> {}", against(one, other), against(other, one)));
             }
@@ -270,7 +270,7 @@ impl Quality for DuplicateRows {
                 show: if columns.is_empty() && except.is_empty() {
                     format!("SELECT {named}, count(*) AS \"_phlo_rows\" {groups} ORDER BY \"_phlo_rows\" DESC")
                 } else {
-                    alike(&compared.iter().map(|column| key(target, column)).collect::<Vec<_>>())
+                    alike(&compared.iter().map(|column| target.group_key(column)).collect::<Vec<_>>())
                 },
             }
         } else {

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::bounds::{Bounds, Reading, bounded};
 use super::{nested, same};
-use crate::params::invalid;
+use crate::params::{self, invalid};
 
 /// What is computed of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -154,10 +154,7 @@ impl Quality for Aggregate {
             Of::Two(a, b) => of_two(function, a, b, bounds, what),
         };
         let plan = CheckPlan::new(check_name("aggregate", &text), one_line(&text), evaluation).on(on);
-        Ok(match warned {
-            Some(warned) => plan.warning(warned),
-            None => plan,
-        })
+        Ok(params::warning(plan, warned))
     }
 }
 

@@ -156,9 +156,12 @@ fn composed(
 
 /// Checks of rows as one: SQL, if each is SQL.
 fn judged(rows: Vec<Row>, every: bool) -> Evaluation {
-    if rows.iter().all(|row| matches!(row, Row::Sql(_))) {
-        let all = rows.into_iter().map(|row| if let Row::Sql(sql) = row { sql } else { String::new() });
-        return Evaluation::rows(all.collect::<Vec<_>>().join(if every { " AND " } else { " OR " }));
+    let sql = rows.iter().map(|row| match row {
+        Row::Sql(sql) => Some(sql.as_str()),
+        Row::Function { .. } => None,
+    });
+    if let Some(all) = sql.collect::<Option<Vec<_>>>() {
+        return Evaluation::rows(all.join(if every { " AND " } else { " OR " }));
     }
     // Of what the composite is given, each check takes a part.
     let (mut given, mut judges) = (Vec::new(), Vec::new());

@@ -6,7 +6,7 @@ use phlo_spec::text::one_line;
 
 use super::bounds::{Reading, bounded};
 use super::nested;
-use crate::params::invalid;
+use crate::params::{self, invalid};
 
 bounded! {
     /// A number that SQL computes over the table lies within bounds.
@@ -65,9 +65,6 @@ impl Quality for Metric {
         };
         let expected = format!("{} {shown}", one_line(&sql));
         let plan = CheckPlan::new(check_name("metric", &format!("{sql}, {shown}")), expected, evaluation);
-        Ok(match warned {
-            Some(warned) => plan.warning(warned),
-            None => plan,
-        })
+        Ok(params::warning(plan, warned))
     }
 }
