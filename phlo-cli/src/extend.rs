@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use clap::{ArgMatches, Command};
+use clap::{ArgMatches, Command, CommandFactory};
 use phlo_plugin::cli::{CliCommand, CliContext, Opener};
 use phlo_plugin::registration::Instance;
 use phlo_plugin::registry::guard;
@@ -12,6 +12,7 @@ use phlo_spec::{Code, PluginKind};
 
 use crate::access;
 use crate::app::App;
+use crate::args::Cli;
 use crate::exit::{Exit, Failure};
 
 /// A command of a plugin.
@@ -61,6 +62,15 @@ pub(crate) fn collect(registry: &Registry) -> (Vec<Extension>, Vec<Error>) {
         }
     }
     (found, problems)
+}
+
+/// The command line with the commands of every plugin that is linked, whatever the project around allows.
+pub(crate) fn whole(app: &App) -> Command {
+    let command = Cli::command();
+    match app.bare() {
+        Ok(platform) => merge(command, collect(platform.registry()).0).0,
+        Err(_) => command,
+    }
 }
 
 /// Adds commands to the command line; answers those that were added, and why others were not.
@@ -125,9 +135,7 @@ pub(crate) fn run(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::Cli;
     use crate::printer::{Printer, Wishes};
-    use clap::CommandFactory;
     use phlo_plugin::cli::{CliExtension, CliOutput};
     use phlo_plugin::context::Plugin;
     use phlo_plugin::{InitContext, NoSettings, Policy};

@@ -382,6 +382,20 @@ fn links(registry: &Registry, kind: PluginKind) -> String {
     text + "\n"
 }
 
+// The publish targets as a list of links, each by the name that a project has for it.
+fn targets(registry: &Registry) -> String {
+    let prefix = format!("{}:", CapabilityType::PublishTarget);
+    let mut text = String::new();
+    for entry in registry.entries() {
+        let registration = entry.registration;
+        let link = format!("plugins/{}.md#{}", page_of(registration), anchor(&plugin_heading(registration)));
+        for name in registration.provides.iter().filter_map(|provided| provided.strip_prefix(prefix.as_str())) {
+            let _ = writeln!(text, "- [`{name}`]({link}): {}", registration.summary);
+        }
+    }
+    text + "\n"
+}
+
 const PROJECT: &str = "\
 # The project
 
@@ -420,10 +434,13 @@ fn project(registry: &Registry) -> String {
     }
     let mut text = PROJECT.to_owned() + &tables("`phlo.yaml`", "", &keys, "assets.md");
     text.push_str(
-        "## connections\n\nEach is a map with `source`, the plugin that reads it, and that plugin's keys. An asset names one with \
-         `source: { connection: NAME, … }`; a key that the asset gives itself wins, as a whole. The sources:\n\n",
+        "## connections\n\nEach is a map with `source`, the plugin that reads it, or `target`, the one that publishes to it, and that \
+         plugin's keys. An asset names one with `source: { connection: NAME, … }`, or `target: { connection: NAME, … }`; a key that the \
+         asset gives itself wins, as a whole. The sources:\n\n",
     );
     text.push_str(&links(registry, PluginKind::Source));
+    text.push_str("The targets:\n\n");
+    text.push_str(&targets(registry));
     text.push_str("## services\n\nUnder the name of a service plugin, what differs from its definition:\n\n");
     text.push_str(&tables("`services`", "NAME.", &keys_of(&schema_for!(ServiceSpec).to_value()), "assets.md"));
     text.push_str("## capabilities\n\n`capabilities.defaults` chooses one of several providers. This is what can be provided:\n\n");
@@ -476,8 +493,18 @@ checks:
 select flight_date, origin, count(*) as flights from silver.departures group by flight_date, origin
 ```
 
-Both take the same keys, but `source`, which a YAML file needs and a SQL file does not have. A key that phlo does not know is
-refused. Texts may hold variables, as in [`phlo.yaml`](project.md).
+Both take the same keys, but `source`, which such a YAML file needs and a SQL file does not have. A YAML file with a `target` makes no
+table: it publishes one, or the rows of a query, after its checks passed on just these rows:
+
+```yaml
+# assets/out/scorecard.yaml
+table: gold.carrier_scorecard    # or `query: select …`
+target: { plugin: files, path: \"out/scorecard.csv\" }
+checks:
+  - not_null: [carrier]
+```
+
+It has no `write`, `transforms`, `columns` and `partitions`. A key that phlo does not know is refused. Texts may hold variables, as in [`phlo.yaml`](project.md).
 
 ";
 
@@ -507,6 +534,9 @@ fn assets(registry: &Registry) -> String {
     let list = || Kind::List(Box::new(Kind::Keys));
     let mut keys = vec![
         Key::new("source", Kind::Keys, "Where the rows of a YAML asset come from. [More](#source)."),
+        Key::new("target", Kind::Keys, "Where rows are published, of an asset that makes no table. [More](#target)."),
+        Key::new("table", Kind::Text, "The table that is published, whole; beside `target`."),
+        Key::new("query", Kind::Text, "What is published in place of a table: a query over tables; beside `target`."),
         Key::new(
             "transforms",
             list(),
@@ -521,6 +551,11 @@ fn assets(registry: &Registry) -> String {
          the keys of that source:\n\n",
     );
     text.push_str(&links(registry, PluginKind::Source));
+    text.push_str(
+        "## target\n\n`plugin: NAME`, or `connection: NAME` for one of the connections of [`phlo.yaml`](project.md#connections), and \
+         the keys of that target:\n\n",
+    );
+    text.push_str(&targets(registry));
     text.push_str(
         "## transforms\n\nA list; each item is the name of a transform and its keys, e.g. `- drop: [a, b]`. For what they do not \
          do there is SQL. The transforms:\n\n",

@@ -282,6 +282,10 @@ fn a_name_that_cannot_be_is_refused_with_what_to_write_and_leaves_nothing() {
         (&["source-my-api", "--kind", "source"], "write `my-api`"),
         (&["type", "--kind", "source"], "is a keyword of Rust"),
         (&["my-api", "--kind", "sauce"], "source"),
+        (&["files", "--kind", "source"], "`files` is taken: the source `files` of phlo-source-files has it"),
+        (&["not-null", "--kind", "quality"], "`not_null` is taken"),
+        (&["diff", "--kind", "cli"], "`diff` is taken"),
+        (&["check", "--kind", "cli"], "`check` is taken: phlo's own command"),
         (&["my-api", "--kind", "source", "--path", "."], "is there already"),
         (&["my-api", "--kind", "source", "--phlo-source", "."], "is no checkout of phlo"),
     ] {

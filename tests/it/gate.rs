@@ -221,6 +221,24 @@ fn a_check_may_join_another_assets_table() {
 }
 
 #[test]
+fn a_rebuild_of_a_merged_table_refuses_a_key_that_comes_twice() {
+    let asset = "source: { plugin: files, path: \"in/*.csv\" }\nwrite: { strategy: merge, unique_key: [k] }\n";
+    let project = Project::new().write("assets/raw/x.yaml", asset).write("in/1.csv", "k,v\na,1\n");
+    let rows = || project.phlo(&["sql", "select k, v from raw.x", "--format", "json"]).exits(0).json();
+    project.phlo(&["run"]).exits(0);
+    project.put("in/2.csv", "k,v\na,2\n");
+    project.phlo(&["run"]).exits(0);
+    // Which of the two is newer, nobody has said.
+    let said = project.phlo(&["run", "--full-refresh"]).exits(1);
+    assert!(said.stderr.contains("P4004") && said.stderr.contains("deduplicate"), "{}", said.all());
+    assert_eq!(rows(), serde_json::json!([{ "k": "a", "v": 2 }]));
+    let said_so = asset.replace("[k] }", "[k], deduplicate: { keep: last, order_by: v } }");
+    project.put("assets/raw/x.yaml", &said_so);
+    project.phlo(&["run", "--full-refresh"]).exits(0);
+    assert_eq!(rows(), serde_json::json!([{ "k": "a", "v": 2 }]));
+}
+
+#[test]
 fn a_rebuild_from_a_source_that_is_empty_now_does_not_hide_what_comes_later() {
     let project = orders("append").write(
         "assets/raw/orders.yaml",

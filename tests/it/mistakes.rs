@@ -248,6 +248,13 @@ fn a_mistake_in_the_project_file_is_told_at_its_place() {
             "P2006",
             "does not allow `delta`",
         ),
+        ("name: x\nplugins: { deny: [\"sauce:files\"] }\n", "phlo.yaml:2:19", "P2001", "no kind of plugin `sauce`"),
+        (
+            "name: x\nplugins: { settings: { asset: { calendar: { from: 2013-01-01, to: 2013-12-31, frm: 1 } } } }\n",
+            "phlo.yaml:2:79",
+            "P1002",
+            "did you mean `from`?",
+        ),
         ("name: x\nservices: { postgers: {} }\n", "phlo.yaml:2:13", "P2001", "did you mean `postgres`?"),
         ("name: ${NOPE_NOT_SET}\n", "phlo.yaml:1:7", "P1005", "NOPE_NOT_SET"),
         (

@@ -105,6 +105,11 @@ fn plugin_check_fails_for_what_the_project_uses_and_tells_the_rest() {
     project.put("phlo.yaml", "name: x\nplugins: { settings: { hook: { history: { keep_runs: 0 } } } }\n");
     let said = project.phlo(&["plugin", "check"]).exits(2);
     assert!(said.stderr.contains("P1004") && said.stderr.contains("plugins.settings.hook.history"), "{}", said.all());
+    // A project with mistakes: what its connections hold may not be what is meant, and is sent nowhere.
+    project.put("phlo.yaml", "name: x\nconnections: { api: { source: rest_api, base_url: \"${NOPE_NOT_SET}\" } }\n");
+    let said = project.phlo(&["plugin", "check", "--json"]).exits(2).json();
+    assert_eq!((&said["error"]["code"], said["connections"].as_array().unwrap().len()), (&"P1005".into(), 0), "{said}");
+    assert!(project.phlo(&["plugin", "check"]).exits(2).stdout.contains("no connection is tested"));
     // What is not there at all.
     project.put("phlo.yaml", "name: x\n");
     project.put("assets/raw/z.yaml", "source: { plugin: kafak }\n");

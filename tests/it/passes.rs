@@ -201,6 +201,28 @@ fn an_append_is_audited_by_its_new_rows_wherever_aggregates_can_grow() {
     assert_eq!(scanned, 6, "{observed}");
 }
 
+#[test]
+fn a_check_of_all_columns_is_asked_again_of_all_rows_once_there_is_another_column() {
+    let project = Project::new()
+        .write(
+            "assets/raw/x.yaml",
+            "source: { plugin: files, path: \"in/*.csv\" }\nwrite: { strategy: append }\nchecks: [{ not_null: { severity: warn } }]\n",
+        )
+        .write("in/1.csv", "id\n1\n2\n");
+    let found = |project: &Project| {
+        let record = project.phlo(&["run", "--json"]).exits(0).json();
+        let check = by_name(&record["assets"][0]["checks"], "not_null").clone();
+        (check["violations"].as_u64().unwrap(), check["total"].as_u64().unwrap())
+    };
+    assert_eq!(found(&project), (0, 2));
+    project.put("in/2.csv", "id\n3\n");
+    assert_eq!(found(&project), (0, 1), "the new rows alone");
+    project.put("in/3.csv", "id,name\n4,d\n");
+    assert_eq!(found(&project), (3, 4), "the rows before lack a name");
+    project.put("in/4.csv", "id,name\n5,e\n");
+    assert_eq!(found(&project), (0, 1), "what warned does not block: the new rows alone");
+}
+
 fn find(root: &std::path::Path, name: &str) -> std::path::PathBuf {
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::fixture::{Project, python};
+use crate::fixture::{Project, Said, python};
 
 const ORDERS: &str = "\
 description: Orders & more
@@ -224,6 +224,90 @@ fn why_a_check_could_not_run_quotes_nothing_sensitive() {
     let checks = &shown.json()["checks"];
     let error = |at: usize| checks[at]["error"].as_str().unwrap();
     assert!(error(0).contains("may quote `email`") && error(1).contains("fine"), "{checks}");
+}
+
+#[test]
+fn no_name_that_a_query_gives_and_no_error_shows_a_sensitive_value() {
+    let source = "source: { plugin: files, path: in.csv }\nsensitive: [ssn]\n";
+    let query = |sql: &str| format!("{source}checks: [{{ sql: {{ query: \"{sql}\", severity: warn, sample: 2 }} }}]\n");
+    let project = Project::new()
+        .write("in.csv", "id,tier,ssn\n1,A,\n2,B,\n3,C,SECRET3\n4,D,SECRET4\n")
+        .write("assets/raw/a.yaml", &query("select id, ssn as tier from this order by id"));
+    let quiet = |said: &Said| assert!(!said.all().contains("SECRET"), "{}", said.all());
+    let told = || ["show", "history"].map(|what| quiet(&project.phlo(&["quality", what, "raw.a"])));
+    quiet(&project.phlo(&["run"]).exits(0));
+    // The two that were kept hold nulls there, and say nothing of the others.
+    let shown = project.phlo(&["quality", "show", "raw.a", "--rows"]).exits(0);
+    assert!(shown.stdout.contains("***"), "{}", shown.all());
+    quiet(&shown);
+    told();
+
+    // What cannot be computed errs, though counting alone need not compute it.
+    project.put("assets/raw/a.yaml", &query("select id, cast(ssn as int) as x from this"));
+    let ran = project.phlo(&["run", "--full-refresh"]).exits(3);
+    assert!(ran.stderr.contains("could not run") && ran.stderr.contains("may quote `ssn`"), "{}", ran.all());
+    quiet(&ran);
+    quiet(&project.phlo(&["quality", "show", "raw.a", "--rows"]));
+    told();
+
+    // Neither what a source cannot read, nor what SQL cannot cast, nor a key that is there twice.
+    project.put("assets/raw/a.yaml", &format!("{source}columns: {{ ssn: int64 }}\n"));
+    project.put("assets/raw/b.sql", "select cast(ssn as int) as x from raw.a");
+    let twice = "write: { strategy: merge, unique_key: [ssn] }\n";
+    project.put("assets/raw/c.yaml", &format!("{}{twice}", source.replace("in.csv", "twice.csv")));
+    project.put("twice.csv", "ssn\nSECRET1\nSECRET1\n");
+    for (asset, code) in [("raw.a", "P3004"), ("raw.b", "P6006"), ("raw.c", "P4004")] {
+        let ran = project.phlo(&["run", "--full-refresh", asset]);
+        assert!(ran.stderr.contains(&format!("error[{code}]")), "{code} in {}", ran.all());
+        assert!(ran.stderr.contains("may quote `ssn`"), "{}", ran.all());
+        quiet(&ran);
+    }
+    quiet(&project.phlo(&["logs", "--json"]));
+    quiet(&project.phlo(&["runs", "--json"]));
+}
+
+#[test]
+fn the_rows_that_a_later_run_added_and_that_break_a_rule_are_shown_without_those_of_before() {
+    let asset =
+        "source: { plugin: files, path: \"in/*.csv\" }\nchecks: [{ range: { column: v, min: 0, severity: warn } }]\n";
+    let project = Project::new().write("assets/raw/a.yaml", asset).write("in/1.csv", "v\n1\n-1\n");
+    project.phlo(&["run"]).exits(0);
+    project.put("in/2.csv", "v\n2\n3\n-3\n");
+    project.phlo(&["run"]).exits(0);
+    let shown = project.phlo(&["quality", "show", "raw.a", "--rows", "--json"]).exits(0).json();
+    let check = &shown["checks"][0];
+    assert_eq!((&check["violations"], &check["total"], &check["rows"][0]["v"]), (&json!(1), &json!(3), &json!(-3)));
+    let rows = project.phlo(&["sql", check["sql"].as_str().unwrap(), "--format", "json"]).exits(0).json();
+    assert_eq!(rows.as_array().unwrap().len(), 1, "{check:#}");
+}
+
+#[test]
+fn what_is_no_single_aggregate_is_not_reconciled() {
+    let asset = |checks: &str| format!("source: {{ plugin: files, path: in.csv }}\n{checks}");
+    let project = Project::new().write("in.csv", "id,v\n1,1\n2,2\n").write("assets/raw/a.yaml", &asset(""));
+    project.phlo(&["run"]).exits(0);
+    for aggregate in ["sum(v), count(*)", "v", "distinct 1"] {
+        for check in [
+            format!("reconcile_aggregates: {{ with: raw.a, aggregate: \"{aggregate}\" }}"),
+            format!("reconcile_multi: {{ with: raw.a, aggregates: {{ x: \"{aggregate}\" }} }}"),
+        ] {
+            project.put("assets/raw/b.yaml", &asset(&format!("checks: [{{ {check} }}]\n")));
+            let said = project.phlo(&["check"]).exits(2);
+            assert!(said.stderr.contains("does not plan"), "{check}: {}", said.all());
+        }
+    }
+}
+
+#[test]
+fn a_table_may_refer_to_itself() {
+    let project = Project::new().write("in.csv", "id,boss\n1,\n2,1\n3,2\n4,9\n").write(
+        "assets/raw/a.yaml",
+        "source: { plugin: files, path: in.csv }\nchecks: [{ foreign_key: { columns: [boss], references: raw.a, to: [id], severity: warn } }]\n",
+    );
+    project.phlo(&["check"]).exits(0);
+    let ran = project.phlo(&["run", "--json"]).exits(0).json();
+    let check = &ran["assets"][0]["checks"][0];
+    assert_eq!((&check["violations"], &check["sample"][0]["id"]), (&json!(1), &json!(4)), "{check:#}");
 }
 
 #[test]

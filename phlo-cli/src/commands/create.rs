@@ -3,19 +3,21 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use clap::CommandFactory;
 use phlo_plugin::Error;
 use phlo_scaffold::{Home, Kind, Name, Phlo, Refusal, render};
 use phlo_spec::Code;
 use serde_json::json;
 
 use crate::app::App;
-use crate::args::Create;
+use crate::args::{Cli, Create};
 use crate::exit::{Exit, Failure};
 use crate::render::Tone;
 
 pub(crate) fn run(app: &App, args: &Create) -> Result<Exit, Failure> {
     let kind: Kind = args.kind.parse().map_err(refused)?;
     let name = Name::new(kind, &args.name).map_err(refused)?;
+    free(&name)?;
     let source = args.phlo_source.as_deref().map(checkout).transpose()?;
     let folder = args.path.clone().unwrap_or_else(|| PathBuf::from(name.package()));
     // A link that leads nowhere is there, too.
@@ -57,13 +59,30 @@ pub(crate) fn run(app: &App, args: &Create) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// Refuses a name that phlo has already: a binary links no two plugins of one kind and name, and no two packages of one name.
+fn free(name: &Name) -> Result<(), Failure> {
+    let (kind, plugin) = (name.kind().as_str(), name.plugin());
+    let known = phlo_bundle::KNOWN
+        .iter()
+        .find(|known| (known.kind == kind && known.name == plugin) || known.package == name.package());
+    let taken = match known {
+        Some(known) => format!("the {} `{}` of {}", known.kind, known.name, known.package),
+        None if name.kind() == Kind::Cli && Cli::command().find_subcommand(&plugin).is_some() => {
+            format!("phlo's own command `{plugin}`")
+        }
+        None => return Ok(()),
+    };
+    let error = Error::new(Code::Usage, format!("the name `{plugin}` is taken: {taken} has it"));
+    Err(error.hint("choose another name: a binary links one plugin of a kind and name").into())
+}
+
 fn refused(refusal: Refusal) -> Failure {
     Error::new(Code::Usage, refusal.message).hint(refusal.hint).into()
 }
 
 /// The folder of a checkout, whole, so that the crate may be moved.
 fn checkout(given: &Path) -> Result<PathBuf, Failure> {
-    let path = given.canonicalize().map_err(|err| unreadable(given, err))?;
+    let path = given.canonicalize().unwrap_or_else(|_| given.to_owned());
     if !path.join("phlo-core/plugin/Cargo.toml").is_file() {
         return Err(Error::new(Code::Usage, format!("{} is no checkout of phlo", given.display()))
             .hint("name the folder that holds `phlo-core`")

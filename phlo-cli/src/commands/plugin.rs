@@ -3,13 +3,14 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use phlo_plugin::KnownPlugin;
 use phlo_plugin::registry::PluginEntry;
+use phlo_plugin::{Error, KnownPlugin};
+use phlo_project::Texts;
 use phlo_runtime::{ConnectionHealth, Platform, PluginCheck, PluginHealth, PluginRow};
-use phlo_spec::PluginKind;
+use phlo_spec::{Diagnostics, PluginKind, Severity};
 use serde_json::{Value, json};
 
-use crate::app::App;
+use crate::app::{App, Open};
 use crate::args::Plugin;
 use crate::commands::version::{COMMIT, VERSION, commit_of};
 use crate::exit::{Exit, Failure};
@@ -25,7 +26,13 @@ pub(crate) fn run(app: &App, args: &Plugin) -> Result<Exit, Failure> {
     match args {
         Plugin::List { kind: given, available } => list(app, &app.platform_to_look()?, kind(given)?, *available),
         Plugin::Info { name, kind: given } => info(app, &app.platform_to_look()?, name, kind(given)?),
-        Plugin::Check { timeout } => check(app, &app.platform()?, Duration::from_secs(u64::from(*timeout))),
+        Plugin::Check { timeout } => {
+            let open = match app.root() {
+                Some(_) => app.open()?,
+                None => Open { platform: app.bare()?, diagnostics: Diagnostics::default(), texts: Texts::default() },
+            };
+            check(app, open, Duration::from_secs(u64::from(*timeout)))
+        }
         Plugin::Create(args) => super::create::run(app, args),
     }
 }
@@ -202,8 +209,14 @@ fn text(app: &App, entry: &PluginEntry<'_>, row: Option<&PluginRow>) -> String {
     text
 }
 
-fn check(app: &App, platform: &Platform, limit: Duration) -> Result<Exit, Failure> {
-    let found = app.wait(async { Ok::<_, Failure>(platform.plugin_check(limit).await) })?;
+fn check(app: &App, open: Open, limit: Duration) -> Result<Exit, Failure> {
+    let Open { platform, diagnostics, texts } = open;
+    let limit = (!diagnostics.has_errors()).then_some(limit);
+    let mut found = app.wait(async { Ok::<_, Failure>(platform.plugin_check(limit).await) })?;
+    // What is wrong with the project comes first: it may be why a plugin does not start.
+    let mistakes = diagnostics.0.into_iter().filter(|it| it.severity == Severity::Error);
+    let mistakes = mistakes.map(|mistake| Error::from(mistake).record());
+    found.problems.splice(0..0, mistakes);
     let exit = verdict(&found);
     let (fatal, harmless): (Vec<_>, Vec<_>) = sick(&found).into_iter().partition(|sick| sick.fatal);
     let told: Vec<_> =
@@ -216,10 +229,10 @@ fn check(app: &App, platform: &Platform, limit: Duration) -> Result<Exit, Failur
         }
         app.printer.document(document)?;
     } else {
-        app.printer.out(&health(app, &found, exit))?;
+        app.printer.out(&health(app, &found, exit, limit.is_some()))?;
         if !told.is_empty() {
             app.printer.talk("");
-            app.tell(&told, &phlo_project::Texts::default());
+            app.tell(&told, &texts);
             app.explain(told.iter().map(|t| t.code));
         }
     }
@@ -270,7 +283,7 @@ fn name(one: &ConnectionHealth) -> String {
     }
 }
 
-fn health(app: &App, found: &PluginCheck, exit: Exit) -> String {
+fn health(app: &App, found: &PluginCheck, exit: Exit, tested: bool) -> String {
     let mut table = Table::list(&app.printer, &["kind", "name", "health", "used by", "requires", "provides"]);
     for one in &found.plugins {
         let plugin = &one.plugin;
@@ -325,7 +338,8 @@ fn health(app: &App, found: &PluginCheck, exit: Exit) -> String {
         0 => String::new(),
         n => format!(", {}", plural(n, "connection")),
     };
-    format!("{text}\n{verdict}: {}{connections}\n", plural(found.plugins.len(), "plugin"))
+    let untested = if tested { "" } else { "; no connection is tested before the project is right" };
+    format!("{text}\n{verdict}: {}{connections}{untested}\n", plural(found.plugins.len(), "plugin"))
 }
 
 #[cfg(test)]

@@ -194,7 +194,8 @@ fn show(app: &App, args: &Args, asset: &str, rows: Option<usize>) -> Result<Exit
                 .result
                 .sql
                 .as_ref()
-                .map(|sql| runtime.block_on(failing(&platform, sql, limit, &one.result, &shows)));
+                .map(|sql| runtime.block_on(failing(&platform, sql, limit, &one.result, &shows)))
+                .map(|rows| rows.map_err(|err| shows.told(err)));
         }
     }
     answer(
@@ -398,7 +399,7 @@ fn text(app: &App, asset: &str, latest: Option<&(String, DateTime<Utc>)>, shown:
         if let Some(Err(err)) = &one.rows {
             text.push_str(&format!(
                 "  {}\n",
-                Tone::Warn.paint(format!("the rows themselves cannot be shown any more: {}", err.chain().join(": ")))
+                Tone::Warn.paint(format!("the rows cannot be shown: {}", err.chain().join(": ")))
             ));
         }
     }

@@ -272,6 +272,7 @@ mod tests {
                 run_id: "r".to_owned(),
                 schema: Arc::new(Schema::empty()),
                 mode: WriteMode::Append,
+                unique_key: Vec::new(),
                 schema_policy: SchemaPolicy::Freeze,
                 lock_wait: Duration::ZERO,
                 description: None,

@@ -117,6 +117,9 @@ pub struct StageRequest {
     pub schema: SchemaRef,
     /// How they meet those that are there.
     pub mode: WriteMode,
+    /// Columns that no two of the incoming rows may share the values of, whatever the mode; none if rows need not differ. A key with a
+    /// null in it equals nothing.
+    pub unique_key: Vec<String>,
     /// What happens when columns differ.
     pub schema_policy: SchemaPolicy,
     /// How long to wait for another writer of the table.

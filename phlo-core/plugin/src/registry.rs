@@ -135,7 +135,21 @@ impl Registry {
     pub fn activate(mut self, policy: Policy, context: InitContext) -> Result<Self> {
         if let Some((list, at)) = self.unlinked(&policy) {
             let name = if list == "allow" { &policy.allow[at] } else { &policy.deny[at] };
-            let (kind, name) = name.split_once(':').map_or((None, name.as_str()), |(k, name)| (k.parse().ok(), name));
+            let (kind, name) = match name.split_once(':') {
+                None => (None, name.as_str()),
+                Some((kind, of_kind)) => match kind.parse() {
+                    Ok(kind) => (Some(kind), of_kind),
+                    Err(_) => {
+                        let known: Vec<_> = PluginKind::ALL.iter().map(|kind| kind.as_str()).collect();
+                        let message = format!("`{name}` in `plugins.{list}`: there is no kind of plugin `{kind}`");
+                        return Err(Error::new(Code::UnknownPlugin, message).suggest(
+                            kind,
+                            known.iter().copied(),
+                            format!("kinds: {}", known.join(", ")),
+                        ));
+                    }
+                },
+            };
             return Err(self.unknown(kind, name).hint("named in `plugins.allow` or `plugins.deny`"));
         }
         for entry in &mut self.entries {
@@ -317,7 +331,8 @@ impl Registry {
 
     /// An error that says that a plugin is not there: the nearest name, or the feature that would link it.
     pub fn unknown(&self, kind: Option<PluginKind>, name: &str) -> Error {
-        let what = kind.map_or("plugin".to_owned(), |k| k.to_string());
+        // Of these people know what they write, not what makes it.
+        let what = kind.map_or("plugin", |kind| if kind == PluginKind::Quality { "check" } else { kind.as_str() });
         let of_kind = |k: &str| kind.is_none_or(|kind| kind.as_str() == k);
         if let Some(known) = self.known.iter().find(|k| of_kind(k.kind) && k.name == name && !k.linked) {
             return Error::new(Code::UnknownPlugin, format!("the {what} `{name}` is not linked into this binary"))

@@ -29,7 +29,7 @@ pub(crate) fn checks(platform: &Platform, spec: &AssetSpec, schema: Option<&Sche
                 asset: spec.key.clone(),
                 name: check.name.clone().unwrap_or_else(|| plan.name.clone()),
                 id: identity(check, &plan.name),
-                fingerprint: fingerprint(platform, check),
+                fingerprint: fingerprint(platform, check, &plan),
                 kind: check.kind.clone(),
                 description: check.description.clone(),
                 severity: check.severity,
@@ -66,9 +66,15 @@ fn apart(checks: &mut [Check]) {
     }
 }
 
-// What a table was audited with: another bound, limit or severity is another question. Without secrets: it stands in commits.
-fn fingerprint(platform: &Platform, check: &CheckSpec) -> String {
-    let said = serde_json::json!([check.kind, check.severity, check.tolerance, check.filter, check.params.to_json()]);
+// What a table was audited with: another bound, limit or severity is another question, and so is one about columns that the table did not
+// have. Without secrets: it stands in commits.
+fn fingerprint(platform: &Platform, check: &CheckSpec, plan: &CheckPlan) -> String {
+    let predicate = match &plan.evaluation {
+        Evaluation::Rows { predicate } => Some(predicate),
+        _ => None,
+    };
+    let params = check.params.to_json();
+    let said = serde_json::json!([check.kind, check.severity, check.tolerance, check.filter, params, predicate]);
     hashed(&platform.redactor().clean(&said.to_string()))
 }
 

@@ -187,6 +187,13 @@ impl Platform {
                 );
             } else if let Err(problem) = node.read::<ServiceSpec>() {
                 diagnostics.push(*problem);
+            } else {
+                let message =
+                    format!("the service `{name}` is not started: this phlo has no command that runs services");
+                let error = Error::new(Code::InertConfig, message)
+                    .at(node.place())
+                    .hint("start it by other means, e.g. `docker run`, or remove it");
+                diagnostics.push(Diagnostic { severity: Severity::Warning, ..error.into_diagnostic() });
             }
         }
         let native = self.choose(CapabilityType::Orchestrator, None, None).is_ok_and(|c| c.provider == "native");

@@ -127,6 +127,7 @@ pub(crate) async fn materialize(job: Job) -> AssetRun {
         run.attempts = attempt;
         let mut work = Work { job: &job, node, partition: partition.clone(), emitter: emitter.clone(), run: &mut run };
         let Err(err) = work.once().await else { break };
+        let err = discreet(&job, node, err);
         run.status = if err.code() == Code::Interrupted { AssetStatus::Interrupted } else { AssetStatus::Failed };
         run.error = Some(err.record());
         if !err.is_retryable() || attempt == attempts || job.options.cancel.is_cancelled() {
@@ -158,6 +159,31 @@ pub(crate) async fn materialize(job: Job) -> AssetRun {
         }
     }
     run
+}
+
+/// What goes wrong with a value, its message quotes: it is told without where the value may be of a sensitive column, of the asset or of
+/// one that it reads.
+fn discreet(job: &Job, node: &Node, err: Error) -> Error {
+    if !matches!(err.code(), Code::MalformedData | Code::DuplicateKeys | Code::EngineFailed) {
+        return err;
+    }
+    let read = node.upstream.iter().filter_map(|key| job.platform.asset(key));
+    let sensitive: BTreeSet<&String> = read.chain([&node.spec]).flat_map(|spec| &spec.sensitive).collect();
+    let Some(column) = sensitive.first() else { return err };
+    let of_another = |message: &str| {
+        let named = message.split("column `").nth(1).and_then(|rest| rest.split('`').next());
+        named.is_some_and(|named| !sensitive.iter().any(|column| column.as_str() == named))
+    };
+    // A source says which column it could not read.
+    if err.code() == Code::MalformedData && err.chain().len() == 1 && of_another(err.message()) {
+        return err;
+    }
+    let code = err.code();
+    let message = format!("{}, told without its message, which may quote `{column}`", code.title());
+    let told = Error::new(code, message).hint(format!("`phlo explain {code}` tells more"));
+    let told = err.context().iter().fold(told, |told, (key, value)| told.with(key, value));
+    let told = told.at(err.place().cloned());
+    if err.is_retryable() { told.retryable() } else { told }
 }
 
 /// An attempt at an asset.
@@ -223,6 +249,8 @@ impl Work<'_> {
             run_id: job.run_id.clone(),
             schema: written,
             mode: mode.clone(),
+            // Where it is rebuilt, too: the next rows are merged into what is there then.
+            unique_key: if strategy == WriteStrategy::Merge { spec.write.unique_key.clone() } else { Vec::new() },
             schema_policy: spec.write.schema,
             lock_wait: Duration::from_secs(spec.write.lock_wait),
             // A description may hold what the environment filled in.
@@ -264,7 +292,7 @@ impl Work<'_> {
             Ok(Verdict::Committed(version)) => {
                 self.run.status = AssetStatus::Success;
                 self.run.version = Some(version);
-                self.point_results(None, &mode, false);
+                self.point_results(None, &mode, info.is_some());
                 // It is committed, whatever a hook says of its lineage.
                 if let Err(err) = self.lineage(origins) {
                     self.run.notes.push(format!("a hook refused the lineage: {}", err.chain().join(": ")));
@@ -587,7 +615,15 @@ impl Work<'_> {
     /// Makes the results' SQL runnable: new rows are in the kept files, or, once committed, in the table.
     fn point_results(&mut self, kept: Option<&str>, mode: &WriteMode, exists: bool) {
         let table = self.job.key.as_str();
-        let rows = kept.map_or_else(|| table.to_owned(), |address| format!("'{}'", address.replace('\'', "''")));
+        let has_runs = self.node.spec.write.metadata == Some(true);
+        let rows = match kept {
+            Some(address) => format!("'{}'", address.replace('\'', "''")),
+            // Those of earlier runs were not asked.
+            None if exists && has_runs && *mode != WriteMode::Overwrite => {
+                format!("(SELECT * FROM {table} WHERE {} = '{}')", quote("_phlo_run_id"), self.job.run_id)
+            }
+            None => table.to_owned(),
+        };
         let whole = match mode {
             WriteMode::Append if kept.is_some() && exists => {
                 format!("(SELECT * FROM {table} UNION ALL BY NAME SELECT * FROM {rows})")
@@ -597,7 +633,8 @@ impl Work<'_> {
                 let left = format!("NOT EXISTS (SELECT 1 FROM {rows} AS new WHERE {})", same.join(" AND "));
                 format!("(SELECT * FROM {table} AS old WHERE {left} UNION ALL BY NAME SELECT * FROM {rows})")
             }
-            _ => rows.clone(),
+            _ if kept.is_some() => rows.clone(),
+            _ => table.to_owned(),
         };
         for check in &mut self.run.checks {
             check.sql = check.sql.take().map(|sql| sql.replace(ROWS, &rows).replace(TABLE, &whole));

@@ -189,7 +189,9 @@ impl Platform {
             let provides = entry.registration.provides.iter().filter_map(|p| p.split_once(':'));
             matches!(entry.state, PluginState::Denied) && provides.into_iter().any(|(c, _)| c == capability.as_str())
         };
-        let entry = self.inner.registry.entries().find(of)?;
+        let denied: Vec<_> = self.inner.registry.entries().filter(of).collect();
+        let entry = denied.first()?;
+        let others: Vec<_> = denied.iter().map(|entry| format!("`{}`", entry.registration.name)).collect();
         let (name, places) = (entry.registration.name, &self.inner.project.places);
         let (list, at) = self.inner.registry.denied_by(entry.registration);
         let key = at.map_or_else(|| format!("plugins.{list}"), |at| format!("plugins.{list}[{at}]"));
@@ -197,7 +199,12 @@ impl Platform {
             Some(_) => ("`plugins.deny` in phlo.yaml names it", "remove it from the list, or link another provider"),
             None => ("`plugins.allow` in phlo.yaml does not name it", "add it to the list, with whatever else is used"),
         };
-        let message = format!("the only {capability} that is linked is `{name}`, and {why}");
+        let message = if denied.len() == 1 {
+            format!("the only {capability} that is linked is `{name}`, and {why}")
+        } else {
+            format!("no {capability} that is linked is allowed in phlo.yaml: {}", others.join(", "))
+        };
+        let hint = if denied.len() == 1 { hint } else { "allow the one that you want, with whatever else is used" };
         let place = places.get(&key).or_else(|| places.get(&format!("{key}[0]"))).cloned();
         Some(Error::new(Code::PluginDenied, message).hint(hint).at(place))
     }
@@ -258,13 +265,13 @@ impl Platform {
         }
     }
 
-    /// Assets that plugins give. A plugin that fails to keeps its own from the platform and nothing else: it is a warning.
+    /// Assets that plugins give. A plugin that fails to keeps its own from the platform and nothing else: it is a warning, unless its
+    /// settings are wrong, which people wrote.
     fn provided(&self) -> &(Vec<AssetSpec>, Diagnostics) {
         self.inner.provided.get_or_init(|| {
             let (mut specs, mut problems) = (Vec::<AssetSpec>::new(), Diagnostics::default());
             let (instances, failed) = self.inner.registry.instances(PluginKind::Asset);
-            let warning = |err: Error| Diagnostic { severity: Severity::Warning, ..err.into_diagnostic() };
-            problems.extend(failed.into_iter().map(warning));
+            problems.extend(failed.into_iter().map(of_plugin));
             for (registration, instance) in instances {
                 let phlo_plugin::registration::Instance::Asset(plugin) = instance else { continue };
                 let name = registration.name;
@@ -273,15 +280,16 @@ impl Platform {
                         for asset in assets {
                             let key = &asset.key;
                             if self.inner.project.asset(key).is_some() || specs.iter().any(|s| s.key == *key) {
-                                let message = format!("`{key}` is defined by the plugin `{name}` and a second time");
-                                let problem = Diagnostic::error(Code::DuplicateAsset, message);
-                                problems.push(problem.hint("rename or remove one of the two"));
+                                let message = format!("the plugin `{name}` gives `{key}`, which is defined already");
+                                let place = self.inner.project.asset(key).and_then(|own| own.place.clone());
+                                let problem = Error::new(Code::DuplicateAsset, message).at(place);
+                                problems.push(problem.hint("rename or remove one of the two").into_diagnostic());
                             } else {
                                 specs.push(asset);
                             }
                         }
                     }
-                    Err(err) => problems.push(warning(err)),
+                    Err(err) => problems.push(of_plugin(err)),
                 }
             }
             secrets::learn_of(&specs, &self.inner.project, &self.inner.registry);
@@ -417,4 +425,10 @@ impl Platform {
             optional: strings(registration.optional),
         }
     }
+}
+
+/// What kept a plugin from giving what it gives: an error where it has a place, as what is wrong with its settings does, else a warning.
+pub(crate) fn of_plugin(err: Error) -> Diagnostic {
+    let problem = err.into_diagnostic();
+    if problem.place.is_some() { problem } else { Diagnostic { severity: Severity::Warning, ..problem } }
 }

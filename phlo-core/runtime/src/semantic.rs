@@ -6,9 +6,9 @@ use phlo_plugin::kinds::SemanticModel;
 use phlo_plugin::registration::Instance;
 use phlo_plugin::registry::guard;
 use phlo_plugin::{Error, Result};
-use phlo_spec::{AssetKey, Code, Diagnostic, Diagnostics, PluginKind, Severity};
+use phlo_spec::{AssetKey, Code, Diagnostic, Diagnostics, PluginKind};
 
-use crate::platform::Platform;
+use crate::platform::{Platform, of_plugin};
 
 /// The group that models have in SQL.
 const GROUP: &str = "semantic";
@@ -28,17 +28,16 @@ pub struct Model {
 
 impl Platform {
     /// The models of every plugin, sorted by name; and what is wrong with others, which are not among them. A plugin that gives none
-    /// because it failed is a warning, a model that is wrong an error.
+    /// because it failed is a warning, a model or settings that are wrong an error.
     pub fn models(&self) -> (Vec<Model>, Diagnostics) {
         let (mut models, mut problems) = (Vec::<Model>::new(), Diagnostics::default());
         let (instances, failed) = self.inner.registry.instances(PluginKind::Semantic);
-        let warning = |err: Error| Diagnostic { severity: Severity::Warning, ..err.into_diagnostic() };
-        problems.extend(failed.into_iter().map(warning));
+        problems.extend(failed.into_iter().map(of_plugin));
         for (registration, instance) in instances {
             let Instance::Semantic(plugin) = instance else { continue };
             let name = registration.name;
             match guard(name, "listing its models", || plugin.models()) {
-                Err(err) => problems.push(warning(err)),
+                Err(err) => problems.push(of_plugin(err)),
                 Ok(given) => {
                     for model in given {
                         match self.model(name, model, &models) {

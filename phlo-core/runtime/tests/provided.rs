@@ -172,7 +172,7 @@ async fn what_is_broken_and_not_used_is_told_and_what_is_used_and_not_there_is_t
     let project = Project::new()
         .file("phlo.yaml", "name: x\nplugins: { deny: [double] }\nservices: { double: { image: x } }\n")
         .file("assets/a/b.yaml", "source: { plugin: nowhere }\nchecks: [{ nothing: [a] }]\n");
-    let found = open(&project).plugin_check(std::time::Duration::from_secs(1)).await;
+    let found = open(&project).plugin_check(Some(std::time::Duration::from_secs(1))).await;
     let shown = |name: &str| {
         let of = |p: &&phlo_runtime::PluginHealth| p.plugin.name == name;
         let p = found.plugins.iter().find(of).unwrap();

@@ -32,7 +32,7 @@ macro_rules! kinds {
 
 kinds! {
     /// Asset specs from Rust.
-    Asset = "asset", "calendar";
+    Asset = "asset", "days";
     /// A catalog's configuration for engines that need it written out.
     Catalog = "catalog", "trino";
     /// More `phlo` commands.
@@ -46,7 +46,7 @@ kinds! {
     /// A check, made from parameters and executed by the engine.
     Quality = "quality", "trimmed";
     /// Capability providers.
-    Resource = "resource", "secret-files";
+    Resource = "resource", "key-files";
     /// Named business models over published tables.
     Semantic = "semantic", "models";
     /// The definition of an infrastructure service.

@@ -523,6 +523,7 @@ impl de::Error for ReadError {
             "u8" => "a whole number from 0 to 255".to_owned(),
             "u16" => "a whole number from 0 to 65535".to_owned(),
             "u32" | "u64" | "usize" => "a whole number of 0 or more".to_owned(),
+            "a nonzero u32" | "a nonzero u64" | "a nonzero usize" => "a whole number of 1 or more".to_owned(),
             "i32" => "a whole number of 32 bits".to_owned(),
             other => other.to_owned(),
         };

@@ -204,7 +204,7 @@ fn instance(
             }
         }
         Instance::Quality(plugin) => {
-            let target = phlo_plugin::quality::CheckTarget { asset: fixture::key("bronze.flights"), schema: None };
+            let target = phlo_plugin::quality::CheckTarget { asset: fixture::key("example.checked"), schema: None };
             let mut names = BTreeSet::new();
             for params in uses {
                 if let Some(check) = quality::check(name, plugin.as_ref(), params, findings) {

@@ -12,7 +12,7 @@ use crate::fixture::{key, schema};
 /// A plan with a name and an expectation that stay the same, which lists the columns that it was given, and whose verdicts do not
 /// panic over a table without rows or columns. Answers the name.
 pub fn check(name: &str, plugin: &dyn AnyQuality, params: &Node, findings: &mut Findings) -> Option<String> {
-    let target = CheckTarget { asset: key("bronze.flights"), schema: None };
+    let target = CheckTarget { asset: key("example.checked"), schema: None };
     let make = || guard(name, "making a check", || plugin.check(params, &target));
     let plan = findings.expect(make(), "making the check of the example")?;
     if let Some(again) = findings.expect(make(), "making it again") {

@@ -43,6 +43,7 @@ pub fn request(table: &AssetKey, mode: WriteMode, batch: &RecordBatch) -> StageR
         run_id: format!("a-run-{}", RUNS.fetch_add(1, Ordering::Relaxed)),
         schema: batch.schema(),
         mode,
+        unique_key: Vec::new(),
         schema_policy: SchemaPolicy::Evolve,
         lock_wait: Duration::ZERO,
         description: None,
@@ -396,6 +397,15 @@ pub async fn merges_meet_composite_and_null_keys_and_refuse_duplicates(store: &d
     let doubled = write(store, table, mode(), columns, &["wed|1|x", "wed|1|y", "wed|2|z"]).await.unwrap_err();
     assert_eq!(doubled.code(), Code::DuplicateKeys);
     assert_eq!(doubled.message(), "the incoming rows hold the same key several times: (day=wed, id=1) 2 times");
+    // So does a table that is written anew, whose rows a merge finds by their keys from then on.
+    let anew = batch(columns, &["wed|1|x", "wed|1|y", "-|1|z", "-|1|z"]);
+    let keyed = |batch: &RecordBatch| StageRequest {
+        unique_key: vec!["day".to_owned(), "id".to_owned()],
+        ..request(&key("made_anew"), WriteMode::Overwrite, batch)
+    };
+    assert_eq!(publish(store, keyed(&anew), &anew).await.unwrap_err().code(), Code::DuplicateKeys);
+    let apart = batch(columns, &["wed|1|x", "-|1|z", "-|1|z"]);
+    assert_eq!(publish(store, keyed(&apart), &apart).await.unwrap().total, Some(3));
     let misspelt = write(store, table, merge_on(&["dya"]), columns, &["wed|1|x"]).await.unwrap_err();
     assert_eq!((misspelt.code(), misspelt.hints()), (Code::UnknownColumn, &["did you mean `day`?".to_owned()][..]));
     let keyless = write(store, table, mode(), "id:int64 v:string", &["1|x"]).await.unwrap_err();

@@ -94,6 +94,16 @@ impl FilesConfig {
             let hint = "write a path, absolute or relative to the project";
             return invalid("`path` is a URL, and this target writes files of this machine".to_owned(), hint);
         }
+        let plain: Vec<_> = self.path.split(['/', '\\']).filter(|part| !matches!(*part, "" | ".")).collect();
+        let own = match plain[..] {
+            [file] => file == "phlo.yaml" || file == ".env",
+            [folder, ..] => matches!(folder, "assets" | ".phlo" | ".git"),
+            [] => false,
+        };
+        if own && !self.path.starts_with('/') {
+            let hint = "publish into a folder of its own, e.g. `out/daily.csv`";
+            return invalid(format!("`path` is `{}`, where the project's own files are", self.path), hint);
+        }
         let lower = self.path.to_ascii_lowercase();
         let (bare, by_name) = match lower.rsplit_once('.') {
             Some((bare, "gz" | "gzip")) => (bare, Some(Compression::Gzip)),

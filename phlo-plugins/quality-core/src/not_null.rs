@@ -10,8 +10,8 @@ use crate::row::missing::all;
 /// Columns hold no nulls.
 ///
 /// A row with a null in any of the columns is one violation. NaN and the empty text are values, not nulls. An empty table passes. Every
-/// type will do, and nothing is computed that could overflow. Without `columns` every row is complete: a column that the table is given
-/// later counts too, in the rows that are written from then on.
+/// type will do, and nothing is computed that could overflow. Without `columns` every row is complete: once the table is given
+/// another column, the rows that were there before lack it.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NotNullParams {

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::bins::Bins;
 use crate::math::chi_square_tail;
-use crate::params::{self, double, invalid};
+use crate::params::{self, Bounds, BoundsWarning, Levels, MaxWarning, PValueWarning, double, invalid};
 
 /// Categories, or `bins` of numbers, are as frequent as expected, by a chi-square test.
 ///
@@ -44,6 +44,9 @@ pub struct ChiSquareParams {
     /// The least p-value allowed; 0.05 unless set.
     #[serde(default)]
     pub p_value: Option<f64>,
+    /// The p-value below which it warns, and the commit goes on: `{p_value: 0.2}`.
+    #[serde(default)]
+    pub warn: Option<PValueWarning>,
 }
 
 /// Categories, or `bins` of numbers, diverge little from what is expected: the Kullback-Leibler divergence of this column's frequencies
@@ -75,6 +78,9 @@ pub struct KlParams {
     pub other_column: Option<String>,
     /// The greatest divergence allowed.
     pub max: f64,
+    /// The divergence above which it warns, and the commit goes on: `{max: 0.05}`.
+    #[serde(default)]
+    pub warn: Option<MaxWarning>,
 }
 
 /// Two columns are associated as much as expected: Cramér's V (phi for two columns of two values), from 0, nothing, to 1, one determines
@@ -94,6 +100,9 @@ pub struct CramersVParams {
     /// The greatest association allowed.
     #[serde(default)]
     pub max: Option<f64>,
+    /// Bounds within the others: beyond them the check warns, and the commit goes on.
+    #[serde(default)]
+    pub warn: Option<BoundsWarning>,
 }
 
 /// Makes `chi_square` checks.
@@ -107,6 +116,9 @@ pub struct KlDivergence;
 /// Makes `cramers_v` checks.
 #[derive(Debug)]
 pub struct CramersV;
+
+/// The least p-value allowed unless it is said otherwise.
+pub(crate) const P_VALUE: f64 = 0.05;
 
 /// What a column is compared with.
 struct Compared {
@@ -238,9 +250,8 @@ impl Quality for ChiSquare {
     const TOLERANCE: bool = false;
 
     fn check(&self, params: ChiSquareParams, target: &CheckTarget) -> Result<CheckPlan> {
-        let ChiSquareParams { column, expected, bins, with, other_column, p_value } = params;
-        let least = p_value.unwrap_or(0.05);
-        params::limit("p_value", least, 1.0)?;
+        let ChiSquareParams { column, expected, bins, with, other_column, p_value, warn } = params;
+        let levels = Levels::of_p_value(p_value.unwrap_or(P_VALUE), warn)?;
         let compared = Compared::of(&column, expected, bins.as_ref(), with, other_column, target)?;
         let (what, sample) = (compared.what.clone(), compared.sample);
         let kinds = if bins.is_some() { "bins" } else { "categories" };
@@ -264,11 +275,14 @@ impl Quality for ChiSquare {
                 found.iter().map(|(here, weight)| part(*here, weight / m * n)).sum()
             };
             let p = chi_square_tail(statistic, found.len() - 1);
-            Verdict::whole(p >= least, format!("chi-square = {statistic:.6}, {} {kinds}, p = {p:.6}", found.len()))
+            let observed = format!("chi-square = {statistic:.6}, {} {kinds}, p = {p:.6}", found.len());
+            levels.judge(|least| p >= least, observed)
         };
         let shown = p_value.map(|p| format!("; p {p}")).unwrap_or_default();
         let name = check_name("chi_square", &format!("{what}{shown}"));
-        Ok(CheckPlan::new(name, format!("{what}, p at least {least}"), compared.evaluation(judge)).on([column]))
+        let expected = format!("{what}, p at least {}", levels.fails);
+        let plan = CheckPlan::new(name, expected, compared.evaluation(judge)).on([column]);
+        Ok(levels.warning(plan, |least| format!("p at least {least}")))
     }
 }
 
@@ -277,8 +291,8 @@ impl Quality for KlDivergence {
     const TOLERANCE: bool = false;
 
     fn check(&self, params: KlParams, target: &CheckTarget) -> Result<CheckPlan> {
-        let KlParams { column, expected, bins, with, other_column, max } = params;
-        params::limit("max", max, f64::INFINITY)?;
+        let KlParams { column, expected, bins, with, other_column, max, warn } = params;
+        let levels = Levels::of_max(max, warn)?;
         let compared = Compared::of(&column, expected, bins.as_ref(), with, other_column, target)?;
         let what = compared.what.clone();
         let judge = move |found: &[(f64, f64)]| {
@@ -295,10 +309,12 @@ impl Quality for KlDivergence {
             };
             // Rounding may leave a hair below 0.
             let divergence = if n == 0.0 { 0.0 } else { found.iter().map(part).sum::<f64>().max(0.0) };
-            Verdict::whole(divergence <= max, format!("divergence {divergence:.6}"))
+            levels.judge(|max| divergence <= max, format!("divergence {divergence:.6}"))
         };
         let name = check_name("kl_divergence", &format!("{what}; max {max}"));
-        Ok(CheckPlan::new(name, format!("{what}, divergence at most {max}"), compared.evaluation(judge)).on([column]))
+        let expected = format!("{what}, divergence at most {max}");
+        let plan = CheckPlan::new(name, expected, compared.evaluation(judge)).on([column]);
+        Ok(levels.warning(plan, |max| format!("at most {max}")))
     }
 }
 
@@ -307,7 +323,7 @@ impl Quality for CramersV {
     const TOLERANCE: bool = false;
 
     fn check(&self, params: CramersVParams, target: &CheckTarget) -> Result<CheckPlan> {
-        let CramersVParams { columns, min, max } = params;
+        let CramersVParams { columns, min, max, warn } = params;
         let [a, b] = columns.as_slice() else {
             return Err(invalid("`columns` does not name two columns").hint("write `columns: [a, b]`"));
         };
@@ -317,18 +333,11 @@ impl Quality for CramersV {
         for column in [a, b] {
             params::categorical("columns", column, target)?;
         }
-        let range = match (min, max) {
-            (None, None) => return Err(invalid("neither `min` nor `max` is given").hint("give one of them, or both")),
-            (Some(min), Some(max)) if min > max => {
-                return Err(invalid(format!("`min` is {min}, above `max`, which is {max}")).hint("swap them"));
-            }
-            (Some(min), Some(max)) => format!("from {min} to {max}"),
-            (Some(min), None) => format!("at least {min}"),
-            (None, Some(max)) => format!("at most {max}"),
-        };
-        for (field, value) in [("min", min), ("max", max)] {
-            value.map_or(Ok(()), |value| params::limit(field, value, 1.0))?;
+        if min.is_none() && max.is_none() {
+            return Err(invalid("neither `min` nor `max` is given").hint("give one of them, or both"));
         }
+        let fails = Bounds::of(min, max)?;
+        let levels = Levels { fails, warns: warn.map(|warn| fails.within(warn)).transpose()? };
         let query = format!(
             "SELECT {} AS \"a\", {} AS \"b\", count(*) AS \"n\" FROM this WHERE {} IS NOT NULL AND {} IS NOT NULL GROUP BY 1, 2",
             category(a, is_floating(target, a)),
@@ -338,14 +347,17 @@ impl Quality for CramersV {
         );
         let judge = move |rows: &[Vec<Value>]| {
             let Some(v) = cramers_v(rows) else { return params::unexpected(rows) };
-            // V is a root of quotients: what differs by rounding does not differ.
-            let good = min.is_none_or(|min| v >= min - 1e-12) && max.is_none_or(|max| v <= max + 1e-12);
-            Verdict::whole(good, format!("V = {v:.6}"))
+            levels.judge(|bounds| bounds.hold(v), format!("V = {v:.6}"))
         };
-        let what = format!("association of {a} and {b} {range}");
-        let name = check_name("cramers_v", &format!("{a}, {b} {range}"));
+        let range = |bounds: Bounds| match bounds.shown() {
+            between if between.contains(" to ") => format!("from {between}"),
+            one => one,
+        };
+        let wanted = range(fails);
+        let what = format!("association of {a} and {b} {wanted}");
+        let name = check_name("cramers_v", &format!("{a}, {b} {wanted}"));
         let evaluation = Evaluation::Query { query, verdict: Arc::new(judge), show: None };
-        Ok(CheckPlan::new(name, what, evaluation).on(columns))
+        Ok(levels.warning(CheckPlan::new(name, what, evaluation).on(columns), range))
     }
 }
 
@@ -420,7 +432,12 @@ mod tests {
     fn columns_that_determine_each_other_are_wholly_associated() {
         let fields = ["a", "b"].map(|name| Field::new(name, DataType::Utf8, true)).to_vec();
         let target = CheckTarget { asset: AssetKey::new("a.b").unwrap(), schema: Some(Arc::new(Schema::new(fields))) };
-        let params = CramersVParams { columns: vec!["a".to_owned(), "b".to_owned()], min: Some(1.0), max: Some(1.0) };
+        let params = CramersVParams {
+            columns: vec!["a".to_owned(), "b".to_owned()],
+            min: Some(1.0),
+            max: Some(1.0),
+            warn: None,
+        };
         let Evaluation::Query { verdict, .. } = CramersV.check(params, &target).unwrap().evaluation else { panic!() };
         for kinds in 2..12_i64 {
             for first in 1..40_i64 {

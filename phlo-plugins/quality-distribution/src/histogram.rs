@@ -5,7 +5,7 @@ use phlo_plugin::quality::{Value, quote, quote_text};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::params::{self, double, invalid};
+use crate::params::{self, Bounds, BoundsWarning, Levels, double, invalid};
 
 /// Each bin holds as much of a column as expected.
 ///
@@ -42,6 +42,9 @@ pub struct Bin {
     /// The greatest share allowed, from 0 to 1.
     #[serde(default)]
     pub max: Option<f64>,
+    /// Bounds within the others: beyond them the check warns, and the commit goes on.
+    #[serde(default)]
+    pub warn: Option<BoundsWarning>,
 }
 
 /// Makes `histogram` checks.
@@ -60,20 +63,8 @@ impl Bin {
         }
     }
 
-    fn bounds(&self) -> String {
-        match (self.min, self.max) {
-            (Some(min), Some(max)) => format!("{min} to {max}"),
-            (Some(min), None) => format!("at least {min}"),
-            (None, max) => format!("at most {}", max.unwrap_or(1.0)),
-        }
-    }
-
-    fn holds(&self, share: f64) -> bool {
-        // A share is a quotient: what differs by rounding does not differ.
-        self.min.is_none_or(|min| share >= min - 1e-12) && self.max.is_none_or(|max| share <= max + 1e-12)
-    }
-
-    fn validate(&self) -> Result<()> {
+    /// The shares that it may have.
+    fn levels(&self) -> Result<Levels<Bounds>> {
         let bin = self.shown();
         if self.value.is_some() == (self.from.is_some() || self.below.is_some()) {
             let message = format!("the bin `{bin}` has neither or both of a range and a `value`");
@@ -85,17 +76,12 @@ impl Bin {
             return Err(invalid(format!("`from` is {from}, not less than `below`, which is {below}"))
                 .hint("a range begins with `from` and ends before `below`"));
         }
-        for (field, share) in [("min", self.min), ("max", self.max)] {
-            share.map_or(Ok(()), |share| params::limit(field, share, 1.0))?;
+        if self.min.is_none() && self.max.is_none() {
+            return Err(invalid(format!("the bin `{bin}` has neither `min` nor `max`"))
+                .hint("write the share that it may have, e.g. `min: 0.1`"));
         }
-        match (self.min, self.max) {
-            (None, None) => Err(invalid(format!("the bin `{bin}` has neither `min` nor `max`"))
-                .hint("write the share that it may have, e.g. `min: 0.1`")),
-            (Some(min), Some(max)) if min > max => {
-                Err(invalid(format!("`min` is {min}, above `max`, which is {max}")).hint("swap them"))
-            }
-            _ => Ok(()),
-        }
+        let fails = Bounds::of(self.min, self.max)?;
+        Ok(Levels { fails, warns: self.warn.map(|warn| fails.within(warn)).transpose()? })
     }
 
     /// How many values are in it.
@@ -116,31 +102,41 @@ impl Quality for Histogram {
         if bins.is_empty() {
             return Err(invalid("`bins` is empty").hint("write one or more, e.g. `{below: 60, max: 0.3}`"));
         }
-        bins.iter().try_for_each(Bin::validate)?;
+        let levels = bins.iter().map(Bin::levels).collect::<Result<Vec<_>>>()?;
         if bins.iter().any(|bin| bin.value.is_none()) {
             params::numeric("column", &column, target)?;
         }
-        let told: Vec<_> = bins.iter().map(|bin| format!("{} {}", bin.shown(), bin.bounds())).collect();
+        let names: Vec<_> = bins.iter().map(Bin::shown).collect();
+        let said = |of: &dyn Fn(&Levels<Bounds>) -> Option<Bounds>| {
+            let said = names.iter().zip(&levels).filter_map(|(bin, levels)| Some((bin, of(levels)?.shown())));
+            said.map(|(bin, bounds)| format!("{bin} {bounds}")).collect::<Vec<_>>().join(", ")
+        };
+        let (wanted, unwarned) = (said(&|levels| Some(levels.fails)), said(&|levels| levels.warns));
         let expressions: Vec<_> = std::iter::once(format!("count({})", quote(&column)))
             .chain(bins.iter().map(|bin| bin.count(&column)))
             .collect();
-        let name = check_name("histogram", &format!("{column}: {}", told.join(", ")));
-        let expected = format!("shares of {column}: {}", told.join(", "));
-        let evaluation = Evaluation::aggregates(expressions, move |values| judge(values, &bins));
-        Ok(CheckPlan::new(name, expected, evaluation).counting("bin").on([column]))
+        let name = check_name("histogram", &format!("{column}: {wanted}"));
+        let expected = format!("shares of {column}: {wanted}");
+        let evaluation = Evaluation::aggregates(expressions, move |values| judge(values, &names, &levels));
+        let plan = CheckPlan::new(name, expected, evaluation).counting("bin").on([column]);
+        Ok(if unwarned.is_empty() { plan } else { plan.warning(unwarned) })
     }
 }
 
-fn judge(values: &[Value], bins: &[Bin]) -> Verdict {
-    let total = Some(bins.len() as u64);
+fn judge(values: &[Value], names: &[String], levels: &[Levels<Bounds>]) -> Verdict {
+    let total = Some(names.len() as u64);
     let all = params::number(values, 0).unwrap_or_default();
     if all == 0.0 {
         return Verdict { total, ..Verdict::whole(true, "no value") };
     }
-    let shares: Vec<f64> = (1..=bins.len()).map(|at| params::number(values, at).unwrap_or_default() / all).collect();
-    let off = bins.iter().zip(&shares).filter(|(bin, share)| !bin.holds(**share)).count();
-    let told: Vec<_> = bins.iter().zip(&shares).map(|(bin, share)| format!("{} {share:.4}", bin.shown())).collect();
-    Verdict { passed: off == 0, violations: off as u64, total, observed: Some(told.join(", ")) }
+    let shares: Vec<f64> = (1..=names.len()).map(|at| params::number(values, at).unwrap_or_default() / all).collect();
+    let off = |of: &dyn Fn(&Levels<Bounds>) -> Option<Bounds>| {
+        levels.iter().zip(&shares).filter(|(levels, share)| of(levels).is_some_and(|it| !it.hold(**share))).count()
+    };
+    let failed = off(&|levels| Some(levels.fails));
+    let violations = if failed == 0 { off(&|levels| levels.warns) } else { failed };
+    let told: Vec<_> = names.iter().zip(&shares).map(|(bin, share)| format!("{bin} {share:.4}")).collect();
+    Verdict { passed: failed == 0, violations: violations as u64, total, observed: Some(told.join(", ")) }
 }
 
 #[cfg(test)]
@@ -163,6 +159,11 @@ mod tests {
             ("{column: n, bins: [{from: 2, below: 2, max: 1}]}", "`from` is 2, not less than `below`"),
             ("{column: n, bins: [{below: 1, max: 1.5}]}", "`max` is 1.5, which is not a number from 0 to 1"),
             ("{column: n, bins: [{below: 1, min: 0.5, max: 0.4}]}", "`min` is 0.5, above `max`"),
+            ("{column: n, bins: [{below: 1, max: 0.5, warn: {}}]}", "`warn` has neither `min` nor `max`"),
+            ("{column: n, bins: [{below: 1, max: 0.5, warn: {max: 0.5}}]}", "`warn.max` is 0.5, not below `max`"),
+            ("{column: n, bins: [{below: 1, min: 0.5, warn: {min: 0.4}}]}", "`warn.min` is 0.4, not above `min`"),
+            ("{column: n, bins: [{below: 1, max: 0.5, warn: {min: 0.6}}]}", "it always warns"),
+            ("{column: n, bins: [{below: 1, max: 0.5, warn: {max: -1}}]}", "`warn.max` is -1"),
             ("{column: s, bins: [{below: 1, max: 0.5}]}", "whose type string is not a number"),
         ] {
             let params: HistogramParams = Node::parse(params, "a.yaml", 1).unwrap().read().unwrap();

@@ -7,8 +7,9 @@ use phlo_plugin::quality::Value;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::categories::P_VALUE;
 use crate::math::{kolmogorov_tail, normal_cdf};
-use crate::params::{self, double, invalid, literal};
+use crate::params::{self, Levels, PValueWarning, double, invalid, literal};
 
 /// A distribution with its parameters.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -126,6 +127,9 @@ pub struct KsParams {
     /// The least p-value allowed; 0.05 unless set.
     #[serde(default)]
     pub p_value: Option<f64>,
+    /// The p-value below which it warns, and the commit goes on: `{p_value: 0.2}`.
+    #[serde(default)]
+    pub warn: Option<PValueWarning>,
 }
 
 /// Makes `ks_test` checks.
@@ -137,10 +141,9 @@ impl Quality for KsTest {
     const TOLERANCE: bool = false;
 
     fn check(&self, params: KsParams, target: &CheckTarget) -> Result<CheckPlan> {
-        let KsParams { column, with, other_column, distribution, p_value } = params;
+        let KsParams { column, with, other_column, distribution, p_value, warn } = params;
         params::numeric("column", &column, target)?;
-        let least = p_value.unwrap_or(0.05);
-        params::limit("p_value", least, 1.0)?;
+        let levels = Levels::of_p_value(p_value.unwrap_or(P_VALUE), warn)?;
         let values = |from: &str, column: &str, side: u8| {
             format!("SELECT {v} AS \"v\", {side} AS \"s\" FROM {from} WHERE NOT isnan({v})", v = double(column))
         };
@@ -181,14 +184,15 @@ impl Quality for KsTest {
                     .hint("name an asset, or write e.g. `distribution: {normal: {mean: 0, stdev: 1}}`"));
             }
         };
-        let expected = format!("{what}, p at least {least}");
+        let expected = format!("{what}, p at least {}", levels.fails);
         let shown = p_value.map(|p| format!(", p {p}")).unwrap_or_default();
-        let evaluation = Evaluation::query(query, move |rows| judge(rows, least));
-        Ok(CheckPlan::new(check_name("ks_test", &format!("{what}{shown}")), expected, evaluation).on([column]))
+        let evaluation = Evaluation::query(query, move |rows| judge(rows, levels));
+        let plan = CheckPlan::new(check_name("ks_test", &format!("{what}{shown}")), expected, evaluation).on([column]);
+        Ok(levels.warning(plan, |least| format!("p at least {least}")))
     }
 }
 
-fn judge(rows: &[Vec<Value>], least: f64) -> Verdict {
+fn judge(rows: &[Vec<Value>], levels: Levels<f64>) -> Verdict {
     let [row] = rows else { return params::unexpected(rows) };
     let (Some(d), Some(n)) = (params::number(row, 0), params::number(row, 1)) else {
         return Verdict::whole(true, "no values to compare");
@@ -201,5 +205,5 @@ fn judge(rows: &[Vec<Value>], least: f64) -> Verdict {
         },
     };
     let p = kolmogorov_tail(size.sqrt() * d);
-    Verdict::whole(p >= least, format!("D = {d:.6}, p = {p:.6}"))
+    levels.judge(|least| p >= least, format!("D = {d:.6}, p = {p:.6}"))
 }

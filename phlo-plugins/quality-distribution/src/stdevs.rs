@@ -5,7 +5,7 @@ use phlo_plugin::quality::{Value, quote};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::params::{self, double, invalid, is_finite, literal};
+use crate::params::{self, Levels, MaxWarning, double, invalid, is_finite, literal};
 
 /// Values are within n standard deviations of their mean.
 ///
@@ -48,6 +48,9 @@ pub struct MeanStdevsParams {
     /// How many of them the mean may be away; 3 unless set.
     #[serde(default)]
     pub max: Option<f64>,
+    /// How many of them away it warns, and the commit goes on: `{max: 2}`.
+    #[serde(default)]
+    pub warn: Option<MaxWarning>,
 }
 
 /// Values are within n standard deviations of the mean of the values before them.
@@ -158,13 +161,13 @@ fn preceded(value: &str, keys: &[String], order: &str, previous: u32) -> String 
 }
 
 // Of what overflowed nothing is known: everything finite is near an infinity, and within so many of them.
-fn judged_mean(found: f64, unit: Option<f64>, mean: f64, most: f64) -> Verdict {
+fn judged_mean(found: f64, unit: Option<f64>, mean: f64, levels: Levels<f64>) -> Verdict {
     let off = (found - mean).abs();
     let near = found.is_finite() && off <= 1e-9 * found.abs().max(mean.abs());
     match unit {
         Some(unit) => {
-            let within = off.is_finite() && unit.is_finite() && (near || off <= most * unit);
-            Verdict::whole(within, format!("mean {found:.6}, standard deviation {unit:.6}"))
+            let within = |most: f64| off.is_finite() && unit.is_finite() && (near || off <= most * unit);
+            levels.judge(within, format!("mean {found:.6}, standard deviation {unit:.6}"))
         }
         None => Verdict::whole(near, format!("mean {found:.6} of one value")),
     }
@@ -218,10 +221,9 @@ impl Quality for MeanStdevs {
     const TOLERANCE: bool = false;
 
     fn check(&self, params: MeanStdevsParams, target: &CheckTarget) -> Result<CheckPlan> {
-        let MeanStdevsParams { column, mean, stdev, max } = params;
+        let MeanStdevsParams { column, mean, stdev, max, warn } = params;
         params::numeric("column", &column, target)?;
-        let most = max.unwrap_or(USUAL);
-        params::limit("max", most, f64::INFINITY)?;
+        let levels = Levels::of_max(max.unwrap_or(USUAL), warn)?;
         if !mean.is_finite() {
             return Err(invalid(format!("`mean` is {mean}")).hint("write a finite number"));
         }
@@ -237,12 +239,13 @@ impl Quality for MeanStdevs {
         let expressions = [format!("avg({finite})"), format!("stddev_samp({finite})")];
         let judge = move |values: &[Value]| {
             let Some(found) = params::number(values, 0) else { return Verdict::whole(false, "no value, so no mean") };
-            judged_mean(found, stdev.or_else(|| params::number(values, 1)), mean, most)
+            judged_mean(found, stdev.or_else(|| params::number(values, 1)), mean, levels)
         };
         let unit = stdev.map(|stdev| format!(" of {stdev}")).unwrap_or_default();
         let name = check_name("mean_stdevs", &format!("{column}, {mean}{unit}{}", shown(max)));
-        let expected = format!("the mean of {column} within {most} standard deviations{unit} of {mean}");
-        Ok(CheckPlan::new(name, expected, Evaluation::aggregates(expressions, judge)).on([column]))
+        let expected = format!("the mean of {column} within {} standard deviations{unit} of {mean}", levels.fails);
+        let plan = CheckPlan::new(name, expected, Evaluation::aggregates(expressions, judge)).on([column]);
+        Ok(levels.warning(plan, |most| format!("within {most}")))
     }
 }
 
@@ -321,7 +324,7 @@ mod tests {
             (1.0, Some(0.0), 1.0, true),
             (1.0, None, 2.0, false),
         ] {
-            let verdict = judged_mean(found, unit, mean, 3.0);
+            let verdict = judged_mean(found, unit, mean, Levels::of_max(3.0, None).unwrap());
             assert_eq!(verdict.passed, passed, "{found} and {unit:?} for {mean}");
         }
     }

@@ -53,6 +53,20 @@ pub struct Measure {
     pub absolute: Option<f64>,
     /// By which fraction of the other side's value the two of this one may differ; as of all unless set.
     pub relative: Option<f64>,
+    /// How far the two values of this one may differ lest it warn; as of all unless this one has an allowance of its own.
+    pub warn: Option<Allowance>,
+}
+
+/// How far two values may differ lest it warn: the wider of the two counts.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Allowance {
+    /// By how much; less than the other `absolute`.
+    #[serde(default)]
+    pub absolute: Option<f64>,
+    /// By which fraction of the other side's value; less than the other `relative`.
+    #[serde(default)]
+    pub relative: Option<f64>,
 }
 
 /// An aggregate that is compared.
@@ -61,6 +75,43 @@ struct Compared {
     what: What,
     absolute: Option<f64>,
     relative: Option<f64>,
+    warn: Option<Allowance>,
+}
+
+/// How far the two values of an aggregate may differ: `absolute` or `relative`, whichever is wider.
+#[derive(Clone, Copy)]
+struct Within {
+    absolute: f64,
+    relative: f64,
+}
+
+impl fmt::Display for Within {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.absolute, self.relative) {
+            (absolute, 0.0) => write!(f, "within {absolute}"),
+            (0.0, relative) => write!(f, "within {relative} of it"),
+            (absolute, relative) => write!(f, "within {absolute} or {relative} of it"),
+        }
+    }
+}
+
+impl Allowance {
+    /// What it allows, within what is allowed at all.
+    fn within(self, all: Within, usual: f64) -> Result<Within> {
+        let Self { absolute, relative } = self;
+        if absolute.is_none() && relative.is_none() {
+            return Err(invalid("`warn` has neither `absolute` nor `relative`")
+                .hint("give one of them, e.g. `warn: {relative: 0.01}`, or remove `warn`"));
+        }
+        for (field, inner, outer) in [("absolute", absolute, all.absolute), ("relative", relative, all.relative)] {
+            params::allowance(&format!("warn.{field}"), inner)?;
+            if let Some(inner) = inner.filter(|inner| *inner >= outer) {
+                return Err(invalid(format!("`warn.{field}` is {inner}, not below `{field}`, which is {outer}"))
+                    .hint(format!("beyond `{field}` the check fails: write less, or leave it out")));
+            }
+        }
+        Ok(Within { absolute: absolute.unwrap_or(0.0), relative: relative.unwrap_or(usual) })
+    }
 }
 
 enum What {
@@ -108,7 +159,8 @@ impl Aggregate {
             Self::Sql(sql) => Measure { sql: Some(sql), ..Measure::default() },
             Self::Measure(measure) => *measure,
         };
-        let Measure { sum, mean, min, max, count, count_distinct, sql, this, other, absolute, relative } = measure;
+        let Measure { sum, mean, min, max, count, count_distinct, sql, this, other, absolute, relative, warn } =
+            measure;
         let functions = [
             (Function::Sum, sum),
             (Function::Mean, mean),
@@ -150,11 +202,15 @@ impl Aggregate {
         }
         params::allowance("absolute", absolute)?;
         params::allowance("relative", relative)?;
-        Ok(Compared { name: name.unwrap_or_else(|| what.to_string()), what, absolute, relative })
+        Ok(Compared { name: name.unwrap_or_else(|| what.to_string()), what, absolute, relative, warn })
     }
 }
 
 impl Compared {
+    fn has_own(&self) -> bool {
+        self.absolute.is_some() || self.relative.is_some()
+    }
+
     fn column(&self) -> Option<&String> {
         match &self.what {
             What::Function(_, column) => Some(column),
@@ -162,19 +218,20 @@ impl Compared {
         }
     }
 
-    // Whether its last digits depend on the order of the rows.
-    fn is_inexact(&self, target: &CheckTarget) -> bool {
-        match &self.what {
+    /// By which fraction its values may differ unless it is said: where its last digits depend on the order of the rows.
+    fn usual(&self, target: &CheckTarget) -> f64 {
+        let inexact = match &self.what {
             What::Function(Function::Sum, column) => scale(target.column_type(column)).is_none(),
             What::Function(Function::Mean, _) => true,
             _ => false,
-        }
+        };
+        if inexact { 1e-9 } else { 0.0 }
     }
 
     fn sql(&self, side: &Side<'_>, target: &CheckTarget) -> String {
         let (function, column) = match &self.what {
-            What::Sql(sql) => return sql.clone(),
-            What::Pair([this, other]) => return if side.number == 0 { this.clone() } else { other.clone() },
+            What::Sql(sql) => return one_expression(sql),
+            What::Pair([this, other]) => return one_expression(if side.number == 0 { this } else { other }),
             What::Function(function, column) => (function, column),
         };
         let data_type = target.column_type(column);
@@ -205,6 +262,12 @@ impl Compared {
             .collect::<Vec<_>>()
             .join(" ")
     }
+}
+
+/// What people wrote, as one expression, whatever it is; a comment at its end ends there.
+fn one_expression(sql: &str) -> String {
+    let end = if sql.contains("--") { "\n" } else { "" };
+    format!("({sql}{end})")
 }
 
 fn allowed(word: &str, value: Option<f64>) -> String {
@@ -256,6 +319,9 @@ pub struct AggregatesParams {
     /// last digits depend on the order of the rows.
     #[serde(default)]
     pub relative: Option<f64>,
+    /// How far two values may differ lest it warn, while the commit goes on: `{relative: 0.01}` beside `relative: 0.05`.
+    #[serde(default)]
+    pub warn: Option<Allowance>,
 }
 
 /// Several aggregates are what they are in another table, over the whole or for each group.
@@ -287,6 +353,10 @@ pub struct MultiParams {
     /// By which fraction of the other side's value two may differ, of aggregates that do not say it themselves; as in `reconcile_aggregates` unless set.
     #[serde(default)]
     pub relative: Option<f64>,
+    /// How far two values may differ lest it warn, while the commit goes on, of aggregates that have no allowance of their own:
+    /// `{relative: 0.01}` beside `relative: 0.05`.
+    #[serde(default)]
+    pub warn: Option<Allowance>,
 }
 
 /// Makes `reconcile_aggregates` checks.
@@ -297,9 +367,9 @@ impl Quality for ReconcileAggregates {
     type Params = AggregatesParams;
 
     fn check(&self, params: AggregatesParams, target: &CheckTarget) -> Result<CheckPlan> {
-        let AggregatesParams { with, aggregate, by, other_names, other_where, absolute, relative } = params;
+        let AggregatesParams { with, aggregate, by, other_names, other_where, absolute, relative, warn } = params;
         let aggregates = vec![aggregate.compared(None)?];
-        let common = Common { with, by, other_names, other_where, absolute, relative };
+        let common = Common { with, by, other_names, other_where, absolute, relative, warn };
         common.plan("reconcile_aggregates", aggregates, target)
     }
 }
@@ -312,11 +382,11 @@ impl Quality for ReconcileMulti {
     type Params = MultiParams;
 
     fn check(&self, params: MultiParams, target: &CheckTarget) -> Result<CheckPlan> {
-        let MultiParams { with, aggregates, by, other_names, other_where, absolute, relative } = params;
+        let MultiParams { with, aggregates, by, other_names, other_where, absolute, relative, warn } = params;
         if aggregates.is_empty() {
             return Err(invalid("`aggregates` is empty").hint("name at least one, e.g. `{rows: \"count(*)\"}`"));
         }
-        let common = Common { with, by, other_names, other_where, absolute, relative };
+        let common = Common { with, by, other_names, other_where, absolute, relative, warn };
         let aggregates = aggregates.into_iter().map(|(name, aggregate)| aggregate.compared(Some(name)));
         common.plan("reconcile_multi", aggregates.collect::<Result<_>>()?, target)
     }
@@ -329,26 +399,44 @@ struct Common {
     other_where: Option<String>,
     absolute: Option<f64>,
     relative: Option<f64>,
+    warn: Option<Allowance>,
 }
 
 impl Common {
+    /// How far the values of an aggregate may differ, and how far lest it warn.
+    fn allowed(&self, one: &Compared, target: &CheckTarget) -> Result<(Within, Option<Within>)> {
+        let usual = one.usual(target);
+        let all = Within {
+            absolute: one.absolute.or(self.absolute).unwrap_or(0.0),
+            relative: one.relative.or(self.relative).unwrap_or(usual),
+        };
+        let warn = one.warn.or(self.warn.filter(|_| !one.has_own()));
+        Ok((all, warn.map(|warn| warn.within(all, usual)).transpose()?))
+    }
+
     fn plan(self, kind: &str, aggregates: Vec<Compared>, target: &CheckTarget) -> Result<CheckPlan> {
-        let Self { with, by, other_names, other_where, absolute, relative } = self;
+        params::allowance("absolute", self.absolute)?;
+        params::allowance("relative", self.relative)?;
+        let allowances: Vec<_> = aggregates.iter().map(|one| self.allowed(one, target)).collect::<Result<_>>()?;
+        let Self { with, by, other_names, other_where, absolute, relative, warn } = self;
         if !by.is_empty() {
             params::distinct("by", &by)?;
         }
-        params::allowance("absolute", absolute)?;
-        params::allowance("relative", relative)?;
+        if warn.is_some() && aggregates.iter().all(|one| one.warn.is_some() || one.has_own()) {
+            return Err(invalid("`warn` has no say: each aggregate has an allowance of its own")
+                .hint("write `warn` beside these, or remove it"));
+        }
         let columns = aggregates.iter().filter_map(Compared::column);
         let mut used: Vec<String> = by.iter().chain(columns).cloned().collect();
         used.sort();
         used.dedup();
         let sides = params::sides(&with, target, other_where.as_ref(), &other_names, &used)?;
-        let judged = judged(&sides, &by, &aggregates, target, absolute, relative);
-        let (query, show) = queries(&judged, &by, &aggregates);
+        let judged = judged(&sides, &by, &aggregates, target, &allowances);
+        let warns = allowances.iter().any(|(_, warn)| warn.is_some());
+        let (query, show) = queries(&judged, &by, &aggregates, warns);
         let names: Vec<String> = aggregates.iter().map(|one| one.name.clone()).collect();
         let grouped = !by.is_empty();
-        let verdict = move |rows: &[Vec<Value>]| judge(rows, &names, grouped);
+        let verdict = move |rows: &[Vec<Value>]| judge(rows, &names, grouped, warns);
 
         let what = aggregates.iter().map(Compared::told).collect::<Vec<_>>().join(", ");
         let groups = if grouped { format!("by {}", by.join(", ")) } else { String::new() };
@@ -367,6 +455,9 @@ impl Common {
         let evaluation = Evaluation::Query { query, verdict: Arc::new(verdict), show: Some(show) };
         let plan = CheckPlan::new(params::name(kind, &name), one_line(&expected), evaluation).on(used);
         let plan = plan.counting(if grouped { "group" } else { "table" });
+        let within = aggregates.iter().zip(&allowances).filter_map(|(one, (_, warn))| Some((&one.name, (*warn)?)));
+        let within: Vec<_> = within.map(|(name, warn)| format!("{name} {warn}")).collect();
+        let plan = if warns { plan.warning(one_line(&within.join(", "))) } else { plan };
         Ok(with.read_by(plan, target))
     }
 }
@@ -377,8 +468,7 @@ fn judged(
     by: &[String],
     aggregates: &[Compared],
     target: &CheckTarget,
-    absolute: Option<f64>,
-    relative: Option<f64>,
+    allowances: &[(Within, Option<Within>)],
 ) -> String {
     let keys = params::keys(by.len());
     let both = params::both(sides, |side| {
@@ -386,7 +476,9 @@ fn judged(
         let groups: Vec<String> = by.iter().map(key).collect();
         let keyed = groups.iter().zip(&keys).map(|(sql, alias)| format!("{sql} AS {alias}"));
         let values = aggregates.iter().enumerate().map(|(at, a)| format!("{} AS \"_a{at}\"", a.sql(side, target)));
-        side.select(&keyed.chain(values).collect::<Vec<_>>(), &groups)
+        // Beside an aggregate no expression over single rows is let through.
+        let rows = "count(*) AS \"_rows\"".to_owned();
+        side.select(&keyed.chain(values).chain([rows]).collect::<Vec<_>>(), &groups)
     });
     let (list, group) = match keys.as_slice() {
         [] => (String::new(), String::new()),
@@ -405,24 +497,23 @@ fn judged(
          FROM {both}{group})",
         values.join(", ")
     );
-    let agree: Vec<_> = aggregates
-        .iter()
-        .enumerate()
-        .map(|(at, one)| {
-            let absolute = one.absolute.or(absolute).unwrap_or(0.0);
-            let relative = one.relative.or(relative).unwrap_or(if one.is_inexact(target) { 1e-9 } else { 0.0 });
-            format!("{} AS \"_ok{at}\"", agrees(at, absolute, relative))
-        })
-        .collect();
-    let all: Vec<_> = (0..aggregates.len()).map(|at| format!("\"_ok{at}\"")).collect();
+    let mut agree = Vec::new();
+    let (mut all, mut fine) = (Vec::new(), Vec::new());
+    for (at, (within, warn)) in allowances.iter().enumerate() {
+        agree.push(format!("{} AS \"_ok{at}\"", agrees(at, *within)));
+        all.push(format!("\"_ok{at}\""));
+        fine.extend(warn.map(|warn| agrees(at, warn)));
+    }
+    // Of what is fine nobody is told; it is not asked where nothing warns.
+    let fine = if fine.is_empty() { String::new() } else { format!(", {} AS \"_fine\"", fine.join(" AND ")) };
     format!(
-        "(SELECT *, \"_here\" > 0 AND \"_there\" > 0 AND {} AS \"_ok\" FROM (SELECT *, {} FROM {pairs}))",
+        "(SELECT *, \"_here\" > 0 AND \"_there\" > 0 AND {} AS \"_ok\" FROM (SELECT *, {}{fine} FROM {pairs}))",
         all.join(" AND "),
         agree.join(", ")
     )
 }
 
-fn agrees(at: usize, absolute: f64, relative: f64) -> String {
+fn agrees(at: usize, Within { absolute, relative }: Within) -> String {
     // In parentheses: what follows binds closer than `FROM`.
     let same = format!("(\"_h{at}\" IS NOT DISTINCT FROM \"_t{at}\")");
     if absolute == 0.0 && relative == 0.0 {
@@ -438,7 +529,7 @@ fn agrees(at: usize, absolute: f64, relative: f64) -> String {
     )
 }
 
-fn queries(judged: &str, by: &[String], aggregates: &[Compared]) -> (String, String) {
+fn queries(judged: &str, by: &[String], aggregates: &[Compared], warns: bool) -> (String, String) {
     let mut items = vec![
         "count(*) AS \"groups\"".to_owned(),
         "count(*) FILTER (WHERE NOT \"_ok\") AS \"differ\"".to_owned(),
@@ -454,6 +545,9 @@ fn queries(judged: &str, by: &[String], aggregates: &[Compared]) -> (String, Str
             items.push(format!("first_value(CAST(\"_t{at}\" AS VARCHAR)) AS \"there{at}\""));
         }
     }
+    if warns {
+        items.push("count(*) FILTER (WHERE \"_ok\" AND NOT \"_fine\") AS \"warned\"".to_owned());
+    }
     let query = format!("SELECT {} FROM {judged}", items.join(", "));
     let keys = params::keys(by.len());
     let mut shown: Vec<_> =
@@ -462,16 +556,20 @@ fn queries(judged: &str, by: &[String], aggregates: &[Compared]) -> (String, Str
         shown.push(format!("\"_h{at}\" AS {}", quote(&format!("{name} here"))));
         shown.push(format!("\"_t{at}\" AS {}", quote(&format!("{name} there"))));
     }
-    let order = if keys.is_empty() { String::new() } else { format!(" ORDER BY {}", keys.join(", ")) };
-    (query, format!("SELECT {} FROM {judged} WHERE NOT \"_ok\"{order}", shown.join(", ")))
+    // What fails comes before what warns.
+    let (bad, first) = if warns { ("NOT (\"_ok\" AND \"_fine\")", Some("\"_ok\"")) } else { ("NOT \"_ok\"", None) };
+    let order: Vec<_> = first.into_iter().chain(keys.iter().map(String::as_str)).collect();
+    let order = if order.is_empty() { String::new() } else { format!(" ORDER BY {}", order.join(", ")) };
+    (query, format!("SELECT {} FROM {judged} WHERE {bad}{order}", shown.join(", ")))
 }
 
-fn judge(rows: &[Vec<Value>], names: &[String], grouped: bool) -> Verdict {
+fn judge(rows: &[Vec<Value>], names: &[String], grouped: bool, warns: bool) -> Verdict {
     let [row] = rows else { return params::unexpected(rows) };
     let number = |at: usize| params::whole(row, at);
     let (Some(groups), Some(differ), Some(here), Some(there)) = (number(0), number(1), number(2), number(3)) else {
         return params::unexpected(rows);
     };
+    let warned = if warns { params::whole(row, row.len() - 1).unwrap_or_default() } else { 0 };
     let observed = if grouped {
         let of: Vec<_> = names
             .iter()
@@ -480,7 +578,10 @@ fn judge(rows: &[Vec<Value>], names: &[String], grouped: bool) -> Verdict {
             .filter(|(_, count)| *count > 0)
             .map(|(name, count)| format!("{name} differs in {}", thousands(count)))
             .collect();
-        let of = if of.is_empty() { String::new() } else { format!("; {}", of.join(", ")) };
+        let mut of = if of.is_empty() { String::new() } else { format!("; {}", of.join(", ")) };
+        if warned > 0 {
+            of = format!("{of}; {} further apart than is fine", counted(warned, "group"));
+        }
         let (here, there) = (thousands(here), thousands(there));
         format!(
             "{} of {} differ: {here} missing here, {there} missing there{of}",
@@ -499,5 +600,12 @@ fn judge(rows: &[Vec<Value>], names: &[String], grouped: bool) -> Verdict {
             |(at, name): (usize, &String)| format!("{name} {} here, {} there", value(5 + at * 3), value(6 + at * 3));
         names.iter().enumerate().map(one).collect::<Vec<_>>().join("; ")
     };
-    Verdict { passed: true, violations: differ, total: Some(groups), observed: Some(observed) }
+    // Without levels of its own, `tolerance` decides.
+    let passed = !warns || differ == 0;
+    Verdict {
+        passed,
+        violations: if differ == 0 { warned } else { differ },
+        total: Some(groups),
+        observed: Some(observed),
+    }
 }

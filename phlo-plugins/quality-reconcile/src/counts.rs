@@ -55,6 +55,7 @@ impl Quality for ReconcileCounts {
 
     fn check(&self, params: CountsParams, target: &CheckTarget) -> Result<CheckPlan> {
         let CountsParams { with, other_where, factor, compare, absolute } = params;
+        params::another(&with, target)?;
         params::predicate(other_where.as_ref())?;
         let times = factor.unwrap_or(1.0);
         if !times.is_finite() || times <= 0.0 {

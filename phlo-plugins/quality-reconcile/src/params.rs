@@ -24,6 +24,16 @@ pub(crate) fn distinct(field: &str, columns: &[String]) -> Result<()> {
     }
 }
 
+/// Refuses to compare an asset with itself.
+pub(crate) fn another(with: &With, target: &CheckTarget) -> Result<()> {
+    if with.is_this(target) {
+        return Err(
+            invalid(format!("`with` is `{}` itself, which is as it is", target.asset)).hint("name another asset")
+        );
+    }
+    Ok(())
+}
+
 /// Refuses a predicate without anything in it.
 pub(crate) fn predicate(other_where: Option<&String>) -> Result<()> {
     if other_where.is_some_and(|text| text.trim().is_empty()) {
@@ -58,6 +68,7 @@ pub(crate) fn sides<'a>(
     names: &'a BTreeMap<String, String>,
     used: &[String],
 ) -> Result<[Side<'a>; 2]> {
+    another(with, target)?;
     predicate(other_where)?;
     if let Some(inert) = names.keys().find(|name| !used.contains(name)) {
         let message = format!("`other_names` has `{inert}`, which is none of the columns that are compared");

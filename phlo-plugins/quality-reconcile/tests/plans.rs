@@ -92,6 +92,20 @@ fn what_cannot_be_meant_is_refused_with_the_next_step() {
             "reconcile_aggregates: { with: a.c, aggregate: { other: 'sum(i)' } }",
             "the aggregate has `other` without `this` [",
         ),
+        ("reconcile_counts: a.b", "`with` is `a.b` itself, which is as it is [name another asset]"),
+        ("reconcile_keys: { with: a.b, key: [i] }", "`with` is `a.b` itself"),
+        (
+            "reconcile_aggregates: { with: a.c, aggregate: { sum: i }, relative: 0.05, warn: {} }",
+            "`warn` has neither `absolute` nor `relative` [",
+        ),
+        (
+            "reconcile_aggregates: { with: a.c, aggregate: { sum: i }, relative: 0.05, warn: { relative: 0.05 } }",
+            "`warn.relative` is 0.05, not below `relative`, which is 0.05 [beyond `relative` the check fails: write less, or leave it out]",
+        ),
+        (
+            "reconcile_aggregates: { with: a.c, aggregate: { sum: i, absolute: 5 }, warn: { absolute: 1 } }",
+            "`warn` has no say: each aggregate has an allowance of its own [write `warn` beside these, or remove it]",
+        ),
         ("reconcile_aggregates: { with: a.c, aggregate: ' ' }", "the aggregate is empty [write SQL, e.g. `count(*)`]"),
         ("reconcile_aggregates: { with: a.c, aggregate: { sql: '' } }", "the aggregate is empty ["),
         (

@@ -173,6 +173,9 @@ impl DeltaStage {
         if let WriteMode::Merge { keys } = &request.mode {
             merge::check_keys(keys, &request.schema, &evolution.schema)?;
         }
+        if !request.unique_key.is_empty() {
+            merge::check_keys(&request.unique_key, &request.schema, &evolution.schema)?;
+        }
         let stage = uuid::Uuid::now_v7().simple().to_string();
         let marker = Marker {
             stage: stage.clone(),
@@ -284,7 +287,8 @@ impl DeltaStage {
     }
 
     /// What a merge does to the table: with more shares of the keys, one after another, where they do not fit in memory at once.
-    async fn merge(&self, session: &SessionContext, keys: &[String]) -> Result<merge::Rewrite> {
+    /// Refuses staged rows that share a key, and if they are merged, writes anew what of the table has theirs.
+    async fn with_keys(&self, session: &SessionContext, keys: &[String], merges: bool) -> Result<merge::Rewrite> {
         let session = &merge::session(session);
         let staged = merge::Staged {
             provider: self.staged_scan().await?,
@@ -296,7 +300,7 @@ impl DeltaStage {
         loop {
             let attempt = async {
                 merge::refuse_duplicates(session, &staged, shares, &self.request.table).await?;
-                let Some(base) = &self.base else { return Ok(merge::Rewrite::default()) };
+                let Some(base) = self.base.as_ref().filter(|_| merges) else { return Ok(merge::Rewrite::default()) };
                 merge::rewrite_matching(
                     session,
                     base,
@@ -432,6 +436,10 @@ impl Stage for DeltaStage {
 
         // What of the table goes, and what of that is written anew.
         let mut rewrite = merge::Rewrite::default();
+        // A merge looks at its keys by itself.
+        if !self.request.unique_key.is_empty() && !matches!(self.request.mode, WriteMode::Merge { .. }) {
+            self.with_keys(session, &self.request.unique_key, false).await?;
+        }
         match &self.request.mode {
             WriteMode::Overwrite => {
                 rewrite.removed = self
@@ -445,7 +453,7 @@ impl Stage for DeltaStage {
                     rewrite = merge::rewrite_all(session, base, &self.shared.folder, false, || self.rewriter()).await?;
                 }
             }
-            WriteMode::Merge { keys } => rewrite = self.merge(session, keys).await?,
+            WriteMode::Merge { keys } => rewrite = self.with_keys(session, keys, true).await?,
         }
 
         let (fresh, rewritten) = {

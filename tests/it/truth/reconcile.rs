@@ -78,6 +78,12 @@ fn near(a: &[&Cell], b: &[&Cell], absolute: f64) -> bool {
     }
 }
 
+/// The groups that fail; if there is none, those that warn.
+fn levels(failed: Expected, warned: Expected) -> Expected {
+    let (fails, warns) = (failed.violations != Some(0), warned.violations != Some(0));
+    if fails { failed.levels(false, false) } else { warned.levels(true, !warns) }
+}
+
 fn missing(rows: &Rows, columns: &[&str], here: bool, there: bool) -> Expected {
     let (a, b) = (bag(rows, columns), bag(other(rows), columns));
     let all: BTreeSet<_> = a.keys().chain(b.keys()).collect();
@@ -326,6 +332,34 @@ pub(super) const RECONCILED: &[Truth] = &[
         "reconcile_aggregates: { with: truth.other, aggregate: { sql: 'count(*)', absolute: 2 }, by: [k], absolute: 0 }",
         "select count(*) from (select k, count(*) n from t group by k) a full join (select k, count(*) n from other group by k) b on a.k is not distinct from b.k where a.n is null or b.n is null or abs(a.n - b.n) > 2",
         |rows| unlike(rows, &["k"], "id", |a, b| a.len().abs_diff(b.len()) <= 2),
+    ),
+    Truth::new(
+        "reconcile_aggregates: { with: truth.other, aggregate: { sql: 'count(*)', absolute: 6, warn: { absolute: 1 } }, by: [k] }",
+        "select case when count(*) filter (f) > 0 then count(*) filter (f) else count(*) filter (w) end from \
+         (select a.n is null or b.n is null or abs(a.n - b.n) > 6 f, abs(a.n - b.n) > 1 w from (select k, count(*) n from t group by k) a \
+         full join (select k, count(*) n from other group by k) b on a.k is not distinct from b.k)",
+        |rows| {
+            let off = |most: usize| unlike(rows, &["k"], "id", |a, b| a.len().abs_diff(b.len()) <= most);
+            levels(off(6), off(1))
+        },
+    ),
+    Truth::new(
+        "reconcile_multi: { with: truth.other, absolute: 40, relative: 0.5, warn: { absolute: 2 }, aggregates: \
+         { f: { sum: f }, rows: { sql: 'count(*)', absolute: 50 } } }",
+        "select case when (a.f is distinct from b.f and not coalesce(isfinite(a.f - b.f) and abs(a.f - b.f) <= greatest(40, 0.5 * abs(b.f)), false)) \
+         or abs(a.n - b.n) > greatest(50, 0.5 * b.n) then 'failed' when a.f is distinct from b.f and not coalesce(isfinite(a.f - b.f) \
+         and abs(a.f - b.f) <= greatest(2, 1e-9 * abs(b.f)), false) then 'warned' else 'passed' end \
+         from (select sum(f) f, count(*) n from t) a, (select sum(f) f, count(*) n from other) b",
+        |rows| {
+            let off = |absolute: f64, relative: f64| {
+                unlike(rows, &[], "f", |a, b| {
+                    let there = b.iter().filter_map(|cell| cell.number()).sum::<f64>().abs();
+                    near(a, b, absolute.max(relative * if there.is_finite() { there } else { 0.0 }))
+                        && (a.len().abs_diff(b.len()) as f64) <= f64::max(50.0, 0.5 * b.len() as f64)
+                })
+            };
+            levels(off(40.0, 0.5), off(2.0, 0.0))
+        },
     ),
     Truth::new(
         "reconcile_multi: { with: truth.other, by: [k], absolute: 2.5, aggregates: { f: { sum: f }, i8: { sum: i8, absolute: 0 }, \

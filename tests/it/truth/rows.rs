@@ -367,6 +367,16 @@ pub(super) const KEYS: &[Truth] = &[
         },
     ),
     Truth::new(
+        "uniqueness: { columns: [i], min: 0.1, max: 0.95, warn: { min: 0.5 } }",
+        "select case when n = 0 or d / n between 0.5 and 0.95 then 'passed' when d / n between 0.1 and 0.5 then 'warned' else 'failed' end \
+         from (select count(distinct i) d, count(i) n from t)",
+        |rows| {
+            let (distinct, all) = (groups(rows, &["i"]).len() as f64, rows.values("i").len() as f64);
+            let within = |min: f64| all == 0.0 || (min..=0.95).contains(&(distinct / all));
+            Expected::default().levels(within(0.1), within(0.5))
+        },
+    ),
+    Truth::new(
         "uniqueness: { columns: [s, k], measure: unique, min: 0.5 }",
         "select coalesce(sum((c = 1)::int) / nullif(sum(c), 0) >= 0.5, true) from (select count(*) c from t where s is not null and k is not null group by s, k)",
         |rows| {

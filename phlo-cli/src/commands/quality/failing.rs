@@ -29,6 +29,18 @@ impl Shows {
         Self { sensitive, own }
     }
 
+    /// Why rows cannot be shown. What goes wrong with a value, the message quotes.
+    pub(super) fn told(&self, err: Error) -> Error {
+        match self.sensitive.first() {
+            Some(column) => {
+                let code = err.code();
+                let message = format!("{}, told without its message, which may quote `{column}`", code.title());
+                Error::new(code, message).hint(format!("`phlo explain {code}` tells more"))
+            }
+            None => err,
+        }
+    }
+
     /// The columns of rows that are hidden. What the kept sample shows may be shown, and what it hides may not: the audit knew what its
     /// query makes a column of, and a query may give any value the name of one of the table's.
     fn hidden(&self, batch: &RecordBatch, result: &CheckResult) -> Vec<String> {
@@ -36,6 +48,8 @@ impl Shows {
             result.sample.iter().filter_map(|row| row.get(name)).filter(|value| !value.is_null()).collect()
         };
         let sampled = |name: &str| !values(name).is_empty() && values(name).iter().all(|value| *value != MASKED);
+        // Of a query that people write, a name says nothing of what is in the column.
+        let written = result.kind == "sql";
         let masked = |name: &str| result.sample.is_empty() || values(name).iter().any(|value| *value == MASKED);
         let schema = batch.schema();
         let counts = |name: &str| {
@@ -43,6 +57,7 @@ impl Shows {
         };
         let shown = |name: &String| match &self.own {
             None => true,
+            Some(_) if written => sampled(name),
             Some(own) => sampled(name) || (!masked(name) && (own.contains(name) || counts(name))),
         };
         let names = schema.fields().iter().map(|field| field.name());

@@ -7,6 +7,7 @@ use arrow_array::types::{Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
 use datafusion::catalog::TableProvider;
+use datafusion::error::DataFusionError;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{DataFrame, SessionContext};
 use futures::TryStreamExt;
@@ -90,6 +91,10 @@ impl Check {
             Evaluation::Violations { query } => {
                 let frame = select(session, query).await?;
                 let count = frame.clone().count().await.map_err(map_error)?;
+                // To be counted, rows need not be computed, and those that cannot be are none.
+                if count > 0 {
+                    computed(frame.clone()).await?;
+                }
                 self.counted(count as u64, total, frame, query).await
             }
             Evaluation::Count { count, show } => {
@@ -170,6 +175,19 @@ impl Check {
                 Ok(Vec::new())
             }
         }
+    }
+}
+
+/// Whether each row of a query can be computed. For want of memory they need not be: that they are there is known.
+async fn computed(frame: DataFrame) -> Result<()> {
+    let drained = async {
+        let mut rows = frame.execute_stream().await?;
+        while rows.try_next().await?.is_some() {}
+        Ok::<_, DataFusionError>(())
+    };
+    match drained.await {
+        Err(err) if !matches!(err.find_root(), DataFusionError::ResourcesExhausted(_)) => Err(map_error(err)),
+        _ => Ok(()),
     }
 }
 

@@ -54,9 +54,15 @@ impl JsonSchema for With {
 }
 
 impl With {
+    /// Whether it is the checked asset itself, whose table queries call `this`.
+    pub fn is_this(&self, target: &CheckTarget) -> bool {
+        matches!(self, Self::Asset(key) if *key == target.asset)
+    }
+
     /// Its name in SQL. That of a source is made of what is read, so that results of before still tell it after an edit.
     pub fn table(&self, target: &CheckTarget) -> String {
         match self {
+            Self::Asset(_) if self.is_this(target) => "this".to_owned(),
             Self::Asset(key) => key.parts().map(quote).collect::<Vec<_>>().join("."),
             Self::Source(node) => {
                 let asset = target.asset.as_str().replace('.', "__");

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::{class, of_texts, side};
 use crate::params::{self, invalid};
+use crate::table::bounds::{Bounds, Warning};
 
 /// Keys as SQL, `key AS name` and `key` alone.
 fn keys(target: &CheckTarget, columns: &[String]) -> (String, String) {
@@ -160,6 +161,21 @@ pub struct UniquenessParams {
     /// The highest fraction allowed.
     #[serde(default)]
     pub max: Option<f64>,
+    /// Bounds within the others: beyond them the check warns, and the commit goes on.
+    #[serde(default)]
+    pub warn: Option<FractionWarning>,
+}
+
+/// Bounds that warn.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FractionWarning {
+    /// Below this fraction it warns; above the check's own `min`.
+    #[serde(default)]
+    pub min: Option<f64>,
+    /// Above this fraction it warns; below the check's own `max`.
+    #[serde(default)]
+    pub max: Option<f64>,
 }
 
 /// Makes `uniqueness` checks.
@@ -171,9 +187,10 @@ impl Quality for Uniqueness {
     const TOLERANCE: bool = false;
 
     fn check(&self, params: UniquenessParams, target: &CheckTarget) -> Result<CheckPlan> {
-        let UniquenessParams { columns, measure, min, max } = params;
+        let UniquenessParams { columns, measure, min, max, warn } = params;
         params::distinct(&columns)?;
-        for (field, bound) in [("min", min), ("max", max)] {
+        let of_warn = warn.map(|warn| [("warn.min", warn.min), ("warn.max", warn.max)]);
+        for (field, bound) in [("min", min), ("max", max)].into_iter().chain(of_warn.into_iter().flatten()) {
             if let Some(bound) = bound.filter(|bound| !(0.0..=1.0).contains(bound)) {
                 return Err(
                     invalid(format!("`{field}` is {bound}, which is no fraction")).hint("write a number from 0 to 1")
@@ -182,13 +199,13 @@ impl Quality for Uniqueness {
         }
         let (between, wanted) = match (min, max) {
             (None, None) => return Err(invalid("neither `min` nor `max` is given").hint("give one of them, or both")),
-            (Some(min), Some(max)) if min > max => {
-                return Err(invalid(format!("`min` is {min}, above `max`, which is {max}")).hint("swap them"));
-            }
             (Some(min), Some(max)) => (format!("{min}..{max}"), format!("from {min} to {max}")),
             (Some(min), None) => (format!("{min}.."), format!("at least {min}")),
             (None, Some(max)) => (format!("..{max}"), format!("at most {max}")),
         };
+        let warn = warn.map(|warn| Warning::between(warn.min, warn.max));
+        let bounds = Bounds::between(min, max).checked()?.warning(warn.as_ref())?;
+        let warned = bounds.warned();
         let (list, complete) = (columns.join(", "), params::quoted(&columns).join(" IS NOT NULL AND "));
         let (_, group) = keys(target, &columns);
         let query = format!(
@@ -200,16 +217,16 @@ impl Quality for Uniqueness {
             Measure::Unique => "unique",
             Measure::UniqueOfDistinct => "unique of distinct",
         };
-        Ok(CheckPlan::new(
+        let plan = CheckPlan::new(
             check_name("uniqueness", &format!("{list}, {what}, {between}")),
             format!("{what} fraction of {list} {wanted}"),
-            Evaluation::query(query, move |rows| fraction(rows, measure, min, max)),
-        )
-        .on(columns))
+            Evaluation::query(query, move |rows| fraction(rows, measure, &bounds)),
+        );
+        Ok(params::warning(plan.on(columns), warned))
     }
 }
 
-fn fraction(rows: &[Vec<Value>], measure: Measure, min: Option<f64>, max: Option<f64>) -> Verdict {
+fn fraction(rows: &[Vec<Value>], measure: Measure, bounds: &Bounds) -> Verdict {
     let Some([Value::Int(distinct), Value::Int(unique), Value::Int(all)]) = rows.first().map(Vec::as_slice) else {
         return Verdict::whole(false, "no counts");
     };
@@ -222,8 +239,10 @@ fn fraction(rows: &[Vec<Value>], measure: Measure, min: Option<f64>, max: Option
         return Verdict::whole(true, "no values");
     }
     let found = *part as f64 / *whole as f64;
-    let passed = min.is_none_or(|min| found >= min) && max.is_none_or(|max| found <= max);
-    Verdict::whole(passed, format!("{found} ({part} of {whole})"))
+    Verdict {
+        observed: Some(format!("{found} ({part} of {whole})")),
+        ..bounds.judge("the fraction", &Value::Float(found))
+    }
 }
 
 /// No row is there twice.

@@ -98,6 +98,14 @@ pub struct Warning {
     pub rel_tolerance: Option<f64>,
 }
 
+impl Warning {
+    /// On both sides, of numbers.
+    pub(crate) fn between(min: Option<f64>, max: Option<f64>) -> Self {
+        let (min, max) = (min.map(Scalar::Float), max.map(Scalar::Float));
+        Self { min, max, above: None, below: None, abs_tolerance: None, rel_tolerance: None }
+    }
+}
+
 /// What a text among bounds is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reading {
@@ -128,6 +136,22 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
+    /// On both sides, of numbers.
+    pub(crate) fn between(min: Option<f64>, max: Option<f64>) -> Self {
+        Self {
+            min: min.map(Scalar::Float),
+            max: max.map(Scalar::Float),
+            above: None,
+            below: None,
+            equal: None,
+            abs_tolerance: None,
+            rel_tolerance: None,
+            allow_empty: false,
+            reading: Reading::Value,
+            warn: None,
+        }
+    }
+
     /// Refuses what cannot be meant.
     pub(crate) fn checked(self) -> Result<Self> {
         let given: Vec<(&str, &Scalar)> = [

@@ -14,7 +14,8 @@ use crate::params::{self, invalid};
 /// table passes. Keys are compared as SQL compares them, NaN with NaN, and nothing is computed that could overflow. Types without values
 /// in common, a text and a number or a date and a number, are refused before a row is read. `tolerance` is the fraction of rows that may
 /// find no partner. The keys of this table are grouped first, which spills to disk; the join then holds one side's distinct keys in memory.
-/// What a connection or plugin reads is read once for all checks of an audit.
+/// What a connection or plugin reads is read once for all checks of an audit. A table may refer to itself, as employees do to their
+/// managers: each row that comes and each that is there is a partner, of those that `where` leaves.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ForeignKeyParams {
@@ -68,6 +69,9 @@ impl Quality for ForeignKey {
         )
         .on(columns.clone());
         let named = if let With::Asset(key) = &references { key.to_string() } else { table };
+        if references.is_this(target) {
+            return Ok(plan.on(to));
+        }
         for (column, other) in columns.into_iter().zip(to) {
             plan = plan.comparing(column, named.clone(), other);
         }
