@@ -126,6 +126,7 @@ fn a_build_that_cannot_be_is_refused_before_anything_is_compiled() {
         (&["--with", "./nowhere"], "there is no folder `./nowhere`"),
         (&["--with", "a", "--with", "a@2"], "`--with` names `a` twice"),
         (&["--with", "a b"], "names no crate"),
+        (&["--with", "phlo-source-files"], "is a package of phlo's own"),
         (&["--phlo-source", "."], "is no checkout of phlo"),
         (&["--out", "assets"], "is a folder"),
         (&["--repeat", "phlo.yaml"], "is no record of a build"),

@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::app::App;
 use crate::args::{Cli, Create};
 use crate::exit::{Exit, Failure};
-use crate::render::Tone;
+use crate::render::{Tone, word};
 
 pub(crate) fn run(app: &App, args: &Create) -> Result<Exit, Failure> {
     let kind: Kind = args.kind.parse().map_err(refused)?;
@@ -41,8 +41,11 @@ pub(crate) fn run(app: &App, args: &Create) -> Result<Exit, Failure> {
     }
     let dir = folder.display().to_string();
     let at = if folder.is_absolute() { dir.clone() } else { format!("./{dir}") };
-    let of = source.as_ref().map(|path| format!(" --phlo-source {}", path.display())).unwrap_or_default();
-    let next = [format!("cd {dir} && cargo test"), format!("phlo build --with {at}{of}")];
+    let of = source.as_ref().map(|path| format!(" --phlo-source {}", word(&path.display().to_string())));
+    let next = [
+        format!("cd {} && cargo test", word(&dir)),
+        format!("phlo build --with {}{}", word(&at), of.unwrap_or_default()),
+    ];
     let written: Vec<_> = files.iter().map(|(file, _)| file).collect();
     app.printer.answer(
         || {

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::app::App;
 use crate::args::Init;
 use crate::exit::{Exit, Failure};
-use crate::render::Tone;
+use crate::render::{Tone, word};
 use crate::templates::{IGNORED, TEMPLATES, Template};
 
 pub(crate) fn run(app: &App, args: &Init) -> Result<Exit, Failure> {
@@ -43,7 +43,7 @@ pub(crate) fn run(app: &App, args: &Init) -> Result<Exit, Failure> {
         || {
             let made = format!("{} a project from the template `{}` in {dir}", Tone::Good.paint("Made"), template.name);
             if let Some(first) = problems.first() {
-                let build = format!("phlo build --from {}", args.dir.join(PROJECT_FILE).display());
+                let build = format!("phlo build --from {}", word(&args.dir.join(PROJECT_FILE).display().to_string()));
                 return format!(
                     "{made}\n\n{} this phlo cannot run it: {}\nBuild one that can:\n  {}\n",
                     Tone::Warn.paint("but"),
@@ -51,7 +51,7 @@ pub(crate) fn run(app: &App, args: &Init) -> Result<Exit, Failure> {
                     Tone::Literal.paint(&build)
                 );
             }
-            let change = (dir != ".").then(|| format!("cd {dir}"));
+            let change = (dir != ".").then(|| format!("cd {}", word(&dir)));
             let next: String = change
                 .iter()
                 .map(String::as_str)

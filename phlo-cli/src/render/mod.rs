@@ -105,8 +105,48 @@ pub(crate) fn plural(n: usize, noun: &str) -> String {
     format!("{} {noun}{}", number::count(n as u64), if n == 1 { "" } else { "s" })
 }
 
+/// A text for a shell, in quotes.
+pub(crate) fn quoted(text: &str) -> String {
+    // Within double quotes a shell still reads these, and some read `!` whatever stands before it.
+    if text.contains('!') {
+        return format!("'{}'", text.replace('\'', "'\\''"));
+    }
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        if matches!(c, '"' | '$' | '`' | '\\') {
+            quoted.push('\\');
+        }
+        quoted.push(c);
+    }
+    quoted + "\""
+}
+
+/// A word for a shell, in quotes if it needs them.
+pub(crate) fn word(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ':' | '@' | '+' | '=' | ',');
+    if !text.is_empty() && text.chars().all(plain) { text.to_owned() } else { quoted(text) }
+}
+
 /// The text with each line moved to the right.
 pub(crate) fn indent(text: &str, by: usize) -> String {
     let margin = " ".repeat(by);
     text.lines().map(|line| if line.is_empty() { "\n".to_owned() } else { format!("{margin}{line}\n") }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_quoted_for_a_shell_where_it_must_be() {
+        for (text, want) in [
+            ("./my-lake", "./my-lake"),
+            ("my lake", "\"my lake\""),
+            ("a$b`c\"", "\"a\\$b\\`c\\\"\""),
+            ("it's!", "'it'\\''s!'"),
+            ("", "\"\""),
+        ] {
+            assert_eq!(word(text), want);
+        }
+    }
 }

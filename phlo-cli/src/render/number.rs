@@ -45,6 +45,8 @@ pub(crate) fn rate(part: f64) -> String {
         p if p < 0.01 => "<0.01 %".to_owned(),
         p if p < 1.0 => format!("{p:.2} %"),
         p if p < 10.0 => format!("{p:.1} %"),
+        // All of them is not nearly all of them.
+        p if (99.5..100.0).contains(&p) => format!("{} %", (p * 100.0).floor() / 100.0),
         p => format!("{p:.0} %"),
     }
 }
@@ -101,9 +103,16 @@ mod tests {
         ] {
             assert_eq!(bytes(n), want);
         }
-        for (part, want) in
-            [(0.0, "0 %"), (0.000_01, "<0.01 %"), (0.0044, "0.44 %"), (0.05, "5.0 %"), (0.5, "50 %"), (1.0, "100 %")]
-        {
+        for (part, want) in [
+            (0.0, "0 %"),
+            (0.000_01, "<0.01 %"),
+            (0.0044, "0.44 %"),
+            (0.05, "5.0 %"),
+            (0.5, "50 %"),
+            (0.995, "99.5 %"),
+            (0.999_999, "99.99 %"),
+            (1.0, "100 %"),
+        ] {
             assert_eq!(rate(part), want);
         }
     }

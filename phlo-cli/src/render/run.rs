@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::printer::Printer;
 use crate::render::table::{Cell, Table, printable};
 use crate::render::told::Told;
-use crate::render::{Tone, asset_status, check_outcome, indent, number, plural, run_status};
+use crate::render::{Tone, asset_status, check_outcome, indent, number, plural, quoted, run_status};
 
 /// Sample rows shown of each failed check.
 const SAMPLE: usize = 3;
@@ -194,22 +194,6 @@ pub(crate) fn found(check: &CheckResult) -> Option<String> {
         .observed
         .clone()
         .filter(|found| *found != format!("{} of {} {}s", check.violations, check.total, check.unit()))
-}
-
-// For a shell.
-fn quoted(sql: &str) -> String {
-    // Within double quotes a shell still reads these, and some read `!` whatever stands before it.
-    if sql.contains('!') {
-        return format!("'{}'", sql.replace('\'', "'\\''"));
-    }
-    let mut text = String::from("\"");
-    for c in sql.chars() {
-        if matches!(c, '"' | '$' | '`' | '\\') {
-            text.push('\\');
-        }
-        text.push(c);
-    }
-    text + "\""
 }
 
 /// A column as people read it: what a check's own query adds is told from the table's columns by its beginning.

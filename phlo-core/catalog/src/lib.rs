@@ -63,7 +63,7 @@ impl Lake {
         let kind = match storage.root.scheme() {
             "file" => {
                 let path = storage.root.to_file_path().map_err(|()| unknown(&storage.root))?;
-                to_trino("fs.local.enabled", "true");
+                to_trino("fs.native-local.enabled", "true");
                 to_trino("local.location", path.to_string_lossy().trim_end_matches('/'));
                 Kind::Local
             }
@@ -243,7 +243,7 @@ mod tests {
                 "file:///srv/lake/",
                 &[][..],
                 "/srv/lake/raw/x",
-                "fs.local.enabled=true local.location=/srv/lake",
+                "fs.native-local.enabled=true local.location=/srv/lake",
                 "",
                 "local:///raw/x file:///srv/lake/raw/x",
             ),

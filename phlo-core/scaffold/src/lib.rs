@@ -42,7 +42,7 @@ pub fn render(name: &Name, home: &Home) -> Vec<(String, String)> {
     let mut files = vec![("Cargo.toml".to_owned(), manifest::render(name, home, template))];
     files.extend(template.files.iter().map(|(path, text)| ((*path).to_owned(), filled(text, name))));
     if let Home::Alone(_) = home {
-        files.push((".gitignore".to_owned(), "/target\n".to_owned()));
+        files.push((".gitignore".to_owned(), "/target\n/phlo\n".to_owned()));
         files.push(("rustfmt.toml".to_owned(), "max_width = 120\nuse_small_heuristics = \"Max\"\n".to_owned()));
     }
     files.sort();

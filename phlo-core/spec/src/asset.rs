@@ -401,7 +401,8 @@ pub struct AssetHeader {
     pub write: WriteSpec,
     /// Declared columns and their types.
     pub columns: BTreeMap<String, ColumnType>,
-    /// Columns whose values are masked in the failing rows that checks show and keep.
+    /// Columns whose values are masked in the failing rows that checks show and keep, and that no error quotes. An asset that makes others
+    /// of them, by other names, says so of those itself.
     pub sensitive: Vec<String>,
     /// How it divides into partitions.
     pub partitions: Option<PartitionSpec>,

@@ -31,7 +31,7 @@ fn a_local_lake_is_read_by_one_trino_without_a_metastore() {
     let written = properties(&catalog("{}", "file:///srv/lake/", &[]).unwrap());
     assert_eq!(
         written["trino/delta"],
-        "connector.name=delta_lake\ndelta.register-table-procedure.enabled=true\nfs.local.enabled=true\nhive.metastore=file\n\
+        "connector.name=delta_lake\ndelta.register-table-procedure.enabled=true\nfs.native-local.enabled=true\nhive.metastore=file\n\
          hive.metastore.catalog.dir=local:///_trino\nlocal.location=/srv/lake"
     );
     assert_eq!(

@@ -17,7 +17,7 @@ use crate::params::{self, Bounds, BoundsWarning, Levels, MaxWarning, PValueWarni
 ///
 /// Compares with weights that are given (goodness of fit) or with a column of another asset (homogeneity), k - 1 degrees of freedom for k
 /// categories or bins. Fails if the p-value is below `p_value`; a category that is not expected at all makes it 0. The violation is the
-/// verdict: one. Values are compared as text, so NaN is a category, and -0.0 the same as 0.0; nulls are left out. Without any value, in an
+/// verdict: one. Values are compared as text, so NaN is a category, and -0.0 the same as 0.0; 5 is 5.0 in a column of floating point. Nulls are left out. Without any value, in an
 /// empty table or among nulls, nothing speaks against what is expected, and it passes. More than 10,000 categories are an error; a column
 /// of bytes, lists or structs is refused. The test is rough where a category is expected less than five times.
 ///
@@ -155,11 +155,11 @@ impl Compared {
             }
             None => params::categorical("column", column, target)?,
         }
-        let floating = is_floating(target, column);
+        let data_type = target.column_type(column);
         let counts = |from: &str, column: &str, here: &str, there: &str| {
             let (category, known) = match bins {
                 Some(bins) => (bins.category(column), format!("NOT isnan({})", double(column))),
-                None => (category(column, floating), format!("{} IS NOT NULL", quote(column))),
+                None => (category(column, data_type), format!("{} IS NOT NULL", quote(column))),
             };
             format!("SELECT {category} AS \"c\", {here} AS \"h\", {there} AS \"t\" FROM {from} WHERE {known}")
         };
@@ -200,8 +200,13 @@ impl Compared {
             return Err(invalid(message).hint("leave out what is not expected"));
         }
         let weights: Vec<_> = expected.iter().map(|(category, weight)| format!("{category}: {weight}")).collect();
+        let texts: BTreeMap<_, _> =
+            expected.iter().map(|(category, weight)| (params::category(category, data_type), *weight)).collect();
+        if texts.len() < expected.len() {
+            return Err(invalid("`expected` has one number twice").hint("a column of floating point has one 5 and 5.0"));
+        }
         Ok(Self {
-            counts: Counts::Categories { query: group(&here), expected },
+            counts: Counts::Categories { query: group(&here), expected: texts },
             what: format!("{column} as {}", weights.join(", ")),
             sample: false,
         })
@@ -222,14 +227,15 @@ impl Compared {
     }
 }
 
-fn is_floating(target: &CheckTarget, column: &str) -> bool {
-    target.column_type(column).is_some_and(DataType::is_floating)
-}
-
-/// A value as text. As text, -0.0 and 0.0 would be two.
-fn category(column: &str, floating: bool) -> String {
-    let text = format!("CAST({} AS VARCHAR)", quote(column));
-    if floating { format!("CASE {text} WHEN '-0.0' THEN '0.0' ELSE {text} END") } else { text }
+/// A value as text, read as this type. As text, -0.0 and 0.0 would be two, and numbers of 16 bits have no point where others do.
+pub(crate) fn category(column: &str, data_type: Option<&DataType>) -> String {
+    let value = match data_type {
+        Some(DataType::Float16 | DataType::Float64) => double(column),
+        Some(DataType::Float32) => format!("CAST({} AS REAL)", quote(column)),
+        _ => return format!("CAST({} AS VARCHAR)", quote(column)),
+    };
+    let text = format!("CAST({value} AS VARCHAR)");
+    format!("CASE {text} WHEN '-0.0' THEN '0.0' ELSE {text} END")
 }
 
 /// How often each category is there, and its weight in what is expected; 0 for what is not.
@@ -340,8 +346,8 @@ impl Quality for CramersV {
         let levels = Levels { fails, warns: warn.map(|warn| fails.within(warn)).transpose()? };
         let query = format!(
             "SELECT {} AS \"a\", {} AS \"b\", count(*) AS \"n\" FROM this WHERE {} IS NOT NULL AND {} IS NOT NULL GROUP BY 1, 2",
-            category(a, is_floating(target, a)),
-            category(b, is_floating(target, b)),
+            category(a, target.column_type(a)),
+            category(b, target.column_type(b)),
             quote(a),
             quote(b)
         );

@@ -5,13 +5,14 @@ use phlo_plugin::quality::{Value, quote, quote_text};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::categories::category;
 use crate::params::{self, Bounds, BoundsWarning, Levels, double, invalid};
 
 /// Each bin holds as much of a column as expected.
 ///
 /// A bin is a range of numbers, `{from: 60, below: 180}`, open where an end is left out, or a `value`; its share is the fraction of the
 /// column's values that fall into it. Bins may overlap, and need not cover everything. Nulls are left out; NaN is a value of no range,
-/// infinities belong to open ones; a `value` is compared as text, so `NaN` is one. Violations are the bins whose share is out of bounds, of
+/// infinities belong to open ones; a `value` is compared as text, so `NaN` is one, and 5 is 5.0 in a column of floating point. Violations are the bins whose share is out of bounds, of
 /// all bins. Without any value, in an empty table too, nothing speaks against what is expected, and it passes. A range over a column that
 /// is not of numbers is refused; numbers are read as float64.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -85,9 +86,12 @@ impl Bin {
     }
 
     /// How many values are in it.
-    fn count(&self, column: &str) -> String {
+    fn count(&self, column: &str, target: &CheckTarget) -> String {
         match &self.value {
-            Some(value) => params::counted(&format!("CAST({} AS VARCHAR) = {}", quote(column), quote_text(value))),
+            Some(value) => {
+                let value = quote_text(&params::category(value, target.column_type(column)));
+                params::counted(&format!("{} = {value}", category(column, target.column_type(column))))
+            }
             None => params::count_within(&double(column), (self.from, self.below)),
         }
     }
@@ -113,7 +117,7 @@ impl Quality for Histogram {
         };
         let (wanted, unwarned) = (said(&|levels| Some(levels.fails)), said(&|levels| levels.warns));
         let expressions: Vec<_> = std::iter::once(format!("count({})", quote(&column)))
-            .chain(bins.iter().map(|bin| bin.count(&column)))
+            .chain(bins.iter().map(|bin| bin.count(&column, target)))
             .collect();
         let name = check_name("histogram", &format!("{column}: {wanted}"));
         let expected = format!("shares of {column}: {wanted}");

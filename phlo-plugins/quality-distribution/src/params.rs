@@ -1,5 +1,6 @@
 //! What the checks do alike.
 
+use arrow_schema::DataType;
 use phlo_plugin::Error;
 use phlo_plugin::prelude::*;
 use phlo_plugin::quality::{Value, quote};
@@ -51,7 +52,8 @@ pub(crate) fn limit(field: &str, value: f64, most: f64) -> Result<()> {
         return Ok(());
     }
     let upper = if most.is_finite() { format!(" to {most}") } else { String::new() };
-    Err(invalid(format!("`{field}` is {value}, which is not a number from 0{upper}")).hint("write e.g. 0.05"))
+    let example = if most.is_finite() { "write e.g. 0.05" } else { "write e.g. 3" };
+    Err(invalid(format!("`{field}` is {value}, which is not a number from 0{upper}")).hint(example))
 }
 
 /// A p-value that warns.
@@ -211,6 +213,16 @@ pub(crate) fn double(column: &str) -> String {
 /// Whether an expression is neither NaN nor infinite; null for null.
 pub(crate) fn is_finite(sql: &str) -> String {
     format!("(NOT isnan({sql}) AND abs({sql}) < CAST('Infinity' AS DOUBLE))")
+}
+
+/// A category as the text of a column's value: of a column of floating point, 5 is written 5.0.
+pub(crate) fn category(value: &str, data_type: Option<&DataType>) -> String {
+    let floating = data_type.is_some_and(DataType::is_floating);
+    match value.parse::<f64>() {
+        Ok(number) if floating && (1e-4..1e15).contains(&number.abs()) => format!("{number:?}"),
+        Ok(0.0) if floating => "0.0".to_owned(),
+        _ => value.to_owned(),
+    }
 }
 
 /// An asset's table in SQL.

@@ -191,6 +191,18 @@ pub(super) const DISTANCES: &[Truth] = &[
         },
     ),
     Truth::new(
+        "histogram: { column: f, bins: [{ value: '0', max: 0.15 }, { value: '1', max: 0.1 }] }",
+        "select case when n = 0 then 0 else (a / n > 0.15)::int + (b / n > 0.1)::int end from \
+         (select count(f) n, count(*) filter (f = 0) a, count(*) filter (f = 1) b from t)",
+        |rows| {
+            let all = rows.values("f").len() as f64;
+            let share =
+                |wanted: f64| rows.numbers("f").into_iter().filter(|value| *value == wanted).count() as f64 / all;
+            let off = if all == 0.0 { 0 } else { usize::from(share(0.0) > 0.15) + usize::from(share(1.0) > 0.1) };
+            Expected::violations(off).of(2).passed(off == 0)
+        },
+    ),
+    Truth::new(
         "mean_stdevs: { column: i, mean: 1, max: 0.2 }",
         "select case when m is null then false when s is null then m = 1 else abs(m - 1) <= 0.2 * s end from (select avg(i::double) m, stddev_samp(i::double) s from t)",
         |rows| mean_near(rows, "i", 1.0, None, 0.2),

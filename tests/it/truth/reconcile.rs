@@ -358,7 +358,8 @@ pub(super) const RECONCILED: &[Truth] = &[
                         && (a.len().abs_diff(b.len()) as f64) <= f64::max(50.0, 0.5 * b.len() as f64)
                 })
             };
-            levels(off(40.0, 0.5), off(2.0, 0.0))
+            // Without groups the whole is one, though it hold no row.
+            levels(off(40.0, 0.5).of(1), off(2.0, 0.0).of(1))
         },
     ),
     Truth::new(

@@ -129,6 +129,14 @@ fn wanted(app: &App, args: &Build) -> Result<Wanted, Failure> {
     if let Some(twice) = with.iter().find(|with| !seen.insert(with.package.as_str())) {
         return Err(Failure::usage(format!("`--with` names `{}` twice", twice.package)));
     }
+    // In one lock file cargo takes no two packages of one name.
+    if let Some(own) = with.iter().find_map(|with| phlo_bundle::KNOWN.iter().find(|own| own.package == with.package)) {
+        let error =
+            Error::new(Code::Usage, format!("`--with` names `{}`, which is a package of phlo's own", own.package));
+        return Err(error
+            .hint(format!("link it with `--features {}`; or call the other one by another name", own.feature))
+            .into());
+    }
     let known = source.features()?;
     let mut features = BTreeSet::new();
     for feature in &args.features {

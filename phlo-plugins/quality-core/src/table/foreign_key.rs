@@ -57,7 +57,7 @@ impl Quality for ForeignKey {
         let (list, there, shown) = (columns.join(", "), to.join(", "), references.shown());
         let mut plan = CheckPlan::new(
             check_name("foreign_key", &format!("{list} in {shown}: {there}")),
-            one_line(&format!("each {list} is a {there} of {shown}")),
+            one_line(&format!("each {list} in {shown}: {there}")),
             Evaluation::Count {
                 count: format!("SELECT coalesce(sum(\"_phlo_rows\"), 0) {missing}"),
                 show: format!(

@@ -66,7 +66,7 @@ fn access(root: &Url) -> Result<(String, BTreeMap<&'static str, String>)> {
     let on = || "true".to_owned();
     let variable = |name: &str| format!("${{ENV:{name}}}");
     let known = match root.scheme() {
-        "file" => vec![("fs.native-local.enabled", on()), ("local.location", format!("local://{}", root.path()))],
+        "file" => vec![("fs.native-local.enabled", on()), ("local.location", root.path().trim_end_matches('/').to_owned())],
         "s3" | "s3a" => vec![
             ("fs.native-s3.enabled", on()),
             ("s3.region", variable("AWS_REGION")),

@@ -16,7 +16,7 @@ fn catalog(root: &str) -> Result<CatalogProperties> {
 #[test]
 fn the_root_is_where_trino_looks_and_no_secret_is_written() {
     for (root, key, value, metastore) in [
-        ("file:///srv/lake/", "local.location", "local:///srv/lake/", "local:///_trino"),
+        ("file:///srv/lake/", "local.location", "/srv/lake", "local:///_trino"),
         ("s3://bucket/lake/", "s3.region", "${ENV:AWS_REGION}", "s3://bucket/lake/_trino"),
         ("gs://bucket/", "fs.native-gcs.enabled", "true", "gs://bucket/_trino"),
         ("abfss://c@a.core.windows.net/", "azure.auth-type", "ACCESS_KEY", "abfss://c@a.core.windows.net/_trino"),

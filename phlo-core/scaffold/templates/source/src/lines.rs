@@ -72,7 +72,7 @@ impl Lines {
         let number = self.at.lines + 1;
         let mut line = Vec::new();
         // One byte more than a line may have: its end.
-        let limit = self.max_line_bytes as u64 + 1;
+        let limit = (self.max_line_bytes as u64).saturating_add(1);
         let read = (&mut self.file).take(limit).read_until(b'\n', &mut line);
         let read = read.map_err(|err| unreadable(&self.name, err))?;
         if line.pop_if(|last| *last == b'\n').is_none() {
