@@ -65,8 +65,9 @@ impl Catalog for {{Type}}Catalog {
 fn access(root: &Url) -> Result<(String, BTreeMap<&'static str, String>)> {
     let on = || "true".to_owned();
     let variable = |name: &str| format!("${{ENV:{name}}}");
+    let folder = root.path().trim_end_matches('/').to_owned();
     let known = match root.scheme() {
-        "file" => vec![("fs.native-local.enabled", on()), ("local.location", root.path().trim_end_matches('/').to_owned())],
+        "file" => vec![("fs.native-local.enabled", on()), ("local.location", folder)],
         "s3" | "s3a" => vec![
             ("fs.native-s3.enabled", on()),
             ("s3.region", variable("AWS_REGION")),
