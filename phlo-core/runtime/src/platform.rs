@@ -199,12 +199,13 @@ impl Platform {
             Some(_) => ("`plugins.deny` in phlo.yaml names it", "remove it from the list, or link another provider"),
             None => ("`plugins.allow` in phlo.yaml does not name it", "add it to the list, with whatever else is used"),
         };
-        let message = if denied.len() == 1 {
-            format!("the only {capability} that is linked is `{name}`, and {why}")
-        } else {
-            format!("no {capability} that is linked is allowed in phlo.yaml: {}", others.join(", "))
+        let (message, hint) = match denied.len() {
+            1 => (format!("the only {capability} that is linked is `{name}`, and {why}"), hint),
+            _ => (
+                format!("no {capability} that is linked is allowed in phlo.yaml: {}", others.join(", ")),
+                "allow the one that you want, with whatever else is used",
+            ),
         };
-        let hint = if denied.len() == 1 { hint } else { "allow the one that you want, with whatever else is used" };
         let place = places.get(&key).or_else(|| places.get(&format!("{key}[0]"))).cloned();
         Some(Error::new(Code::PluginDenied, message).hint(hint).at(place))
     }

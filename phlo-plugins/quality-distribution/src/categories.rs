@@ -17,9 +17,10 @@ use crate::params::{self, Bounds, BoundsWarning, Levels, MaxWarning, PValueWarni
 ///
 /// Compares with weights that are given (goodness of fit) or with a column of another asset (homogeneity), k - 1 degrees of freedom for k
 /// categories or bins. Fails if the p-value is below `p_value`; a category that is not expected at all makes it 0. The violation is the
-/// verdict: one. Values are compared as text, so NaN is a category, and -0.0 the same as 0.0; 5 is 5.0 in a column of floating point. Nulls are left out. Without any value, in an
-/// empty table or among nulls, nothing speaks against what is expected, and it passes. More than 10,000 categories are an error; a column
-/// of bytes, lists or structs is refused. The test is rough where a category is expected less than five times.
+/// verdict: one. Values are compared as text, so NaN is a category, and -0.0 the same as 0.0; 5 is 5.0 in a column of floating point. Nulls
+/// are left out. Without any value, in an empty table or among nulls, nothing speaks against what is expected, and it passes. More than
+/// 10,000 categories are an error; a column of bytes, lists or structs is refused. The test is rough where a category is expected less than
+/// five times.
 ///
 /// With `bins`, numbers below the first edge, infinities among them, are one bin more, and those above the last another: expected as
 /// `tail_weights` say, so that without them a number out there makes the p-value 0. NaN is in no bin, and left out as nulls are. A bin that
@@ -355,10 +356,7 @@ impl Quality for CramersV {
             let Some(v) = cramers_v(rows) else { return params::unexpected(rows) };
             levels.judge(|bounds| bounds.hold(v), format!("V = {v:.6}"))
         };
-        let range = |bounds: Bounds| match bounds.shown() {
-            between if between.contains(" to ") => format!("from {between}"),
-            one => one,
-        };
+        let range = |bounds: Bounds| format!("{}{}", if bounds.are_two() { "from " } else { "" }, bounds.shown());
         let wanted = range(fails);
         let what = format!("association of {a} and {b} {wanted}");
         let name = check_name("cramers_v", &format!("{a}, {b} {wanted}"));

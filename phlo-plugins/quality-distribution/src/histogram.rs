@@ -12,9 +12,9 @@ use crate::params::{self, Bounds, BoundsWarning, Levels, double, invalid};
 ///
 /// A bin is a range of numbers, `{from: 60, below: 180}`, open where an end is left out, or a `value`; its share is the fraction of the
 /// column's values that fall into it. Bins may overlap, and need not cover everything. Nulls are left out; NaN is a value of no range,
-/// infinities belong to open ones; a `value` is compared as text, so `NaN` is one, and 5 is 5.0 in a column of floating point. Violations are the bins whose share is out of bounds, of
-/// all bins. Without any value, in an empty table too, nothing speaks against what is expected, and it passes. A range over a column that
-/// is not of numbers is refused; numbers are read as float64.
+/// infinities belong to open ones; a `value` is compared as text, so `NaN` is one, and 5 is 5.0 in a column of floating point. Violations
+/// are the bins whose share is out of bounds, of all bins. Without any value, in an empty table too, nothing speaks against what is
+/// expected, and it passes. A range over a column that is not of numbers is refused; numbers are read as float64.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HistogramParams {

@@ -140,6 +140,11 @@ impl Bounds {
         self.min.is_none_or(|min| value >= min - 1e-12) && self.max.is_none_or(|max| value <= max + 1e-12)
     }
 
+    /// Whether there is one on each side.
+    pub(crate) fn are_two(self) -> bool {
+        self.min.is_some() && self.max.is_some()
+    }
+
     /// For people, and to tell checks apart.
     pub(crate) fn shown(self) -> String {
         match (self.min, self.max) {

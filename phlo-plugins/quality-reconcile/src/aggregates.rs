@@ -350,7 +350,8 @@ pub struct MultiParams {
     /// How far two values may differ, of aggregates that do not say it themselves; 0 unless set.
     #[serde(default)]
     pub absolute: Option<f64>,
-    /// By which fraction of the other side's value two may differ, of aggregates that do not say it themselves; as in `reconcile_aggregates` unless set.
+    /// By which fraction of the other side's value two may differ, of aggregates that do not say it themselves; as in
+    /// `reconcile_aggregates` unless set.
     #[serde(default)]
     pub relative: Option<f64>,
     /// How far two values may differ lest it warn, while the commit goes on, of aggregates that have no allowance of their own:
